@@ -1,0 +1,222 @@
+//! What a broadcast-server sends without being asked: entries of the log, heartbeats, and the end.
+//!
+//! Each is encoded once, as a whole frame, and the same bytes go to every stream.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::code::CloseCode;
+use crate::frame::encode_with;
+use crate::limits::HEADER_BYTES;
+use crate::model::{Change, Entry, Message};
+use crate::rpc::{self, ServerMessage};
+
+const EVENT: &str = "Event";
+const HEARTBEAT: &str = "Heartbeat";
+const RESYNC: &str = "Resync";
+const CLOSE: &str = "Close";
+
+/// A push as a client of version 2 sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Push {
+    /// A new entry of a chat's log. May come twice and out of order: `seq` decides.
+    Event(Entry),
+    /// The stream is alive.
+    Heartbeat,
+    /// Entries may have been lost on the way: sync with the data-server.
+    Resync,
+    /// The stream ends.
+    Close(Close),
+}
+
+/// Why a stream ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Close {
+    /// The reason; its range says whether to come back.
+    pub code: CloseCode,
+    /// The reason as a word.
+    pub reason: String,
+    /// Whether to come back.
+    pub reconnect: bool,
+    /// Milliseconds to wait before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Close {
+    /// A close with the registry's word and advice.
+    pub fn new(code: CloseCode, retry_after_ms: Option<u64>) -> Self {
+        Self {
+            code,
+            reason: code.reason().into(),
+            reconnect: code.reconnect(),
+            retry_after_ms,
+        }
+    }
+}
+
+/// A log entry as a version 2 frame, encoded once: in memory the same bytes go to every stream, and on a link of
+/// the bus the params travel as they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventFrame {
+    frame: Bytes,
+}
+
+impl EventFrame {
+    /// Encodes an entry.
+    pub fn new(entry: &Entry) -> Self {
+        Self {
+            frame: notification(EVENT, entry),
+        }
+    }
+
+    /// Wraps params that were encoded elsewhere by [`EventFrame::new`].
+    pub fn from_params(params: &RawValue) -> Self {
+        Self {
+            frame: notification(EVENT, params),
+        }
+    }
+
+    /// The whole frame, header included.
+    pub fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The entry as JSON.
+    pub fn params(&self) -> &RawValue {
+        let message: ServerMessage<'_> = serde_json::from_slice(&self.frame[HEADER_BYTES..])
+            .expect("this frame was made by `notification`");
+        message.params.expect("`notification` writes params")
+    }
+
+    /// The version 1 frame: only messages have one. `receiver_ids` is empty because it would tell each receiver
+    /// about the others, and a list per receiver would need an encoding per receiver.
+    pub fn version_1(&self) -> Option<Bytes> {
+        #[derive(Serialize)]
+        struct PushResult {
+            receiver_ids: [i64; 0],
+            message: Message,
+        }
+        #[derive(Serialize)]
+        struct PushMessage {
+            jsonrpc: &'static str,
+            result: PushResult,
+        }
+        let entry: Entry = serde_json::from_str(self.params().get()).ok()?;
+        let Change::Message(message) = entry.change else {
+            return None;
+        };
+        let result = PushResult {
+            receiver_ids: [],
+            message: message.into_version_1(),
+        };
+        let mut out = Vec::with_capacity(self.frame.len());
+        encode_with(&mut out, |out| {
+            serde_json::to_writer(
+                out,
+                &PushMessage {
+                    jsonrpc: "2.0",
+                    result,
+                },
+            )
+        })
+        .ok()?;
+        Some(out.into())
+    }
+}
+
+/// The frame of a heartbeat.
+pub fn heartbeat_frame() -> Bytes {
+    notification(HEARTBEAT, &crate::call::Empty {})
+}
+
+/// The frame that tells a stream to sync.
+pub fn resync_frame() -> Bytes {
+    notification(RESYNC, &crate::call::Empty {})
+}
+
+/// The last frame of a stream.
+pub fn close_frame(close: &Close) -> Bytes {
+    notification(CLOSE, close)
+}
+
+fn notification<P: Serialize + ?Sized>(method: &str, params: &P) -> Bytes {
+    let mut out = Vec::with_capacity(256);
+    encode_with(&mut out, |out| rpc::write_request(out, None, method, params))
+        .expect("pushes of strings and numbers are JSON");
+    out.into()
+}
+
+/// Reads a push of version 2. `None` when the message is none that this version knows: later versions may send
+/// more, and a client passes over it.
+///
+/// # Errors
+/// The push is known but its params are not what they should be.
+pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json::Error> {
+    let params = message.params.map_or("{}", RawValue::get);
+    Ok(Some(match message.method.as_deref() {
+        Some(EVENT) => Push::Event(serde_json::from_str(params)?),
+        Some(HEARTBEAT) => Push::Heartbeat,
+        Some(RESYNC) => Push::Resync,
+        Some(CLOSE) => Push::Close(serde_json::from_str(params)?),
+        _ => return Ok(None),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ChatId, MessageId, User, UserId};
+
+    fn entry() -> Entry {
+        let user = User {
+            user_id: UserId(5),
+            user_name: "Ann".into(),
+        };
+        let message = Message {
+            message_id: MessageId(9),
+            chat_id: ChatId(17),
+            user,
+            message_text: "привет 🌮".into(),
+            message_ts: 1000,
+            seq: 3,
+            number: 2,
+            client_message_id: Some("k".into()),
+        };
+        Entry {
+            chat_id: ChatId(17),
+            seq: 3,
+            change: Change::Message(message),
+        }
+    }
+
+    /// T32: the 2020 shape, exactly its five members, and nobody else's number.
+    #[test]
+    fn t32_version_1_frame_has_the_2020_shape() {
+        let frame = EventFrame::new(&entry()).version_1().unwrap();
+        let payload = r#"{"jsonrpc":"2.0","result":{"receiver_ids":[],"message":{"message_id":9,"chat_id":17,"user":{"user_id":5,"user_name":"Ann"},"message_text":"привет 🌮","message_ts":1000}}}"#;
+        assert_eq!(frame, crate::frame::encode(payload.as_bytes()));
+    }
+
+    #[test]
+    fn pushes_are_read_back() {
+        let close = Close::new(CloseCode::GoingAway, Some(5));
+        let cases = [
+            (EventFrame::new(&entry()).frame().clone(), Push::Event(entry())),
+            (
+                EventFrame::from_params(EventFrame::new(&entry()).params())
+                    .frame()
+                    .clone(),
+                Push::Event(entry()),
+            ),
+            (heartbeat_frame(), Push::Heartbeat),
+            (resync_frame(), Push::Resync),
+            (close_frame(&close), Push::Close(close)),
+        ];
+        for (frame, push) in cases {
+            let message: ServerMessage<'_> = serde_json::from_slice(&frame[10..]).unwrap();
+            assert_eq!(read_push(&message).unwrap(), Some(push));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Every limit that a peer can notice, in one place. What only an operator notices is in the servers' configs.
+
+/// Bytes of a frame's header: a decimal length padded with spaces.
+pub const HEADER_BYTES: usize = 10;
+
+/// Largest payload accepted from a peer that has not said who it is.
+pub const FRAME_BYTES_MAX_BEFORE_LOGIN: usize = 4 * 1024;
+
+/// Largest payload accepted, and the largest sent to a version 2 peer.
+pub const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Largest reply to a version 1 peer, which knows no pages.
+pub const FRAME_BYTES_MAX_VERSION_1: usize = 4 * 1024 * 1024;
+
+/// Bytes of entries or messages after which a page ends, well below [`FRAME_BYTES_MAX`].
+pub const PAGE_BYTES_MAX: usize = 512 * 1024;
+
+/// Rows of one page.
+pub const PAGE_ROWS_MAX: usize = 500;
+
+/// Messages of one reply to a version 1 peer, which knows no pages: the newest are sent.
+pub const MESSAGES_MAX_VERSION_1: usize = 10_000;
+
+/// People listed with each chat of `GetChats`; the rest come from `GetParticipants`.
+pub const USERS_PER_CHAT_MAX: usize = 16;
+
+/// The same for a version 1 peer, which has no `GetParticipants`.
+pub const USERS_PER_CHAT_MAX_VERSION_1: usize = 1_000;
+
+/// Messages listed with each chat of `GetChats` when the caller does not say how many.
+pub const MESSAGES_PER_CHAT_DEFAULT: usize = 1;
+
+/// The same for a version 1 peer, whose chats always came with messages.
+pub const MESSAGES_PER_CHAT_DEFAULT_VERSION_1: usize = 20;
+
+/// Bytes of one message's text, in UTF-8.
+pub const TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// Characters (Unicode scalar values) of one message's text.
+pub const TEXT_CHARS_MAX: usize = 16_000;
+
+/// Characters of a person's or a chat's name.
+pub const NAME_CHARS_MAX: usize = 255;
+
+/// Bytes of a key minted by a client, such as `client_message_id`.
+pub const CLIENT_KEY_BYTES_MAX: usize = 64;
+
+/// Bytes of a raw JSON-RPC id. 128-bit integers need 39.
+pub const REQUEST_ID_BYTES_MAX: usize = 1024;
+
+/// People named in one `InsertChat`.
+pub const CHAT_USERS_MAX: usize = 20_000;
+
+/// Nesting of arrays and objects in a payload.
+pub const JSON_DEPTH_MAX: usize = 32;
+
+/// Requests in one batch.
+pub const BATCH_REQUESTS_MAX: usize = 100;
+
+/// Requests of one connection that wait for their reply.
+pub const IN_FLIGHT_MAX: usize = 128;
+
+/// Streams that one person may hold open on one broadcast-server.
+pub const STREAMS_PER_USER_MAX: usize = 64;
+
+/// Bytes queued for one stream before it is ended as `slow`.
+pub const OUTLET_BYTES_MAX: usize = 1024 * 1024;
+
+/// Connections of one server.
+pub const CONNECTIONS_MAX: usize = 20_000;
+
+/// Time for a peer to complete a header, a frame, or the opening of its stream.
+pub const OPENING_TIMEOUT_MS: u64 = 10_000;
+
+/// Silence after which a connection is closed. A version 2 peer that is alive says `Ping` before.
+pub const IDLE_TIMEOUT_MS: u64 = 90_000;
+
+/// Distance between two heartbeats to a version 2 stream.
+pub const HEARTBEAT_INTERVAL_MS: u64 = 10_000;
+
+/// Silence of the server after which a version 2 client takes its stream for dead.
+pub const STREAM_SILENCE_MAX_MS: u64 = 25_000;
+
+/// Time that the kernel waits for an acknowledgement of sent bytes (`TCP_USER_TIMEOUT`).
+pub const TCP_USER_TIMEOUT_MS: u64 = 15_000;
+
+/// What a peer is told to wait when it was refused because the server is full.
+pub const OVERLOADED_RETRY_AFTER_MS: u64 = 1_000;
+
+const _: () = assert!(FRAME_BYTES_MAX_BEFORE_LOGIN < FRAME_BYTES_MAX);
+const _: () = assert!(PAGE_BYTES_MAX * 2 <= FRAME_BYTES_MAX);
+// One text may double and more when its control characters are escaped, and must still fit a page and a frame.
+const _: () = assert!(TEXT_BYTES_MAX * 6 + 64 * 1024 <= FRAME_BYTES_MAX);
+const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < STREAM_SILENCE_MAX_MS);
+const _: () = assert!(HEARTBEAT_INTERVAL_MS + TCP_USER_TIMEOUT_MS <= 30_000);
+const _: () = assert!(FRAME_BYTES_MAX <= OUTLET_BYTES_MAX);
+const _: () = assert!(BATCH_REQUESTS_MAX <= IN_FLIGHT_MAX);

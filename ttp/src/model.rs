@@ -1,0 +1,257 @@
+//! What people chat with: users, chats, messages, and the entries of a chat's log.
+//!
+//! The first five members of [`Message`] and the first four of [`Chat`] are the 2020 dialect, byte for byte.
+//! Members that version 2 adds are left out of JSON when they are zero or absent, so one type serves both.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{CallError, ErrorCode};
+use crate::limits::{CLIENT_KEY_BYTES_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX};
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub i64);
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = std::num::ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// A person's number.
+    UserId
+    /// A chat's number. On the bus it is also the number of the chat's topic.
+    ChatId
+    /// A message's number, unique over all chats. Not an order: inside a chat the order is [`Seq`].
+    MessageId
+}
+
+/// The number of an entry in its chat's log: 1, 2, 3 … without holes.
+pub type Seq = u64;
+
+/// Milliseconds since the Unix epoch.
+pub type TimestampMs = i64;
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// A person.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct User {
+    /// The person's number.
+    pub user_id: UserId,
+    /// What others see.
+    pub user_name: String,
+}
+
+/// One message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Unique over all chats.
+    pub message_id: MessageId,
+    /// Where it was said.
+    pub chat_id: ChatId,
+    /// Who said it.
+    pub user: User,
+    /// What was said, as it was typed.
+    pub message_text: String,
+    /// When the server stored it; never earlier than the message before it in the chat.
+    pub message_ts: TimestampMs,
+    /// Its number in the chat's log.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub seq: Seq,
+    /// Its number among the messages of the chat, without holes: unread counts are differences of it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub number: u64,
+    /// The key that the sender minted, by which it knows its own message again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_message_id: Option<String>,
+}
+
+impl Message {
+    /// The five members of the 2020 dialect alone.
+    pub fn into_version_1(self) -> Self {
+        Self {
+            seq: 0,
+            number: 0,
+            client_message_id: None,
+            ..self
+        }
+    }
+}
+
+/// A chat as one of its people sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chat {
+    /// The chat's number.
+    pub chat_id: ChatId,
+    /// Its name; of a private chat, the name of the other person.
+    pub chat_name: String,
+    /// Its people, or the first of them when there are many: see `user_count`.
+    pub users: Vec<User>,
+    /// Its newest messages, oldest first.
+    pub messages: Vec<Message>,
+    /// Whether it is the one private chat of two people.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_private: bool,
+    /// How many people are in it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub user_count: u64,
+    /// The number of its newest entry.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub last_seq: Seq,
+    /// The number of its newest message.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub last_number: u64,
+    /// Messages that this person has not marked as read.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unread: u64,
+    /// When its newest message was stored, or when it was created. Lists are sorted by it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub activity_ts: TimestampMs,
+}
+
+impl Chat {
+    /// The four members of the 2020 dialect alone.
+    pub fn into_version_1(self) -> Self {
+        Self {
+            messages: self.messages.into_iter().map(Message::into_version_1).collect(),
+            is_private: false,
+            user_count: 0,
+            last_seq: 0,
+            last_number: 0,
+            unread: 0,
+            activity_ts: 0,
+            ..self
+        }
+    }
+}
+
+/// One entry of a chat's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The chat.
+    pub chat_id: ChatId,
+    /// The entry's number in it.
+    pub seq: Seq,
+    /// What happened.
+    pub change: Change,
+}
+
+/// What an entry of the log records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Somebody said something.
+    Message(Message),
+    /// The chat was created. Always entry 1.
+    Created(ChatCreated),
+    /// Somebody was added.
+    Joined(Membership),
+    /// Somebody left or was removed.
+    Left(Membership),
+}
+
+/// The first entry of a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatCreated {
+    /// The name it was given; empty for a private chat.
+    pub chat_name: String,
+    /// Whether it is the private chat of two people.
+    pub is_private: bool,
+    /// Who created it, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<User>,
+    /// When.
+    pub change_ts: TimestampMs,
+}
+
+/// A change of who takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Who joined or left.
+    pub user: User,
+    /// Who did it; absent when the person did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<User>,
+    /// When.
+    pub change_ts: TimestampMs,
+}
+
+impl Entry {
+    /// The message, when the entry is one.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.change {
+            Change::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+
+    /// Who caused the entry, when that is known.
+    pub fn author(&self) -> Option<UserId> {
+        match &self.change {
+            Change::Message(message) => Some(message.user.user_id),
+            Change::Created(created) => created.by.as_ref().map(|user| user.user_id),
+            Change::Joined(membership) | Change::Left(membership) => {
+                Some(membership.by.as_ref().unwrap_or(&membership.user).user_id)
+            }
+        }
+    }
+}
+
+/// Refuses texts that are empty or past the limits. The data-server is the authority; clients ask before.
+pub fn check_text(text: &str) -> Result<(), CallError> {
+    if text.is_empty() {
+        return Err(CallError::new(ErrorCode::InvalidParams, "the message is empty"));
+    }
+    if text.len() > TEXT_BYTES_MAX || text.chars().count() > TEXT_CHARS_MAX {
+        let message =
+            format!("a message holds at most {TEXT_CHARS_MAX} characters and {TEXT_BYTES_MAX} bytes");
+        return Err(CallError::new(ErrorCode::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// Refuses names that are blank or too long. `what` names the thing in the error.
+pub fn check_name(what: &str, name: &str) -> Result<(), CallError> {
+    if name.trim().is_empty() {
+        return Err(CallError::new(
+            ErrorCode::InvalidParams,
+            format!("{what} is empty"),
+        ));
+    }
+    check_name_length(what, name)
+}
+
+/// Refuses names that are too long, and lets empty ones pass.
+pub fn check_name_length(what: &str, name: &str) -> Result<(), CallError> {
+    if name.chars().count() > NAME_CHARS_MAX {
+        let message = format!("{what} is longer than {NAME_CHARS_MAX} characters");
+        return Err(CallError::new(ErrorCode::TooLarge, message));
+    }
+    Ok(())
+}
+
+/// Refuses keys of clients that are empty or too long.
+pub fn check_client_key(what: &str, key: &str) -> Result<(), CallError> {
+    if key.is_empty() || key.len() > CLIENT_KEY_BYTES_MAX {
+        let message = format!("{what} has 1 to {CLIENT_KEY_BYTES_MAX} bytes");
+        return Err(CallError::new(ErrorCode::InvalidParams, message));
+    }
+    Ok(())
+}

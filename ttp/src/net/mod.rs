@@ -1,0 +1,9 @@
+//! What stands between the core and the operating system: framed connections, the accept loop, back-off between
+//! attempts, socket options and the clock. Behind feature `net`.
+
+pub mod address;
+pub mod backoff;
+pub mod clock;
+pub mod connection;
+pub mod serve;
+pub mod socket;
