@@ -508,11 +508,11 @@ mod tests {
 
     #[test]
     fn positions_name_params_too() {
-        let call = DataCall::parse("InsertUser", Some(raw(r#"["Ann"]"#)), Dialect::Version2);
+        let call = DataCall::parse("InsertUser", Some(raw(r#"["Ada"]"#)), Dialect::Version2);
         assert_eq!(
             call,
             Ok(DataCall::InsertUser(InsertUser {
-                user_name: "Ann".into()
+                user_name: "Ada".into()
             }))
         );
     }

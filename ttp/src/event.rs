@@ -172,7 +172,7 @@ mod tests {
     fn entry() -> Entry {
         let user = User {
             user_id: UserId(5),
-            user_name: "Ann".into(),
+            user_name: "Ada".into(),
         };
         let message = Message {
             message_id: MessageId(9),
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn t32_version_1_frame_has_the_2020_shape() {
         let frame = EventFrame::new(&entry()).version_1().unwrap();
-        let payload = r#"{"jsonrpc":"2.0","result":{"receiver_ids":[],"message":{"message_id":9,"chat_id":17,"user":{"user_id":5,"user_name":"Ann"},"message_text":"привет 🌮","message_ts":1000}}}"#;
+        let payload = r#"{"jsonrpc":"2.0","result":{"receiver_ids":[],"message":{"message_id":9,"chat_id":17,"user":{"user_id":5,"user_name":"Ada"},"message_text":"привет 🌮","message_ts":1000}}}"#;
         assert_eq!(frame, crate::frame::encode(payload.as_bytes()));
     }
 

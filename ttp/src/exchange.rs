@@ -163,13 +163,16 @@ impl Exchange {
     }
 }
 
+/// The frame of one reply.
+pub fn reply_frame(id: &RequestId, outcome: Result<&RawValue, &CallError>) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame(&mut out, |out| rpc::write_reply(out, id, outcome));
+    out
+}
+
 /// The frame that answers a broken frame, after which the connection ends.
 pub fn refusal_frame(error: &CallError) -> Vec<u8> {
-    let mut out = Vec::new();
-    frame(&mut out, |out| {
-        rpc::write_reply(out, &RequestId::Null, Err(error))
-    });
-    out
+    reply_frame(&RequestId::Null, Err(error))
 }
 
 fn frame(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {

@@ -1,0 +1,327 @@
+//! The data-server's end of a link: keeps one connection to a broadcast-server, for ever.
+//!
+//! Published hints wait in a queue that is bounded in bytes. When it overflows, or the connection is cut,
+//! everything in it is dropped at once and the next thing sent is `Resync`: a queue with a hole in its middle
+//! could subscribe somebody whose removal fell into the hole.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::{Notify, mpsc};
+use tracing::{info, warn};
+use ttp::code::{CallError, ErrorCode};
+use ttp::exchange::reply_frame;
+use ttp::limits::FRAME_BYTES_MAX;
+use ttp::model::UserId;
+use ttp::net::backoff::{Backoff, random};
+use ttp::net::connection::{FrameReader, FramedConnection};
+use ttp::net::{address, socket};
+use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
+
+use super::key::{Role, nonce};
+use super::wire::{self, Challenge, LINK, PROVE, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
+use super::{LinkError, ServiceKey};
+use crate::{Answer, Directory, Hint, Publisher, Unavailable};
+
+/// Bytes of hints that may wait for the connection.
+const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Answers of the directory that may wait for the connection.
+const ANSWERS_MAX: usize = 1024;
+
+/// Time for connecting, and for each step of the opening conversation.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
+
+const BACKOFF_FIRST: Duration = Duration::from_millis(50);
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Publishes to one broadcast-server. Dropping the last handle ends the link.
+pub struct Caller {
+    queue: Arc<Queue>,
+    directory: OnceLock<Arc<dyn Directory>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    hints: VecDeque<Hint>,
+    bytes: usize,
+    lost: bool,
+}
+
+impl Default for Waiting {
+    /// A new link has always lost what was published before it.
+    fn default() -> Self {
+        Self {
+            hints: VecDeque::new(),
+            bytes: 0,
+            lost: true,
+        }
+    }
+}
+
+impl Caller {
+    /// Keeps a link to the broadcast-server at `address` (`HOST:PORT`). Needs a tokio runtime.
+    pub fn start(address: String, key: ServiceKey) -> Arc<Self> {
+        let queue = Arc::new(Queue::default());
+        let caller = Arc::new(Self {
+            queue: Arc::clone(&queue),
+            directory: OnceLock::new(),
+        });
+        tokio::spawn(keep(address, key, queue, Arc::downgrade(&caller)));
+        caller
+    }
+
+    /// Answers the broadcast-server's questions from `directory` from now on. The first directory stays.
+    pub fn attach_directory(&self, directory: Arc<dyn Directory>) {
+        let _ = self.directory.set(directory);
+    }
+}
+
+impl Directory for Caller {
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        match self.directory.get() {
+            Some(directory) => directory.topics_of(users, answer),
+            None => answer(Err(Unavailable)),
+        }
+    }
+}
+
+impl Publisher for Caller {
+    fn publish(&self, hints: Vec<Hint>) {
+        self.queue.push(hints);
+    }
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.queue.changed.notify_one();
+    }
+}
+
+impl Queue {
+    fn push(&self, hints: Vec<Hint>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for hint in hints {
+            waiting.bytes += wire::size_of_hint(&hint);
+            waiting.hints.push_back(hint);
+        }
+        if waiting.bytes > QUEUE_BYTES_MAX {
+            waiting.lose();
+        }
+        drop(waiting);
+        self.changed.notify_one();
+    }
+
+    fn lose(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).lose();
+    }
+
+    /// What to send next: whether something was lost before, and hints.
+    fn take(&self) -> (bool, Vec<Hint>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.bytes = 0;
+        (
+            std::mem::take(&mut waiting.lost),
+            waiting.hints.drain(..).collect(),
+        )
+    }
+}
+
+impl Waiting {
+    fn lose(&mut self) {
+        self.hints.clear();
+        self.bytes = 0;
+        self.lost = true;
+    }
+}
+
+/// Connects again and again until the caller is dropped.
+async fn keep(address: String, key: ServiceKey, queue: Arc<Queue>, alive: Weak<Caller>) {
+    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
+    while alive.strong_count() > 0 {
+        let error = match open(&address, &key).await {
+            Ok(connection) => {
+                info!(%address, "link open");
+                backoff.reset();
+                talk(connection, &queue, &alive).await
+            }
+            Err(error) => error,
+        };
+        queue.lose();
+        if alive.strong_count() == 0 {
+            return;
+        }
+        let wait = backoff.next_wait(random());
+        // An outage is told when it begins, not with each attempt.
+        if backoff.attempts() == 1 {
+            warn!(%address, %error, "link to the broadcast-server is down; messages are stored, live delivery waits");
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn open(address: &str, key: &ServiceKey) -> Result<FramedConnection<TcpStream>, LinkError> {
+    let stream = socket::connect(address::resolve(address).await?, OPENING_TIMEOUT).await?;
+    let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX);
+    let mine = nonce().map_err(|_| LinkError::Unproven)?;
+    let challenge: Challenge =
+        ask(&mut connection, 1, LINK, &ttp::call::Link { nonce: mine.clone() }).await?;
+    if !key.is_proven(Role::BroadcastServer, &mine, &challenge.nonce, &challenge.proof) {
+        return Err(LinkError::Unproven);
+    }
+    let proof = key.prove(Role::DataServer, &mine, &challenge.nonce);
+    let _: ttp::call::Empty = ask(&mut connection, 2, PROVE, &Prove { proof }).await?;
+    Ok(connection)
+}
+
+/// One step of the opening: a request and its reply.
+async fn ask<P: serde::Serialize, R: serde::de::DeserializeOwned>(
+    connection: &mut FramedConnection<TcpStream>,
+    id: u64,
+    method: &str,
+    params: &P,
+) -> Result<R, LinkError> {
+    let mut frame = Vec::new();
+    wire::write(&mut frame, Some(id), method, params);
+    let exchange = async {
+        connection.write_frames(&frame).await?;
+        connection.next_payload().await?.ok_or(LinkError::Closed)
+    };
+    let payload = tokio::time::timeout(OPENING_TIMEOUT, exchange)
+        .await
+        .map_err(|_| LinkError::TimedOut)??;
+    let reply: ServerMessage<'_> = serde_json::from_slice(&payload)?;
+    match reply.result {
+        Some(result) => Ok(serde_json::from_str(result.get())?),
+        None => Err(LinkError::Unproven),
+    }
+}
+
+/// Publishes and answers until the connection ends. Reading and writing go on side by side: were one to wait for
+/// the other, two full sockets could wait for each other for ever.
+async fn talk(connection: FramedConnection<TcpStream>, queue: &Queue, alive: &Weak<Caller>) -> LinkError {
+    let (stream, decoder) = connection.into_parts();
+    let (read_half, write_half) = stream.into_split();
+    let reader = FrameReader::with_decoder(read_half, decoder);
+    let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
+    tokio::select! {
+        error = answer_questions(reader, alive, answers) => error,
+        error = write_out(write_half, queue, waiting_answers, alive) => error,
+    }
+}
+
+async fn answer_questions(
+    mut reader: FrameReader<tokio::net::tcp::OwnedReadHalf>,
+    alive: &Weak<Caller>,
+    answers: mpsc::Sender<Vec<u8>>,
+) -> LinkError {
+    loop {
+        let payload = match reader.next_payload().await {
+            Ok(Some(payload)) => payload,
+            Ok(None) => return LinkError::Closed,
+            Err(error) => return error.into(),
+        };
+        let Incoming::Single(Ok(request)) = rpc::parse(&payload) else {
+            continue;
+        };
+        let params = request.params.map_or("{}", RawValue::get);
+        if request.method != TOPICS_OF {
+            continue;
+        }
+        let question: TopicsOf = match serde_json::from_str(params) {
+            Ok(question) => question,
+            Err(error) => return error.into(),
+        };
+        let Some(caller) = alive.upgrade() else {
+            return LinkError::Closed;
+        };
+        let (id, answers) = (request.id, answers.clone());
+        caller.topics_of(
+            question.user_ids,
+            Box::new(move |topics| {
+                // Without a place the answer is lost, and the asker asks again.
+                let _ = answers.try_send(answer_frame(&id, topics));
+            }),
+        );
+    }
+}
+
+fn answer_frame(id: &RequestId, topics: Result<Vec<Vec<crate::Topic>>, crate::Unavailable>) -> Vec<u8> {
+    let outcome = topics
+        .map_err(|unavailable| CallError::overloaded(unavailable.to_string()))
+        .and_then(|topics| {
+            serde_json::value::to_raw_value(&Topics { topics })
+                .map_err(|error| CallError::new(ErrorCode::InternalError, error.to_string()))
+        });
+    reply_frame(id, outcome.as_deref())
+}
+
+async fn write_out(
+    mut stream: OwnedWriteHalf,
+    queue: &Queue,
+    mut answers: mpsc::Receiver<Vec<u8>>,
+    alive: &Weak<Caller>,
+) -> LinkError {
+    let mut out = Vec::new();
+    loop {
+        let (lost, hints) = queue.take();
+        if lost {
+            wire::write(&mut out, None, RESYNC, &ttp::call::Empty {});
+        }
+        wire::write_hints(&mut out, &hints);
+        while let Ok(answer) = answers.try_recv() {
+            out.extend_from_slice(&answer);
+        }
+        if let Err(error) = stream.write_all(&out).await {
+            return error.into();
+        }
+        out.clear();
+        out.shrink_to(1024 * 1024);
+        if alive.strong_count() == 0 {
+            return LinkError::Closed;
+        }
+        tokio::select! {
+            () = queue.changed.notified() => {}
+            answer = answers.recv() => match answer {
+                Some(answer) => out.extend_from_slice(&answer),
+                None => return LinkError::Closed,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Membership, Topic};
+
+    fn subscribe(topic: i64, users: usize) -> Hint {
+        Hint::Subscribe(Membership {
+            topic: Topic(topic),
+            users: vec![UserId(1); users].into(),
+        })
+    }
+
+    #[test]
+    fn overflow_drops_all_that_waits_and_says_so_once() {
+        let queue = Queue::default();
+        assert_eq!(queue.take(), (true, vec![]));
+        queue.push(vec![subscribe(1, 1)]);
+        queue.push(vec![subscribe(2, QUEUE_BYTES_MAX / 12)]);
+        queue.push(vec![subscribe(3, 1)]);
+        assert_eq!(queue.take(), (true, vec![subscribe(3, 1)]));
+        queue.push(vec![subscribe(4, 1)]);
+        assert_eq!(queue.take(), (false, vec![subscribe(4, 1)]));
+    }
+}

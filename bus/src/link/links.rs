@@ -1,0 +1,299 @@
+//! The broadcast-server's end: takes over connections that ask to become a link, lets them prove the key, passes
+//! on what they publish, and asks them who hears what.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tracing::{info, warn};
+use ttp::code::{CallError, ErrorCode};
+use ttp::exchange::reply_frame;
+use ttp::frame::Decoder;
+use ttp::limits::FRAME_BYTES_MAX;
+use ttp::model::UserId;
+use ttp::net::clock;
+use ttp::net::connection::{FrameReader, FramedConnection};
+use ttp::rpc::{self, Incoming, Request, ServerMessage};
+
+use super::key::{Role, nonce};
+use super::wire::{self, Challenge, LINK, PROVE, PUBLISH, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
+use super::{LinkError, ServiceKey};
+use crate::{ANSWER_TIMEOUT, Answer, Directory, Receiver, Unavailable};
+
+/// Questions that may wait for one link.
+const QUESTIONS_MAX: usize = 1024;
+
+/// Time for a peer to prove the key.
+const PROVING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often questions without an answer are looked for.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// All links of one broadcast-server.
+pub struct Links {
+    key: ServiceKey,
+    runtime: Handle,
+    receiver: OnceLock<Arc<dyn Receiver>>,
+    open: Mutex<Vec<Arc<Link>>>,
+    asked: AtomicU64,
+}
+
+/// One proven peer.
+struct Link {
+    questions: mpsc::Sender<Vec<u8>>,
+    pending: Mutex<HashMap<u64, (Instant, Answer)>>,
+}
+
+impl Links {
+    /// No link yet. Needs a tokio runtime, on which links will run.
+    pub fn new(key: ServiceKey) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            runtime: Handle::current(),
+            receiver: OnceLock::new(),
+            open: Mutex::default(),
+            asked: AtomicU64::new(0),
+        })
+    }
+
+    /// Leads hints to `receiver`. The first receiver stays; links that open before it are refused.
+    pub fn attach_receiver(&self, receiver: Arc<dyn Receiver>) {
+        let _ = self.receiver.set(receiver);
+    }
+
+    /// Links that are open and proven.
+    pub fn count(&self) -> usize {
+        self.lock_open().len()
+    }
+
+    /// Takes over a connection whose last payload, `first`, was a `Link` request. `decoder` holds what was read
+    /// beyond it; `permit` is dropped when the link ends.
+    pub fn accept<P: Send + 'static>(
+        self: &Arc<Self>,
+        stream: std::net::TcpStream,
+        mut decoder: Decoder,
+        first: Bytes,
+        permit: P,
+    ) {
+        let links = Arc::clone(self);
+        self.runtime.spawn(async move {
+            let _permit = permit;
+            decoder.set_limit(FRAME_BYTES_MAX);
+            let error = match TcpStream::from_std(stream) {
+                Ok(stream) => {
+                    links
+                        .run(FramedConnection::with_decoder(stream, decoder), &first)
+                        .await
+                }
+                Err(error) => error.into(),
+            };
+            match error {
+                LinkError::Unproven => warn!(%error, "link refused"),
+                error => info!(%error, "link closed"),
+            }
+        });
+    }
+
+    /// A link's whole life.
+    async fn run(&self, mut connection: FramedConnection<TcpStream>, first: &Bytes) -> LinkError {
+        let proving = tokio::time::timeout(PROVING_TIMEOUT, self.prove(&mut connection, first));
+        match proving.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error,
+            Err(_) => return LinkError::TimedOut,
+        }
+        let Some(receiver) = self.receiver.get() else {
+            return LinkError::Closed;
+        };
+        let (questions, waiting_questions) = mpsc::channel(QUESTIONS_MAX);
+        let link = Arc::new(Link {
+            questions,
+            pending: Mutex::default(),
+        });
+        self.lock_open().push(Arc::clone(&link));
+        info!("link open");
+        receiver.resync();
+        let (stream, decoder) = connection.into_parts();
+        let (read_half, write_half) = stream.into_split();
+        let error = tokio::select! {
+            error = receive(FrameReader::with_decoder(read_half, decoder), receiver, &link) => error,
+            error = write_out(write_half, waiting_questions) => error,
+            () = sweep(&link) => LinkError::Closed,
+        };
+        self.lock_open().retain(|open| !Arc::ptr_eq(open, &link));
+        let unanswered: Vec<Answer> = link
+            .lock_pending()
+            .drain()
+            .map(|(_, (_, answer))| answer)
+            .collect();
+        unanswered.into_iter().for_each(|answer| answer(Err(Unavailable)));
+        error
+    }
+
+    async fn prove(
+        &self,
+        connection: &mut FramedConnection<TcpStream>,
+        first: &Bytes,
+    ) -> Result<(), LinkError> {
+        let request = read_request(first, LINK)?;
+        let theirs: ttp::call::Link = read_params(&request)?;
+        let mine = nonce().map_err(|_| LinkError::Unproven)?;
+        let proof = self.key.prove(Role::BroadcastServer, &theirs.nonce, &mine);
+        let challenge = serde_json::value::to_raw_value(&Challenge {
+            nonce: mine.clone(),
+            proof,
+        })?;
+        connection
+            .write_frames(&reply_frame(&request.id, Ok(&challenge)))
+            .await?;
+        let second = connection.next_payload().await?.ok_or(LinkError::Closed)?;
+        let request = read_request(&second, PROVE)?;
+        let prove: Prove = read_params(&request)?;
+        if !self
+            .key
+            .is_proven(Role::DataServer, &theirs.nonce, &mine, &prove.proof)
+        {
+            let error = CallError::new(ErrorCode::Forbidden, LinkError::Unproven.to_string());
+            connection
+                .write_frames(&reply_frame(&request.id, Err(&error)))
+                .await?;
+            return Err(LinkError::Unproven);
+        }
+        let empty = serde_json::value::to_raw_value(&ttp::call::Empty {})?;
+        connection
+            .write_frames(&reply_frame(&request.id, Ok(&empty)))
+            .await?;
+        Ok(())
+    }
+
+    fn lock_open(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Link>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Directory for Links {
+    /// Asks one of the open links, each in turn.
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        let id = self.asked.fetch_add(1, Ordering::Relaxed);
+        let link = {
+            let open = self.lock_open();
+            let turn = id.checked_rem(open.len() as u64).unwrap_or(0);
+            usize::try_from(turn)
+                .ok()
+                .and_then(|turn| open.get(turn).cloned())
+        };
+        match link {
+            Some(link) => link.ask(id, users, answer),
+            None => answer(Err(Unavailable)),
+        }
+    }
+}
+
+impl Link {
+    fn ask(&self, id: u64, users: Vec<UserId>, answer: Answer) {
+        let mut frame = Vec::new();
+        wire::write(&mut frame, Some(id), TOPICS_OF, &TopicsOf { user_ids: users });
+        self.lock_pending()
+            .insert(id, (clock::now() + ANSWER_TIMEOUT, answer));
+        if self.questions.try_send(frame).is_err() {
+            self.answer(id, Err(Unavailable));
+        }
+    }
+
+    fn answer(&self, id: u64, topics: Result<Vec<Vec<crate::Topic>>, Unavailable>) {
+        // The lock is released before the answer runs.
+        let pending = self.lock_pending().remove(&id);
+        if let Some((_, answer)) = pending {
+            answer(topics);
+        }
+    }
+
+    fn lock_pending(&self) -> std::sync::MutexGuard<'_, HashMap<u64, (Instant, Answer)>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn receive(
+    mut reader: FrameReader<OwnedReadHalf>,
+    receiver: &Arc<dyn Receiver>,
+    link: &Link,
+) -> LinkError {
+    loop {
+        match reader.next_payload().await {
+            Ok(Some(payload)) => {
+                if let Err(error) = take(&payload, receiver, link) {
+                    return error.into();
+                }
+            }
+            Ok(None) => return LinkError::Closed,
+            Err(error) => return error.into(),
+        }
+    }
+}
+
+/// Passes on one payload: a push of the data-server, or its answer to a question.
+fn take(payload: &Bytes, receiver: &Arc<dyn Receiver>, link: &Link) -> Result<(), serde_json::Error> {
+    let message: ServerMessage<'_> = serde_json::from_slice(payload)?;
+    match (message.method.as_deref(), message.params, message.id) {
+        (Some(PUBLISH), Some(params), _) => receiver.receive(wire::read_hints(params)?),
+        (Some(RESYNC), _, _) => receiver.resync(),
+        (None, _, Some(id)) => {
+            let id: u64 = serde_json::from_str(id.get())?;
+            let topics = match message.result {
+                Some(result) => Ok(serde_json::from_str::<Topics>(result.get())?.topics),
+                None => Err(Unavailable),
+            };
+            link.answer(id, topics);
+        }
+        // A later version may say more.
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn write_out(mut stream: OwnedWriteHalf, mut questions: mpsc::Receiver<Vec<u8>>) -> LinkError {
+    while let Some(frame) = questions.recv().await {
+        if let Err(error) = stream.write_all(&frame).await {
+            return error.into();
+        }
+    }
+    LinkError::Closed
+}
+
+/// Answers questions whose time is up.
+async fn sweep(link: &Link) {
+    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        ticks.tick().await;
+        let now = clock::now();
+        let late: Vec<u64> = link
+            .lock_pending()
+            .iter()
+            .filter(|(_, (until, _))| *until <= now)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in late {
+            link.answer(id, Err(Unavailable));
+        }
+    }
+}
+
+fn read_request<'a>(payload: &'a Bytes, method: &str) -> Result<Request<'a>, LinkError> {
+    match rpc::parse(payload) {
+        Incoming::Single(Ok(request)) if request.method == method => Ok(request),
+        _ => Err(LinkError::Unproven),
+    }
+}
+
+fn read_params<P: serde::de::DeserializeOwned>(request: &Request<'_>) -> Result<P, LinkError> {
+    Ok(serde_json::from_str(
+        request.params.map_or("{}", serde_json::value::RawValue::get),
+    )?)
+}

@@ -1,0 +1,55 @@
+//! The bus between two processes: a persistent TTP connection that a data-server keeps to a broadcast-server.
+//!
+//! ```text
+//! data-server (Caller)                         broadcast-server (Links)
+//!   Link  {nonce}            ── request ──►
+//!                            ◄── reply ───      {nonce, proof}
+//!   Prove {proof}            ── request ──►
+//!                            ◄── reply ───      {}
+//!   Publish {hints}, Resync  ── notification ─►
+//!                            ◄── request ──     TopicsOf {user_ids}
+//!   {topics}                 ── reply ────►
+//! ```
+//!
+//! Both sides prove the service key without sending it: a proof is HMAC-SHA256 over the prover's role and both
+//! nonces (challenge–response as in RFC 5802's use of HMAC). The connection itself is protected by whatever the
+//! listener offers; on loopback that is nothing, so the key must not cross it.
+//!
+//! - [`key`]: the key and its proofs.
+//! - [`wire`]: what is said, as types.
+//! - [`caller`]: the data-server's end.
+//! - [`links`]: the broadcast-server's end.
+
+pub mod key;
+mod wire;
+pub mod caller;
+pub mod links;
+
+use ttp::net::connection::ReadError;
+
+pub use caller::Caller;
+pub use key::ServiceKey;
+pub use links::Links;
+
+/// Why a link ended. It is opened again by the data-server.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The connection broke.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The peer's bytes are not frames.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The peer closed the connection.
+    #[error("the peer closed the link")]
+    Closed,
+    /// The peer said something else than the conversation above.
+    #[error("the peer does not speak the link's language: {0}")]
+    Protocol(#[from] serde_json::Error),
+    /// The peer does not know the service key, or refused ours.
+    #[error("the service key was not proven: both servers must be given the same one")]
+    Unproven,
+    /// The peer took too long.
+    #[error("the peer did not answer in time")]
+    TimedOut,
+}

@@ -1,0 +1,346 @@
+//! The promises of `bus/src/lib.rs`, one test each, run over every implementation.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use bus::link::{Caller, Links, ServiceKey};
+use bus::memory::Memory;
+use bus::{Answer, Directory, Event, Hint, Membership, Publisher, Receiver, Topic, Unavailable};
+use tokio::net::TcpListener;
+use ttp::event::EventFrame;
+use ttp::limits::FRAME_BYTES_MAX;
+use ttp::model::{Change, ChatCreated, ChatId, Entry, UserId};
+use ttp::net::connection::FramedConnection;
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Remembers what arrived.
+#[derive(Default)]
+struct Recorder {
+    heard: Mutex<Heard>,
+    changed: Condvar,
+}
+
+#[derive(Default, Clone)]
+struct Heard {
+    hints: Vec<Hint>,
+    resyncs: usize,
+}
+
+impl Recorder {
+    fn wait(&self, what: &str, until: impl Fn(&Heard) -> bool) -> Heard {
+        let heard = self.heard.lock().unwrap();
+        let (heard, timeout) = self
+            .changed
+            .wait_timeout_while(heard, DEADLINE, |heard| !until(heard))
+            .unwrap();
+        assert!(
+            !timeout.timed_out(),
+            "{what}: only {} hints, {} resyncs",
+            heard.hints.len(),
+            heard.resyncs
+        );
+        heard.clone()
+    }
+}
+
+impl Receiver for Recorder {
+    fn receive(&self, hints: Vec<Hint>) {
+        self.heard.lock().unwrap().hints.extend(hints);
+        self.changed.notify_all();
+    }
+
+    fn resync(&self) {
+        self.heard.lock().unwrap().resyncs += 1;
+        self.changed.notify_all();
+    }
+}
+
+/// Knows that user n hears topics n and n + 1; knows nobody below zero.
+struct Numbers;
+
+impl Directory for Numbers {
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        if users.iter().any(|user| user.0 < 0) {
+            return answer(Err(Unavailable));
+        }
+        answer(Ok(users
+            .iter()
+            .map(|user| vec![Topic(user.0), Topic(user.0 + 1)])
+            .collect()));
+    }
+}
+
+/// Never answers.
+struct Silent(Mutex<Vec<Answer>>);
+
+impl Directory for Silent {
+    fn topics_of(&self, _: Vec<UserId>, answer: Answer) {
+        self.0.lock().unwrap().push(answer);
+    }
+}
+
+/// A bus with both ends attached.
+struct Bus {
+    publisher: Arc<dyn Publisher>,
+    asker: Arc<dyn Directory>,
+    recorder: Arc<Recorder>,
+}
+
+fn memory(directory: Arc<dyn Directory>) -> Bus {
+    let memory = Memory::new();
+    let recorder = Arc::new(Recorder::default());
+    memory.attach_directory(directory);
+    memory.attach_receiver(Arc::clone(&recorder) as _);
+    Bus {
+        publisher: Arc::clone(&memory) as _,
+        asker: memory,
+        recorder,
+    }
+}
+
+/// A listener that makes every connection a link, as a broadcast-server does after a `Link` request.
+async fn listen(listener: TcpListener, links: Arc<Links>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX);
+        if let Ok(Some(first)) = connection.next_payload().await {
+            let (stream, decoder) = connection.into_parts();
+            links.accept(stream.into_std().unwrap(), decoder, first, ());
+        }
+    }
+}
+
+async fn link_with_keys(
+    directory: Arc<dyn Directory>,
+    caller_key: ServiceKey,
+    links_key: ServiceKey,
+) -> (Bus, Arc<Links>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let links = Links::new(links_key);
+    let recorder = Arc::new(Recorder::default());
+    links.attach_receiver(Arc::clone(&recorder) as _);
+    tokio::spawn(listen(listener, Arc::clone(&links)));
+    let publisher = Caller::start(address, caller_key);
+    publisher.attach_directory(directory);
+    (
+        Bus {
+            publisher,
+            asker: Arc::clone(&links) as _,
+            recorder,
+        },
+        links,
+    )
+}
+
+async fn link(directory: Arc<dyn Directory>) -> Bus {
+    let key = ServiceKey::generate().unwrap();
+    link_with_keys(directory, key.clone(), key).await.0
+}
+
+fn event(topic: i64, seq: u64) -> Hint {
+    let created = ChatCreated {
+        chat_name: "имя 🌮".into(),
+        is_private: false,
+        by: None,
+        change_ts: 1,
+    };
+    let entry = Entry {
+        chat_id: ChatId(topic),
+        seq,
+        change: Change::Created(created),
+    };
+    Hint::Event(Event {
+        topic: Topic(topic),
+        seq,
+        author: Some(UserId(7)),
+        frame: EventFrame::new(&entry),
+    })
+}
+
+async fn ask(bus: &Bus, users: Vec<UserId>) -> Result<Vec<Vec<Topic>>, Unavailable> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    bus.asker
+        .topics_of(users, Box::new(move |topics| sender.send(topics).unwrap()));
+    tokio::time::timeout(DEADLINE, receiver)
+        .await
+        .expect("promise 5: an answer always comes")
+        .unwrap()
+}
+
+/// Promises 2 and 3: order, and the announcement that a new receiver may have missed something.
+async fn hints_arrive_in_order(bus: Bus) {
+    bus.recorder
+        .wait("the first announcement", |heard| heard.resyncs > 0);
+    let members: Arc<[UserId]> = (0..1_200).map(UserId).collect();
+    let mut published = vec![Hint::Subscribe(Membership {
+        topic: Topic(1),
+        users: Arc::clone(&members),
+    })];
+    published.extend((1..=1_000).map(|seq| event(1, seq)));
+    published.push(Hint::Unsubscribe(Membership {
+        topic: Topic(1),
+        users: members,
+    }));
+    for part in published.chunks(97) {
+        bus.publisher.publish(part.to_vec());
+    }
+    let expected: Vec<Flat> = published.iter().flat_map(flatten).collect();
+    let heard = bus.recorder.wait("all hints", |heard| {
+        heard.hints.iter().map(|hint| flatten(hint).len()).sum::<usize>() >= expected.len()
+    });
+    assert_eq!(heard.hints.iter().flat_map(flatten).collect::<Vec<_>>(), expected);
+}
+
+/// Memberships may be cut into several hints on the way; person by person they are the same.
+#[derive(Debug, PartialEq)]
+enum Flat {
+    Event(Hint),
+    Member(&'static str, Topic, UserId),
+}
+
+fn flatten(hint: &Hint) -> Vec<Flat> {
+    match hint {
+        Hint::Event(_) => vec![Flat::Event(hint.clone())],
+        Hint::Subscribe(m) => m
+            .users
+            .iter()
+            .map(|user| Flat::Member("in", m.topic, *user))
+            .collect(),
+        Hint::Unsubscribe(m) => m
+            .users
+            .iter()
+            .map(|user| Flat::Member("out", m.topic, *user))
+            .collect(),
+    }
+}
+
+/// Promise 5, with an answer: in the order asked, many at once.
+async fn questions_are_answered(bus: Bus) {
+    bus.recorder.wait("the bus is up", |heard| heard.resyncs > 0);
+    let answers = ask(&bus, vec![UserId(5), UserId(3)]).await.unwrap();
+    assert_eq!(answers, [[Topic(5), Topic(6)], [Topic(3), Topic(4)]]);
+    assert_eq!(ask(&bus, vec![UserId(-1)]).await, Err(Unavailable));
+    let mut seen = HashMap::new();
+    for n in 0..300 {
+        seen.insert(n, ask(&bus, vec![UserId(n)]).await.unwrap());
+    }
+    assert!(
+        seen.iter()
+            .all(|(n, topics)| topics[0] == [Topic(*n), Topic(n + 1)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_hints_arrive_in_order() {
+    hints_arrive_in_order(memory(Arc::new(Numbers))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn link_hints_arrive_in_order() {
+    hints_arrive_in_order(link(Arc::new(Numbers)).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_questions_are_answered() {
+    questions_are_answered(memory(Arc::new(Numbers))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn link_questions_are_answered() {
+    questions_are_answered(link(Arc::new(Numbers)).await).await;
+}
+
+/// Promise 5 when nobody is there to answer.
+#[tokio::test]
+async fn unattached_buses_answer_unavailable() {
+    let recorder = Arc::new(Recorder::default());
+    let memory = Memory::new();
+    let bus = Bus {
+        publisher: Arc::clone(&memory) as _,
+        asker: memory,
+        recorder: Arc::clone(&recorder),
+    };
+    assert_eq!(ask(&bus, vec![UserId(1)]).await, Err(Unavailable));
+    bus.publisher.publish(vec![event(1, 1)]);
+    let links = Links::new(ServiceKey::generate().unwrap());
+    let bus = Bus {
+        publisher: bus.publisher,
+        asker: links,
+        recorder,
+    };
+    assert_eq!(ask(&bus, vec![UserId(1)]).await, Err(Unavailable));
+}
+
+/// Promise 5 when the directory behind the link is stuck.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stuck_directory_is_unavailable_in_time() {
+    let bus = link(Arc::new(Silent(Mutex::default()))).await;
+    bus.recorder.wait("the link is up", |heard| heard.resyncs > 0);
+    assert_eq!(ask(&bus, vec![UserId(1)]).await, Err(Unavailable));
+}
+
+/// Promise 6 (T34): without the right key nothing is published, nothing is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn t34_a_wrong_key_opens_no_link() {
+    let (right, wrong) = (ServiceKey::generate().unwrap(), ServiceKey::generate().unwrap());
+    let (bus, links) = link_with_keys(Arc::new(Numbers), wrong, right.clone()).await;
+    bus.publisher.publish(vec![event(1, 1)]);
+    // A second, honest data-server shows that the time was enough.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(listen(listener, Arc::clone(&links)));
+    let honest = Caller::start(address, right);
+    honest.publish(vec![event(2, 1)]);
+    bus.recorder.wait("the honest link", |heard| heard.resyncs >= 2);
+    honest.publish(vec![event(2, 2)]);
+    let heard = bus
+        .recorder
+        .wait("the honest hint", |heard| heard.hints.contains(&event(2, 2)));
+    assert!(!heard.hints.contains(&event(1, 1)));
+    assert_eq!(links.count(), 1);
+}
+
+/// Promise 3: after a cut link comes back, the loss is announced before anything new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_link_is_announced_and_goes_on() {
+    let key = ServiceKey::generate().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let first_links = Links::new(key.clone());
+    let recorder = Arc::new(Recorder::default());
+    first_links.attach_receiver(Arc::clone(&recorder) as _);
+    // The first server lives on a runtime of its own, so that dropping it cuts its links at once.
+    let std_listener = listener.into_std().unwrap();
+    let first_server = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let key_there = key.clone();
+    let recorder_there = Arc::clone(&recorder);
+    first_server.spawn(async move {
+        let links = Links::new(key_there);
+        links.attach_receiver(recorder_there);
+        listen(TcpListener::from_std(std_listener).unwrap(), links).await;
+    });
+    let publisher = Caller::start(address.to_string(), key.clone());
+    // Accepting a link is announced by the server, and a new caller announces that it may have lost something.
+    let before = recorder.wait("the first link", |heard| heard.resyncs >= 2);
+    first_server.shutdown_background();
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    let links = Links::new(key);
+    links.attach_receiver(Arc::clone(&recorder) as _);
+    tokio::spawn(listen(listener, links));
+    recorder.wait("the announcement", |heard| heard.resyncs > before.resyncs);
+    publisher.publish(vec![event(1, 1)]);
+    recorder.wait("a hint after the cut", |heard| heard.hints.contains(&event(1, 1)));
+}
