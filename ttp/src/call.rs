@@ -169,10 +169,7 @@ pub struct Hello {
 impl Hello {
     /// The greeting of a client that speaks what this crate speaks.
     pub fn from_client(client: impl Into<String>) -> Self {
-        Self {
-            protocol: SUPPORTED_VERSIONS.to_vec(),
-            client: client.into(),
-        }
+        Self { protocol: SUPPORTED_VERSIONS.to_vec(), client: client.into() }
     }
 
     /// The highest version that both sides speak.
@@ -180,21 +177,11 @@ impl Hello {
     /// # Errors
     /// `UnsupportedVersion` with the list of ours; the server closes after it.
     pub fn agree(&self) -> Result<u32, CallError> {
-        let common = SUPPORTED_VERSIONS
-            .iter()
-            .copied()
-            .filter(|ours| self.protocol.contains(ours))
-            .max();
+        let common = SUPPORTED_VERSIONS.iter().copied().filter(|ours| self.protocol.contains(ours)).max();
         common.ok_or_else(|| {
             let message = format!("no protocol version in common; this server speaks {SUPPORTED_VERSIONS:?}");
-            let data = ErrorData {
-                supported: Some(SUPPORTED_VERSIONS.to_vec()),
-                ..ErrorData::default()
-            };
-            CallError {
-                data: Some(data),
-                ..CallError::new(ErrorCode::UnsupportedVersion, message)
-            }
+            let data = ErrorData { supported: Some(SUPPORTED_VERSIONS.to_vec()), ..ErrorData::default() };
+            CallError { data: Some(data), ..CallError::new(ErrorCode::UnsupportedVersion, message) }
         })
     }
 }
@@ -483,13 +470,7 @@ mod tests {
     fn unknown_params_are_ignored_in_version_1_and_refused_in_version_2() {
         let params = Some(raw(r#"{"user_id":7,"shoe_size":43}"#));
         let call = DataCall::parse("GetUser", params, Dialect::Version1).unwrap();
-        assert_eq!(
-            call,
-            DataCall::GetUser(GetUser {
-                user_id: Some(UserId(7)),
-                user_name: None
-            })
-        );
+        assert_eq!(call, DataCall::GetUser(GetUser { user_id: Some(UserId(7)), user_name: None }));
         let error = DataCall::parse("GetUser", params, Dialect::Version2).unwrap_err();
         assert_eq!(error.code, ErrorCode::InvalidParams);
         assert!(error.message.contains("shoe_size"), "{}", error.message);
@@ -499,32 +480,19 @@ mod tests {
     fn both_names_of_a_stream_are_understood() {
         for name in ["OpenStreamRequest", "OpenStream"] {
             let call = BroadcastCall::parse(name, Some(raw(r#"{"user_id":7}"#)), Dialect::Version2);
-            assert_eq!(
-                call,
-                Ok(BroadcastCall::OpenStream(OpenStream { user_id: UserId(7) }))
-            );
+            assert_eq!(call, Ok(BroadcastCall::OpenStream(OpenStream { user_id: UserId(7) })));
         }
     }
 
     #[test]
     fn positions_name_params_too() {
         let call = DataCall::parse("InsertUser", Some(raw(r#"["Ada"]"#)), Dialect::Version2);
-        assert_eq!(
-            call,
-            Ok(DataCall::InsertUser(InsertUser {
-                user_name: "Ada".into()
-            }))
-        );
+        assert_eq!(call, Ok(DataCall::InsertUser(InsertUser { user_name: "Ada".into() })));
     }
 
     #[test]
     fn no_common_version_lists_the_supported_ones() {
-        let error = Hello {
-            protocol: vec![7],
-            client: String::new(),
-        }
-        .agree()
-        .unwrap_err();
+        let error = Hello { protocol: vec![7], client: String::new() }.agree().unwrap_err();
         assert_eq!(error.data.unwrap().supported, Some(vec![2]));
     }
 }

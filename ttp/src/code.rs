@@ -221,11 +221,7 @@ pub struct CallError {
 impl CallError {
     /// An error without data.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            data: None,
-        }
+        Self { code, message: message.into(), data: None }
     }
 
     /// The server is full: ask again after the default wait.
@@ -235,10 +231,7 @@ impl CallError {
             stored: Some(false),
             supported: None,
         };
-        Self {
-            data: Some(data),
-            ..Self::new(ErrorCode::Overloaded, message)
-        }
+        Self { data: Some(data), ..Self::new(ErrorCode::Overloaded, message) }
     }
 
     /// Adds that the change was not stored, for refusals of writes.
@@ -266,19 +259,11 @@ mod tests {
     fn numbers_are_unique_and_lead_back() {
         for (index, code) in ErrorCode::ALL.iter().enumerate() {
             assert_eq!(ErrorCode::from_number(code.number()), *code);
-            assert!(
-                ErrorCode::ALL[..index]
-                    .iter()
-                    .all(|other| other.number() != code.number())
-            );
+            assert!(ErrorCode::ALL[..index].iter().all(|other| other.number() != code.number()));
         }
         for (index, code) in CloseCode::ALL.iter().enumerate() {
             assert_eq!(CloseCode::from_number(code.number()), *code);
-            assert!(
-                CloseCode::ALL[..index]
-                    .iter()
-                    .all(|other| other.number() != code.number())
-            );
+            assert!(CloseCode::ALL[..index].iter().all(|other| other.number() != code.number()));
         }
     }
 }

@@ -47,12 +47,7 @@ pub struct Close {
 impl Close {
     /// A close with the registry's word and advice.
     pub fn new(code: CloseCode, retry_after_ms: Option<u64>) -> Self {
-        Self {
-            code,
-            reason: code.reason().into(),
-            reconnect: code.reconnect(),
-            retry_after_ms,
-        }
+        Self { code, reason: code.reason().into(), reconnect: code.reconnect(), retry_after_ms }
     }
 }
 
@@ -66,16 +61,12 @@ pub struct EventFrame {
 impl EventFrame {
     /// Encodes an entry.
     pub fn new(entry: &Entry) -> Self {
-        Self {
-            frame: notification(EVENT, entry),
-        }
+        Self { frame: notification(EVENT, entry) }
     }
 
     /// Wraps params that were encoded elsewhere by [`EventFrame::new`].
     pub fn from_params(params: &RawValue) -> Self {
-        Self {
-            frame: notification(EVENT, params),
-        }
+        Self { frame: notification(EVENT, params) }
     }
 
     /// The whole frame, header included.
@@ -107,21 +98,10 @@ impl EventFrame {
         let Change::Message(message) = entry.change else {
             return None;
         };
-        let result = PushResult {
-            receiver_ids: [],
-            message: message.into_version_1(),
-        };
+        let result = PushResult { receiver_ids: [], message: message.into_version_1() };
         let mut out = Vec::with_capacity(self.frame.len());
-        encode_with(&mut out, |out| {
-            serde_json::to_writer(
-                out,
-                &PushMessage {
-                    jsonrpc: "2.0",
-                    result,
-                },
-            )
-        })
-        .ok()?;
+        encode_with(&mut out, |out| serde_json::to_writer(out, &PushMessage { jsonrpc: "2.0", result }))
+            .ok()?;
         Some(out.into())
     }
 }
@@ -170,10 +150,7 @@ mod tests {
     use crate::model::{ChatId, MessageId, User, UserId};
 
     fn entry() -> Entry {
-        let user = User {
-            user_id: UserId(5),
-            user_name: "Ada".into(),
-        };
+        let user = User { user_id: UserId(5), user_name: "Ada".into() };
         let message = Message {
             message_id: MessageId(9),
             chat_id: ChatId(17),
@@ -184,11 +161,7 @@ mod tests {
             number: 2,
             client_message_id: Some("k".into()),
         };
-        Entry {
-            chat_id: ChatId(17),
-            seq: 3,
-            change: Change::Message(message),
-        }
+        Entry { chat_id: ChatId(17), seq: 3, change: Change::Message(message) }
     }
 
     /// T32: the 2020 shape, exactly its five members, and nobody else's number.
@@ -205,9 +178,7 @@ mod tests {
         let cases = [
             (EventFrame::new(&entry()).frame().clone(), Push::Event(entry())),
             (
-                EventFrame::from_params(EventFrame::new(&entry()).params())
-                    .frame()
-                    .clone(),
+                EventFrame::from_params(EventFrame::new(&entry()).params()).frame().clone(),
                 Push::Event(entry()),
             ),
             (heartbeat_frame(), Push::Heartbeat),

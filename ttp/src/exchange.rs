@@ -72,17 +72,8 @@ impl Exchange {
                 self.last_batch += 1;
                 let key = self.last_batch;
                 let open = items.len();
-                self.batches.insert(
-                    key,
-                    Batch {
-                        open,
-                        replies: Vec::new(),
-                    },
-                );
-                items
-                    .into_iter()
-                    .filter_map(|item| self.admit(item, Some(key), out))
-                    .collect()
+                self.batches.insert(key, Batch { open, replies: Vec::new() });
+                items.into_iter().filter_map(|item| self.admit(item, Some(key), out)).collect()
             }
         }
     }
@@ -96,10 +87,7 @@ impl Exchange {
         let (id, error) = match item {
             Ok(request) if self.in_flight < IN_FLIGHT_MAX => {
                 self.in_flight += 1;
-                let slot = Slot {
-                    id: request.id.clone(),
-                    batch,
-                };
+                let slot = Slot { id: request.id.clone(), batch };
                 return Some(Accepted { slot, request });
             }
             Ok(request) => {
@@ -130,9 +118,7 @@ impl Exchange {
             return;
         };
         if !slot.is_notification() {
-            batch
-                .replies
-                .push(if batch.replies.is_empty() { b'[' } else { b',' });
+            batch.replies.push(if batch.replies.is_empty() { b'[' } else { b',' });
             let size = batch.replies.len() + outcome.as_ref().map_or(0, |raw| raw.get().len());
             if size > BATCH_REPLY_BYTES_MAX {
                 let error = CallError::new(
@@ -148,11 +134,7 @@ impl Exchange {
         if batch.open > 0 {
             return;
         }
-        let replies = self
-            .batches
-            .remove(&key)
-            .map(|batch| batch.replies)
-            .unwrap_or_default();
+        let replies = self.batches.remove(&key).map(|batch| batch.replies).unwrap_or_default();
         // A batch of notifications alone gets no reply at all.
         if !replies.is_empty() {
             frame(out, |out| {

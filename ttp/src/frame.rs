@@ -40,9 +40,7 @@ pub fn parse_header(header: [u8; HEADER_BYTES]) -> Result<u64, FrameError> {
         return Err(FrameError::BadHeader { header });
     }
     // Ten digits cannot overflow 64 bits.
-    Ok(digits
-        .iter()
-        .fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
+    Ok(digits.iter().fold(0, |length, digit| length * 10 + u64::from(digit - b'0')))
 }
 
 /// Trims one given byte; `<[u8]>::trim_ascii` would also accept tabs and line ends.
@@ -53,10 +51,7 @@ trait TrimWith {
 impl TrimWith for [u8; HEADER_BYTES] {
     fn trim_ascii_with(&self, pad: u8) -> &[u8] {
         let start = self.iter().position(|&byte| byte != pad).unwrap_or(HEADER_BYTES);
-        let end = self
-            .iter()
-            .rposition(|&byte| byte != pad)
-            .map_or(start, |last| last + 1);
+        let end = self.iter().rposition(|&byte| byte != pad).map_or(start, |last| last + 1);
         &self[start..end]
     }
 }
@@ -65,10 +60,7 @@ impl TrimWith for [u8; HEADER_BYTES] {
 ///
 /// Lengths above 9 999 999 999 have no header; our limits lie far below, so this is a precondition.
 pub fn header(payload_bytes: usize) -> [u8; HEADER_BYTES] {
-    debug_assert!(
-        payload_bytes as u64 <= 9_999_999_999,
-        "ten digits cannot say {payload_bytes}"
-    );
+    debug_assert!(payload_bytes as u64 <= 9_999_999_999, "ten digits cannot say {payload_bytes}");
     let mut header = [b' '; HEADER_BYTES];
     let mut digits = [0u8; HEADER_BYTES];
     let mut count = 0;
@@ -123,11 +115,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder that refuses payloads above `payload_bytes_max` bytes. Allocates nothing yet.
     pub fn new(payload_bytes_max: usize) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            payload_bytes_max,
-            failed: None,
-        }
+        Self { buffer: BytesMut::new(), payload_bytes_max, failed: None }
     }
 
     /// Changes the limit, for frames whose header has not been read yet.
@@ -175,10 +163,7 @@ impl Decoder {
         };
         let announced = parse_header(*header)?;
         if announced > self.payload_bytes_max as u64 {
-            return Err(FrameError::TooLong {
-                announced,
-                limit: self.payload_bytes_max,
-            });
+            return Err(FrameError::TooLong { announced, limit: self.payload_bytes_max });
         }
         let payload_bytes = announced as usize;
         if self.buffer.len() < HEADER_BYTES + payload_bytes {
@@ -235,10 +220,7 @@ mod tests {
             b"\xd9\xa1        ",
             b"1\0        ",
         ] {
-            assert_eq!(
-                parse_header(*bytes),
-                Err(FrameError::BadHeader { header: *bytes })
-            );
+            assert_eq!(parse_header(*bytes), Err(FrameError::BadHeader { header: *bytes }));
         }
     }
 
@@ -247,10 +229,7 @@ mod tests {
     fn t03_long_frame_is_refused_before_anything_is_allocated() {
         let mut decoder = Decoder::new(1000);
         decoder.push(b"9999999999");
-        let refused = Err(FrameError::TooLong {
-            announced: 9_999_999_999,
-            limit: 1000,
-        });
+        let refused = Err(FrameError::TooLong { announced: 9_999_999_999, limit: 1000 });
         assert_eq!(decoder.next_payload(), refused);
         assert_eq!(decoder.buffer.capacity(), 0);
         decoder.push(&encode(b"later"));

@@ -86,12 +86,7 @@ pub struct Message {
 impl Message {
     /// The five members of the 2020 dialect alone.
     pub fn into_version_1(self) -> Self {
-        Self {
-            seq: 0,
-            number: 0,
-            client_message_id: None,
-            ..self
-        }
+        Self { seq: 0, number: 0, client_message_id: None, ..self }
     }
 }
 
@@ -230,10 +225,7 @@ pub fn check_text(text: &str) -> Result<(), CallError> {
 /// Refuses names that are blank or too long. `what` names the thing in the error.
 pub fn check_name(what: &str, name: &str) -> Result<(), CallError> {
     if name.trim().is_empty() {
-        return Err(CallError::new(
-            ErrorCode::InvalidParams,
-            format!("{what} is empty"),
-        ));
+        return Err(CallError::new(ErrorCode::InvalidParams, format!("{what} is empty")));
     }
     check_name_length(what, name)
 }

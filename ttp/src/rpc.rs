@@ -90,19 +90,13 @@ pub enum Incoming<'a> {
 /// Reads a payload. Every payload has an answer: what is not a request is a [`Refusal`].
 pub fn parse(payload: &[u8]) -> Incoming<'_> {
     let refuse = |code, message: String| {
-        Incoming::Single(Err(Refusal {
-            id: RequestId::Null,
-            error: CallError::new(code, message),
-        }))
+        Incoming::Single(Err(Refusal { id: RequestId::Null, error: CallError::new(code, message) }))
     };
     let Ok(text) = std::str::from_utf8(payload) else {
         return refuse(ErrorCode::ParseError, "the payload is not UTF-8".into());
     };
     if !depth_is_within(payload, JSON_DEPTH_MAX) {
-        return refuse(
-            ErrorCode::ParseError,
-            format!("JSON nests deeper than {JSON_DEPTH_MAX} levels"),
-        );
+        return refuse(ErrorCode::ParseError, format!("JSON nests deeper than {JSON_DEPTH_MAX} levels"));
     }
     if text.trim_ascii_start().starts_with('[') {
         return match serde_json::from_str::<Vec<&RawValue>>(text) {
@@ -110,10 +104,7 @@ pub fn parse(payload: &[u8]) -> Incoming<'_> {
             Ok(items) if items.is_empty() => refuse(ErrorCode::InvalidRequest, "the batch is empty".into()),
             Ok(items) if items.len() > BATCH_REQUESTS_MAX => refuse(
                 ErrorCode::TooLarge,
-                format!(
-                    "a batch holds at most {BATCH_REQUESTS_MAX} requests, this one has {}",
-                    items.len()
-                ),
+                format!("a batch holds at most {BATCH_REQUESTS_MAX} requests, this one has {}", items.len()),
             ),
             Ok(items) => Incoming::Batch(items.into_iter().map(read_request).collect()),
         };
@@ -145,15 +136,8 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 fn read_request(raw: &RawValue) -> Result<Request<'_>, Refusal> {
     let invalid = |id: RequestId, message: String| {
         // A refusal is always answered, so an absent id becomes null.
-        let id = if id == RequestId::Absent {
-            RequestId::Null
-        } else {
-            id
-        };
-        Refusal {
-            id,
-            error: CallError::new(ErrorCode::InvalidRequest, message),
-        }
+        let id = if id == RequestId::Absent { RequestId::Null } else { id };
+        Refusal { id, error: CallError::new(ErrorCode::InvalidRequest, message) }
     };
     if !raw.get().starts_with('{') {
         return Err(invalid(RequestId::Null, "a request is a JSON object".into()));
@@ -261,33 +245,18 @@ mod tests {
     /// T09: ids of 128 bits, strings, and the difference between null and nothing.
     #[test]
     fn t09_ids_come_back_byte_for_byte() {
-        for id in [
-            "340282366920938463463374607431768211455",
-            "\"a\\u0041\"",
-            "-0",
-            "1e400",
-            "1.50",
-            "\"\"",
-            "null",
-        ] {
+        for id in
+            ["340282366920938463463374607431768211455", "\"a\\u0041\"", "-0", "1e400", "1.50", "\"\"", "null"]
+        {
             let payload = format!(r#"{{"jsonrpc":"2.0","method":"M","id":{id}}}"#);
             assert_eq!(single(&payload).unwrap().id.as_json(), id);
         }
-        assert_eq!(
-            single(r#"{"jsonrpc":"2.0","method":"M"}"#).unwrap().id,
-            RequestId::Absent
-        );
-        assert_eq!(
-            single(r#"{"jsonrpc":"2.0","method":"M","id":null}"#).unwrap().id,
-            RequestId::Null
-        );
+        assert_eq!(single(r#"{"jsonrpc":"2.0","method":"M"}"#).unwrap().id, RequestId::Absent);
+        assert_eq!(single(r#"{"jsonrpc":"2.0","method":"M","id":null}"#).unwrap().id, RequestId::Null);
         let long = "1".repeat(REQUEST_ID_BYTES_MAX + 1);
         for id in ["true", "{}", "[1]", long.as_str()] {
             let payload = format!(r#"{{"jsonrpc":"2.0","method":"M","id":{id}}}"#);
-            assert_eq!(
-                single(&payload).unwrap_err().error.code,
-                ErrorCode::InvalidRequest
-            );
+            assert_eq!(single(&payload).unwrap_err().error.code, ErrorCode::InvalidRequest);
         }
     }
 
@@ -310,22 +279,13 @@ mod tests {
 
     #[test]
     fn method_names_with_escapes_are_read() {
-        assert_eq!(
-            single(r#"{"jsonrpc":"2.0","method":"\u0047etUser"}"#)
-                .unwrap()
-                .method,
-            "GetUser"
-        );
+        assert_eq!(single(r#"{"jsonrpc":"2.0","method":"\u0047etUser"}"#).unwrap().method, "GetUser");
         assert!(single(r#"{"jsonrpc":"2.0","method":"\ud800"}"#).is_err());
     }
 
     #[test]
     fn deep_nesting_is_a_parse_error() {
-        let deep = format!(
-            r#"{{"jsonrpc":"2.0","x":{}{}}}"#,
-            "[".repeat(100_000),
-            "]".repeat(100_000)
-        );
+        let deep = format!(r#"{{"jsonrpc":"2.0","x":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
         assert_eq!(single(&deep).unwrap_err().error.code, ErrorCode::ParseError);
     }
 }

@@ -9,13 +9,8 @@ use std::net::SocketAddr;
 /// The host is unknown, or the text is no address.
 pub async fn resolve(address: &str) -> io::Result<SocketAddr> {
     let found: Vec<SocketAddr> = tokio::net::lookup_host(address).await?.collect();
-    let first = found
-        .iter()
-        .find(|candidate| candidate.is_ipv4())
-        .or(found.first());
-    first
-        .copied()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address")))
+    let first = found.iter().find(|candidate| candidate.is_ipv4()).or(found.first());
+    first.copied().ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("{address} has no address")))
 }
 
 /// Whether a listener on this address can be reached from this machine only.

@@ -16,19 +16,12 @@ pub struct Backoff {
 impl Backoff {
     /// Waits below `first`, then below twice as much, up to `ceiling_max`.
     pub fn new(first: Duration, ceiling_max: Duration) -> Self {
-        Self {
-            first,
-            ceiling_max,
-            attempts: 0,
-        }
+        Self { first, ceiling_max, attempts: 0 }
     }
 
     /// The next wait. `random` is uniform over all values; see [`random`].
     pub fn next_wait(&mut self, random: u32) -> Duration {
-        let ceiling = self
-            .first
-            .saturating_mul(1 << self.attempts.min(20))
-            .min(self.ceiling_max);
+        let ceiling = self.first.saturating_mul(1 << self.attempts.min(20)).min(self.ceiling_max);
         self.attempts = self.attempts.saturating_add(1);
         ceiling.mul_f64(f64::from(random) / f64::from(u32::MAX))
     }

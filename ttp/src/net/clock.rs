@@ -13,8 +13,6 @@ pub fn now() -> Instant {
 /// The wall clock in milliseconds since the Unix epoch, for people.
 #[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn now_ms() -> TimestampMs {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or(Duration::ZERO);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     TimestampMs::try_from(since.as_millis()).unwrap_or(TimestampMs::MAX)
 }

@@ -1,13 +1,17 @@
 //! A framed connection over any async byte stream.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::frame::{Decoder, FrameError};
 
-/// Bytes of buffer offered to one read. The buffer grows by what arrives, so an announced length costs nothing.
+/// Bytes offered to one read.
 const READ_BYTES: usize = 16 * 1024;
 
 /// Why no payload could be read.
@@ -70,27 +74,23 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 return Ok(Some(payload));
             }
             if !self.fill().await? {
-                return if self.decoder.is_between_frames() {
-                    Ok(None)
-                } else {
-                    Err(ReadError::CutOff)
-                };
+                return if self.decoder.is_between_frames() { Ok(None) } else { Err(ReadError::CutOff) };
             }
         }
     }
 
-    /// Reads once; `false` at the end of the stream. Cancel safe, as `read_buf` is.
+    /// Reads once; `false` at the end of the stream. What was read is in the decoder when the future is ready, so
+    /// dropping it earlier loses nothing. The scratch buffer lives on the stack of one poll: a connection that
+    /// waits owns nothing but the bytes it has received.
     async fn fill(&mut self) -> io::Result<bool> {
-        let buffer = self.decoder.buffer();
-        if buffer.is_empty() {
-            // A fresh buffer that goes away with the last frame in it.
-            let mut fresh = BytesMut::with_capacity(READ_BYTES);
-            let received = self.stream.read_buf(&mut fresh).await?;
-            *self.decoder.buffer() = fresh;
-            return Ok(received > 0);
-        }
-        buffer.reserve(READ_BYTES);
-        Ok(self.stream.read_buf(buffer).await? > 0)
+        poll_fn(|context| {
+            let mut scratch = [const { MaybeUninit::uninit() }; READ_BYTES];
+            let mut scratch = ReadBuf::uninit(&mut scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut scratch))?;
+            self.decoder.push(scratch.filled());
+            Poll::Ready(Ok(!scratch.filled().is_empty()))
+        })
+        .await
     }
 }
 
@@ -103,16 +103,12 @@ pub struct FramedConnection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> FramedConnection<S> {
     /// Frames over `stream`, with payloads of at most `payload_bytes_max` bytes in what is read.
     pub fn new(stream: S, payload_bytes_max: usize) -> Self {
-        Self {
-            reader: FrameReader::new(stream, payload_bytes_max),
-        }
+        Self { reader: FrameReader::new(stream, payload_bytes_max) }
     }
 
     /// Goes on with a decoder that holds bytes read earlier.
     pub fn with_decoder(stream: S, decoder: Decoder) -> Self {
-        Self {
-            reader: FrameReader::with_decoder(stream, decoder),
-        }
+        Self { reader: FrameReader::with_decoder(stream, decoder) }
     }
 
     /// See [`FrameReader::next_payload`].
@@ -141,13 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FramedConnection<S> {
 /// Two connections that speak to each other in memory, for tests.
 pub fn pair(
     payload_bytes_max: usize,
-) -> (
-    FramedConnection<tokio::io::DuplexStream>,
-    FramedConnection<tokio::io::DuplexStream>,
-) {
+) -> (FramedConnection<tokio::io::DuplexStream>, FramedConnection<tokio::io::DuplexStream>) {
     let (left, right) = tokio::io::duplex(64 * 1024);
-    (
-        FramedConnection::new(left, payload_bytes_max),
-        FramedConnection::new(right, payload_bytes_max),
-    )
+    (FramedConnection::new(left, payload_bytes_max), FramedConnection::new(right, payload_bytes_max))
 }

@@ -141,9 +141,7 @@ fn admit(
         return;
     }
     counters.open.fetch_add(1, Ordering::AcqRel);
-    let permit = Permit {
-        counters: Arc::clone(counters),
-    };
+    let permit = Permit { counters: Arc::clone(counters) };
     if let Err(error) = socket::prepare(&stream) {
         info!(%peer, %error, "connection lost before it was served");
         return;
@@ -162,9 +160,7 @@ fn refuse(mut stream: TcpStream, counters: &Arc<ServeCounters>) {
     }
     let counters = Arc::clone(counters);
     tokio::spawn(async move {
-        let frame = refusal_frame(&CallError::overloaded(
-            "this server has no place for another connection",
-        ));
+        let frame = refusal_frame(&CallError::overloaded("this server has no place for another connection"));
         let told = async {
             stream.write_all(&frame).await?;
             stream.shutdown().await?;
