@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Talko's data-server: people, chats, the gapless log of each chat, and what of it is forwarded to listeners.
+//!
+//! A connection's frames become typed calls; a call becomes a change or a question for the store; the reply is
+//! written when the change is durable, and the committed entry goes to the bus. Open streams are not its business.
+//!
+//! Modules in reading order:
+
+mod config;
+mod error;
+mod server;
+mod connection;
+mod calls;
+mod audience;
+mod forward;
+pub mod store;
+
+pub use config::Config;
+pub use error::Error;
+pub use server::Server;

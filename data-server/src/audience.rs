@@ -1,0 +1,64 @@
+//! Who hears which topic. The only file that decides it.
+//!
+//! A chat's topic has the chat's number. The people of a chat hear its topic, from the entry that made them so to
+//! the one that ended it.
+
+use std::sync::Arc;
+
+use bus::{Answer, Directory, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
+use ttp::model::{Change, ChatId, UserId};
+
+use crate::store::{Committed, Store};
+
+/// The topic of a chat.
+pub(crate) fn topic_of(chat_id: ChatId) -> Topic {
+    Topic(chat_id.0)
+}
+
+/// Who hears the chat's topic from this entry on.
+pub(crate) fn comes_with(committed: &Committed) -> Option<Membership> {
+    let users: Arc<[UserId]> = match &committed.entry.change {
+        Change::Created(_) => Arc::clone(&committed.first_users),
+        Change::Joined(membership) => [membership.user.user_id].into(),
+        Change::Message(_) | Change::Left(_) => return None,
+    };
+    Some(Membership { topic: topic_of(committed.entry.chat_id), users })
+}
+
+/// Who hears the chat's topic up to this entry.
+pub(crate) fn goes_after(committed: &Committed) -> Option<Membership> {
+    match &committed.entry.change {
+        Change::Left(membership) => Some(Membership {
+            topic: topic_of(committed.entry.chat_id),
+            users: [membership.user.user_id].into(),
+        }),
+        Change::Message(_) | Change::Created(_) | Change::Joined(_) => None,
+    }
+}
+
+/// Answers broadcast-servers out of the store.
+pub(crate) struct Audience {
+    store: Arc<dyn Store>,
+}
+
+impl Audience {
+    /// The audience of what is in `store`.
+    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+}
+
+impl Directory for Audience {
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        if users.len() > USERS_PER_QUESTION_MAX {
+            return answer(Err(Unavailable));
+        }
+        let done = move |chats: Result<Vec<Vec<ChatId>>, _>| {
+            let topics = chats.map(|people| {
+                people.into_iter().map(|chats| chats.into_iter().map(topic_of).collect()).collect()
+            });
+            answer(topics.map_err(|_| Unavailable));
+        };
+        self.store.chats_of(users, Box::new(done));
+    }
+}

@@ -1,0 +1,50 @@
+//! Calls about who takes part in a chat.
+
+use ttp::call::{AddParticipant, Empty, GetParticipants, ParticipantsReply, RemoveParticipant};
+use ttp::limits::PAGE_ROWS_MAX;
+use ttp::model::User;
+
+use super::{Reply, Service, Session};
+use crate::store::{MembershipChange, Page, ParticipantsQuery};
+
+/// A connection without an identity is trusted to ask for what is its own.
+pub(super) fn get(
+    service: &Service,
+    session: &Session,
+    call: &GetParticipants,
+    reply: Reply<GetParticipants>,
+) {
+    let query = ParticipantsQuery {
+        chat_id: call.chat_id,
+        viewer: session.identity,
+        after_user_id: call.after_user_id,
+        rows_max: PAGE_ROWS_MAX,
+    };
+    let done = reply.found(|page: Page<User>| ParticipantsReply { users: page.items, more: page.more });
+    service.store.participants(query, done);
+}
+
+pub(super) fn add(service: &Service, session: &Session, call: &AddParticipant, reply: Reply<AddParticipant>) {
+    match session.identity() {
+        Ok(by) => {
+            let change = MembershipChange { chat_id: call.chat_id, user_id: call.user_id, by };
+            service.store.add_participant(change, reply.stored(|()| Empty {}));
+        }
+        Err(refused) => reply.send(Err(refused.not_stored())),
+    }
+}
+
+pub(super) fn remove(
+    service: &Service,
+    session: &Session,
+    call: &RemoveParticipant,
+    reply: Reply<RemoveParticipant>,
+) {
+    match session.identity() {
+        Ok(by) => {
+            let change = MembershipChange { chat_id: call.chat_id, user_id: call.user_id, by };
+            service.store.remove_participant(change, reply.stored(|()| Empty {}));
+        }
+        Err(refused) => reply.send(Err(refused.not_stored())),
+    }
+}

@@ -1,0 +1,39 @@
+//! What an operator can choose. Limits that a peer can notice are in `ttp::limits`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ttp::limits;
+
+/// The settings of one data-server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The database file.
+    pub store_path: PathBuf,
+    /// `HOST:PORT` of the broadcast-server, as clients reach it: told in the greeting.
+    pub broadcast_address: Option<String>,
+    /// Connections at one time; further ones are refused.
+    pub connections_max: usize,
+    /// Time for pending calls after the shutdown began.
+    pub drain_timeout: Duration,
+    /// Time for a peer to complete its first frame, and any frame that it has begun.
+    pub opening_timeout: Duration,
+    /// Time without a frame, or without a reply being read, after which a connection is closed.
+    pub idle_timeout: Duration,
+    /// Threads that answer questions to the store.
+    pub reader_threads: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            store_path: "talko.db".into(),
+            broadcast_address: None,
+            connections_max: limits::CONNECTIONS_MAX,
+            drain_timeout: Duration::from_secs(10),
+            opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
+            idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),
+            reader_threads: 3,
+        }
+    }
+}

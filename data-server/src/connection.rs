@@ -1,0 +1,342 @@
+//! The whole life of a connection, top to bottom.
+//!
+//! ```text
+//! open ──frames──► calls ──store──► replies ──► written        open ──► finishing(End) ──► told ──► closed
+//! ```
+//!
+//! While it is open, frames are read and their calls started in the order sent. It begins to finish when the peer
+//! closes or breaks the rules, or the server stops: nothing more is read then, but what was accepted is answered.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, watch};
+use ttp::call::DataCall;
+use ttp::code::{CallError, ErrorCode};
+use ttp::exchange::{Exchange, Slot, refusal_frame};
+use ttp::frame::{Decoder, FrameError};
+use ttp::limits::{FRAME_BYTES_MAX, OUTLET_BYTES_MAX};
+use ttp::net::clock;
+
+use crate::calls::{self, Completed, ReplyTo, Service, Session, Weight};
+
+/// Bytes of buffer that an idle connection holds, and that a busy one offers to each read.
+const READ_BYTES: (usize, usize) = (1024, 16 * 1024);
+
+/// Calls with long replies that are with the store at one time. Further ones wait for their turn.
+const PAGES_IN_FLIGHT_MAX: usize = 4;
+
+/// How long a peer may take to read why the connection ends.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How far the server has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// It serves.
+    Serving,
+    /// It takes no more requests.
+    Draining,
+    /// It waits no longer.
+    Ended,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum End {
+    #[error("the peer closed")]
+    PeerClosed,
+    #[error("the peer closed in the middle of a frame")]
+    CutOff,
+    #[error(transparent)]
+    BadFrame(FrameError),
+    #[error("no protocol version in common")]
+    NoCommonVersion,
+    #[error("a frame was not completed in time")]
+    FrameTimeout,
+    #[error("nothing was asked, or no reply read, for too long")]
+    Idle,
+    #[error("the server stopped")]
+    Drained,
+    #[error("the connection was lost: {0}")]
+    Lost(#[from] io::Error),
+}
+
+/// How long a connection may take for what.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// For the first frame, and for the rest of any frame.
+    pub(crate) opening: Duration,
+    /// Between frames, and for reading replies.
+    pub(crate) idle: Duration,
+}
+
+/// Serves one connection until its end.
+pub(crate) async fn run(
+    mut stream: TcpStream,
+    service: Arc<Service>,
+    patience: Patience,
+    mut phase: watch::Receiver<Phase>,
+) -> End {
+    let (sender, mut completed) = mpsc::unbounded_channel();
+    let mut life = Life::new(service, sender, patience);
+    let (mut reader, mut writer) = stream.split();
+    let end = loop {
+        match *phase.borrow_and_update() {
+            Phase::Serving => {}
+            Phase::Draining => life.finish(End::Drained),
+            Phase::Ended => break End::Drained,
+        }
+        life.prepare_buffers();
+        if let Some(end) = life.take_end() {
+            break end;
+        }
+        let deadline = life.deadline();
+        tokio::select! {
+            biased;
+            changed = phase.changed() => if changed.is_err() { break End::Drained },
+            Some(first) = completed.recv() => {
+                life.complete(*first);
+                while let Ok(next) = completed.try_recv() {
+                    life.complete(*next);
+                }
+            }
+            written = writer.write(&life.sending), if life.has_unsent() => match written {
+                Ok(bytes) => life.sent(bytes),
+                Err(error) => break error.into(),
+            },
+            read = reader.read_buf(life.decoder.buffer()), if life.listens() => match read {
+                Ok(bytes) => life.hear(bytes),
+                Err(error) => break error.into(),
+            },
+            () = wait_until(deadline) => if !life.has_patience_left() { break End::Idle },
+        }
+    };
+    // Nothing but the socket is needed for the goodbye, and many peers may be taking their time with it.
+    drop((life, completed));
+    if !matches!(end, End::Lost(_)) {
+        // Whether the peer listens is its own business.
+        let _ = tokio::time::timeout(LINGER, say_goodbye(&mut stream)).await;
+    }
+    end
+}
+
+/// Closes our side and reads on until the peer closes its own: bytes that nobody reads would make the kernel answer
+/// with a reset, which takes our last frames away from the peer.
+async fn say_goodbye(stream: &mut TcpStream) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut scrap = [0; 1024];
+    while stream.read(&mut scrap).await? > 0 {}
+    Ok(())
+}
+
+async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A call that was read and not started yet, or the reason why it cannot be.
+struct Waiting {
+    slot: Slot,
+    weight: Weight,
+    call: Result<DataCall, CallError>,
+}
+
+/// The state of a connection.
+struct Life {
+    service: Arc<Service>,
+    completed: mpsc::UnboundedSender<Box<Completed>>,
+    patience: Patience,
+    session: Session,
+    exchange: Exchange,
+    waiting: VecDeque<Waiting>,
+    pages_in_flight: usize,
+    barrier_in_flight: bool,
+    decoder: Decoder,
+    read_bytes: usize,
+    /// Replies that are ready, and those on their way to the socket.
+    fresh: Vec<u8>,
+    sending: Bytes,
+    /// When the frame that the peer is sending began. The first one began when the connection did.
+    frame_begun: Option<Instant>,
+    last_progress: Instant,
+    finishing: Option<End>,
+}
+
+impl Life {
+    fn new(
+        service: Arc<Service>,
+        completed: mpsc::UnboundedSender<Box<Completed>>,
+        patience: Patience,
+    ) -> Self {
+        let now = clock::now();
+        Self {
+            service,
+            completed,
+            patience,
+            session: Session::default(),
+            exchange: Exchange::default(),
+            waiting: VecDeque::new(),
+            pages_in_flight: 0,
+            barrier_in_flight: false,
+            decoder: Decoder::new(FRAME_BYTES_MAX),
+            read_bytes: READ_BYTES.0,
+            fresh: Vec::new(),
+            sending: Bytes::new(),
+            frame_begun: Some(now),
+            last_progress: now,
+            finishing: None,
+        }
+    }
+
+    /// Takes bytes that were read into the decoder; none at the end of the stream.
+    fn hear(&mut self, bytes: usize) {
+        let now = clock::now();
+        if bytes == 0 {
+            let between = self.decoder.is_between_frames();
+            return self.finish(if between { End::PeerClosed } else { End::CutOff });
+        }
+        self.read_bytes = if bytes >= READ_BYTES.0 { READ_BYTES.1 } else { READ_BYTES.0 };
+        self.frame_begun.get_or_insert(now);
+        while self.finishing.is_none() {
+            match self.decoder.next_payload() {
+                Ok(Some(payload)) => {
+                    self.frame_begun = Some(now);
+                    self.last_progress = now;
+                    self.accept(&payload);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.fresh.extend_from_slice(&refusal_frame(&CallError::from(&error)));
+                    self.finish(End::BadFrame(error));
+                }
+            }
+        }
+        if self.decoder.is_between_frames() {
+            self.frame_begun = None;
+        }
+    }
+
+    fn accept(&mut self, payload: &[u8]) {
+        for accepted in self.exchange.accept(payload, &mut self.fresh) {
+            let request = accepted.request;
+            let call = if self.session.is_hopeless {
+                Err(CallError::new(ErrorCode::UnsupportedVersion, "no protocol version in common"))
+            } else {
+                DataCall::parse(&request.method, request.params, self.session.dialect)
+            };
+            let weight = call.as_ref().map_or(Weight::Light, Weight::of);
+            self.waiting.push_back(Waiting { slot: accepted.slot, weight, call });
+            self.start_waiting();
+        }
+        if self.session.is_hopeless {
+            self.finish(End::NoCommonVersion);
+        }
+    }
+
+    /// Starts calls in their order, as far as they need not wait for others or for the peer to read.
+    fn start_waiting(&mut self) {
+        while let Some(next) = self.waiting.front() {
+            let pages_full = self.pages_in_flight == PAGES_IN_FLIGHT_MAX || self.is_choked();
+            if self.barrier_in_flight || (next.weight == Weight::Page && pages_full) {
+                return;
+            }
+            let Some(Waiting { slot, weight, call }) = self.waiting.pop_front() else {
+                return;
+            };
+            self.pages_in_flight += usize::from(weight == Weight::Page);
+            self.barrier_in_flight = weight == Weight::Barrier;
+            let to = ReplyTo { slot, connection: self.completed.clone(), weight };
+            match call {
+                Ok(call) => calls::start(&self.service, &mut self.session, call, to),
+                Err(error) => calls::refuse(&mut self.session, error, to),
+            }
+        }
+    }
+
+    /// Takes an answer.
+    fn complete(&mut self, completed: Completed) {
+        let Completed { slot, outcome, identity, weight } = completed;
+        self.pages_in_flight -= usize::from(weight == Weight::Page);
+        self.barrier_in_flight &= weight != Weight::Barrier;
+        self.session.identity = identity.or(self.session.identity);
+        self.exchange.complete(slot, outcome, &mut self.fresh);
+        self.last_progress = clock::now();
+        self.start_waiting();
+    }
+
+    /// Notes that the socket took some bytes.
+    fn sent(&mut self, bytes: usize) {
+        self.sending.advance(bytes);
+        self.last_progress = clock::now();
+        self.start_waiting();
+    }
+
+    /// Stops listening. The first reason stays.
+    fn finish(&mut self, end: End) {
+        self.finishing.get_or_insert(end);
+    }
+
+    /// Why the connection ends, when everything is answered and sent.
+    fn take_end(&mut self) -> Option<End> {
+        if self.exchange.in_flight() > 0 || self.has_unsent() {
+            return None;
+        }
+        self.finishing.take()
+    }
+
+    /// All replies that are ready go out with one write; a read has a place to put bytes.
+    fn prepare_buffers(&mut self) {
+        if self.sending.is_empty() && !self.fresh.is_empty() {
+            self.sending = std::mem::take(&mut self.fresh).into();
+        }
+        if self.listens() {
+            self.decoder.buffer().reserve(self.read_bytes);
+        }
+    }
+
+    fn has_unsent(&self) -> bool {
+        !self.sending.is_empty()
+    }
+
+    /// Whether the peer leaves too many replies unread.
+    fn is_choked(&self) -> bool {
+        self.fresh.len() + self.sending.len() > OUTLET_BYTES_MAX
+    }
+
+    fn listens(&self) -> bool {
+        self.finishing.is_none() && !self.is_choked()
+    }
+
+    /// When patience ends, unless it is the store that the connection waits for.
+    fn deadline(&self) -> Option<Instant> {
+        let frame = self.frame_begun.filter(|_| self.listens()).map(|begun| begun + self.patience.opening);
+        let waits_for_peer = self.exchange.in_flight() == 0 || self.has_unsent();
+        let idle = waits_for_peer.then_some(self.last_progress + self.patience.idle);
+        match (frame, idle) {
+            (Some(frame), Some(idle)) => Some(frame.min(idle)),
+            (frame, idle) => frame.or(idle),
+        }
+    }
+
+    /// Looks why the deadline has passed. A frame that came to no end is told so; then only sending is left.
+    fn has_patience_left(&mut self) -> bool {
+        let now = clock::now();
+        let frame_late = self.frame_begun.is_some_and(|begun| begun + self.patience.opening <= now);
+        if self.listens() && frame_late {
+            let message = "a frame was not completed in time";
+            let error = CallError::new(ErrorCode::ParseError, message);
+            self.fresh.extend_from_slice(&refusal_frame(&error));
+            self.last_progress = now;
+            self.finish(End::FrameTimeout);
+            return true;
+        }
+        self.deadline().is_none_or(|deadline| now < deadline)
+    }
+}

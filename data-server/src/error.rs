@@ -1,0 +1,61 @@
+//! Why a data-server could not start or go on. What a caller of a method is told is `ttp::code::CallError`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::store::sqlite::SqliteError;
+
+/// What the operator must look at.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The listener can be reached from other machines, and there are no accounts to tell who comes.
+    #[error(
+        "{0} can be reached from other machines; without accounts a data-server listens on loopback only"
+    )]
+    NotLoopback(SocketAddr),
+    /// The file is something else.
+    #[error("{} is not a database", .path.display())]
+    NotADatabase {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file belongs to another program. It was not changed.
+    #[error("{} is a database of another program; it was not changed", .path.display())]
+    ForeignDatabase {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A later version of Talko wrote the file. It was not changed.
+    #[error("{} has schema version {found}, this program knows up to {known}; it was not changed", .path.display())]
+    NewerSchema {
+        /// Which file.
+        path: PathBuf,
+        /// The version of the file.
+        found: i64,
+        /// The version of this program.
+        known: i64,
+    },
+    /// A file of the 2020 system did not become one of this system. It was not changed.
+    #[error("{} could not be upgraded and was not changed: {reason}", .path.display())]
+    Upgrade {
+        /// Which file.
+        path: PathBuf,
+        /// What was found wrong.
+        reason: &'static str,
+    },
+    /// SQLite says no.
+    #[error("{}: {source}", .path.display())]
+    Sqlite {
+        /// Which file.
+        path: PathBuf,
+        /// What it says.
+        source: SqliteError,
+    },
+    /// The operating system says no.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The operating system has no randomness.
+    #[error("the operating system has no randomness: {0}")]
+    Randomness(getrandom::Error),
+}

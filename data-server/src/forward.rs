@@ -1,0 +1,41 @@
+//! From the commit to the bus: each committed entry becomes hints, encoded once, whatever the number of listeners.
+
+use std::sync::Arc;
+
+use bus::{Event, Hint, Publisher};
+use ttp::event::EventFrame;
+
+use crate::audience;
+use crate::store::{CommitSink, Committed};
+
+/// Publishes what a store committed.
+pub(crate) struct Forward {
+    publisher: Arc<dyn Publisher>,
+}
+
+impl Forward {
+    /// Publishes through `publisher`.
+    pub(crate) fn new(publisher: Arc<dyn Publisher>) -> Self {
+        Self { publisher }
+    }
+}
+
+impl CommitSink for Forward {
+    fn committed(&mut self, entries: Vec<Committed>) {
+        self.publisher.publish(entries.iter().flat_map(hints).collect());
+    }
+}
+
+/// Those who come hear the entry by which they come, those who go hear the one by which they go.
+fn hints(committed: &Committed) -> impl Iterator<Item = Hint> {
+    let entry = &committed.entry;
+    let event = Event {
+        topic: audience::topic_of(entry.chat_id),
+        seq: entry.seq,
+        author: entry.author(),
+        frame: EventFrame::new(entry),
+    };
+    let subscribe = audience::comes_with(committed).map(Hint::Subscribe);
+    let unsubscribe = audience::goes_after(committed).map(Hint::Unsubscribe);
+    subscribe.into_iter().chain([Hint::Event(event)]).chain(unsubscribe)
+}

@@ -1,0 +1,96 @@
+//! A data-server as a program starts it: opened on a file, served on a listener, stopped by a future.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use bus::{Directory, Publisher};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing::{Instrument, info, info_span, warn};
+use ttp::net::address::is_loopback;
+use ttp::net::clock;
+use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
+
+use crate::audience::Audience;
+use crate::calls::Service;
+use crate::config::Config;
+use crate::connection::{self, Patience, Phase};
+use crate::error::Error;
+use crate::forward::Forward;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// A data-server with its store open.
+pub struct Server {
+    config: Config,
+    service: Arc<Service>,
+    counters: Arc<ServeCounters>,
+}
+
+impl Server {
+    /// Opens the store, and publishes what is committed to it from now on. Blocks for as long as that takes: an old
+    /// file is upgraded first.
+    ///
+    /// # Errors
+    /// [`Error`] says what the file is instead, or what the operating system says.
+    pub fn open(config: Config, publisher: Arc<dyn Publisher>) -> Result<Self, Error> {
+        let sink = Box::new(Forward::new(publisher));
+        let clock = Arc::new(clock::now_ms);
+        let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
+        info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
+        let store: Arc<dyn Store> = Arc::new(store);
+        let broadcast_address = config.broadcast_address.clone();
+        let service = Arc::new(Service { store, broadcast_address });
+        Ok(Self { config, service, counters: Arc::default() })
+    }
+
+    /// Who hears what, for broadcast-servers.
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        Arc::new(Audience::new(Arc::clone(&self.service.store)))
+    }
+
+    /// What the accept loop counts.
+    pub fn counters(&self) -> Arc<ServeCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// Serves until `shutdown` resolves, answers what was asked until then, and closes the store.
+    ///
+    /// # Errors
+    /// [`Error::NotLoopback`] at once, before anything is accepted.
+    pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+        let address = listener.local_addr()?;
+        if !is_loopback(&address) {
+            return Err(Error::NotLoopback(address));
+        }
+        info!(%address, "data-server listens");
+        let (phase, watched) = watch::channel(Phase::Serving);
+        let limits = ServeLimits {
+            connections_max: self.config.connections_max,
+            drain_timeout: self.config.drain_timeout,
+        };
+        let patience = Patience { opening: self.config.opening_timeout, idle: self.config.idle_timeout };
+        let accepted = |Accepted { stream, peer, permit }: Accepted| {
+            let life = connection::run(stream, Arc::clone(&self.service), patience, watched.clone());
+            let served = async move {
+                let end = life.await;
+                info!(%end, "connection closed");
+                drop(permit);
+            };
+            tokio::spawn(served.instrument(info_span!("connection", %peer)));
+        };
+        let draining = || {
+            phase.send_replace(Phase::Draining);
+        };
+        let open = serve::serve(listener, limits, self.counters, shutdown, accepted, draining).await;
+        if open > 0 {
+            warn!(open, "connections were cut: they did not end in time");
+        }
+        phase.send_replace(Phase::Ended);
+        let store = Arc::clone(&self.service.store);
+        // A store that is closing can only fail by a panic of its thread, which has been reported by then.
+        let _ = tokio::task::spawn_blocking(move || store.close()).await;
+        info!("data-server stopped");
+        Ok(())
+    }
+}

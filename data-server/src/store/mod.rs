@@ -1,0 +1,157 @@
+//! The seam to the database: promises in words, and the trait that keeps them.
+//!
+//! # Promises, the same for each implementation
+//!
+//! 1. **Ok is durable.** A change that was answered with `Ok` outlives a crash of the process and of the machine.
+//! 2. **An error is final**, except [`StoreError::Indeterminate`]: what was refused never appears later. After
+//!    `Indeterminate` the change is stored or not; the same key finds out.
+//! 3. **An answer always comes**, once, from any thread. No call blocks: what finds no place is answered
+//!    [`StoreError::Overloaded`] at once.
+//! 4. **Changes that one caller hands in take effect in that order.**
+//! 5. **A change, its number and its key are stored together** or not at all. The entries of a chat's log are
+//!    numbered 1, 2, 3 … and its messages once more by themselves, both without holes, under any number of writers
+//!    and stores on one database. The time of a message is never before that of the one before it.
+//! 6. **A key stands for one change for ever.** The same change again gets the first answer and makes no entry;
+//!    another change with the key is refused.
+//! 7. **Two people have one private chat**, however many create it at once.
+//! 8. **Committed entries go to the [`CommitSink`]** of the store that committed them, in the order of commit,
+//!    after the callers were answered.
+//! 9. **A reader sees one moment**: a page is never half of a change, and what was answered before the question
+//!    was asked is in it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ttp::model::{Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
+
+mod request;
+pub mod sqlite;
+
+pub use request::{
+    ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessagesQuery, NameRule, NewChat, NewMessage,
+    NewUser, ParticipantsQuery, ReadMark,
+};
+
+/// Takes the answer of a call.
+pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
+
+/// Tells the time in milliseconds since the Unix epoch.
+pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
+
+/// People, chats, and the log of each chat.
+pub trait Store: Send + Sync {
+    /// The random name of this database's life. Cursors of another life mean nothing here.
+    fn epoch(&self) -> &str;
+
+    /// Stores a person.
+    fn insert_user(&self, new: NewUser, done: Done<User>);
+    /// Stores a chat, or finds it: by its key, or as the private chat of its two people.
+    fn insert_chat(&self, new: NewChat, done: Done<Chat>);
+    /// Stores a message of a participant, or finds it by its key.
+    fn insert_message(&self, new: NewMessage, done: Done<Message>);
+    /// Adds a person to a group, by one who is in it. Nothing changes when the person is in it already.
+    fn add_participant(&self, change: MembershipChange, done: Done<()>);
+    /// Removes a person from a group, by one who is in it. Nothing changes when the person is not in it.
+    fn remove_participant(&self, change: MembershipChange, done: Done<()>);
+    /// Moves a person's mark forward, never back and never past the newest message; answers how many messages
+    /// are unread.
+    fn mark_read(&self, mark: ReadMark, done: Done<u64>);
+
+    /// Finds a person by number.
+    fn user(&self, user_id: UserId, done: Done<User>);
+    /// Finds a person by name, in any case of letters.
+    fn user_by_name(&self, user_name: String, done: Done<User>);
+    /// A page of a person's chats, most recent first.
+    fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>);
+    /// A page of a chat's messages: the newest of those asked for, oldest first.
+    fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>);
+    /// A page of a chat's people, by number.
+    fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>);
+    /// The newest entry's number of each chat of a person.
+    fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>);
+    /// A page of what is newer than a person's cursors.
+    fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>);
+    /// The chats of each person, in the order asked. Unknown people have none.
+    fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>);
+
+    /// Finishes what was handed in, and closes. Blocks. Later calls are answered [`StoreError::Unavailable`].
+    fn close(&self);
+}
+
+/// Hears of each entry after its commit.
+pub trait CommitSink: Send {
+    /// Entries in the order of their commit. Must not block: the next commit waits for it.
+    fn committed(&mut self, entries: Vec<Committed>);
+}
+
+/// An entry that was committed just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Committed {
+    /// The entry.
+    pub entry: Entry,
+    /// The people that the chat was created with; empty for any other entry.
+    pub first_users: Arc<[UserId]>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The part.
+    pub items: Vec<T>,
+    /// Whether the list goes on.
+    pub more: bool,
+}
+
+/// A part of what is newer than a person's cursors.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EntriesPage {
+    /// Entries, chat by chat, each chat's in order and without holes.
+    pub entries: Vec<Entry>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Chats of the cursors that the person is not in.
+    pub gone: Vec<ChatId>,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The caller's fault: no such person.
+    #[error("there is no user {0}")]
+    NoSuchUser(UserId),
+    /// The caller's fault: no person of that name.
+    #[error("there is no user of that name")]
+    NoSuchName,
+    /// The caller's fault: no such chat.
+    #[error("there is no chat {0}")]
+    NoSuchChat(ChatId),
+    /// The caller's fault: not in the chat.
+    #[error("user {user_id} does not take part in chat {chat_id}")]
+    NotAParticipant {
+        /// Who.
+        user_id: UserId,
+        /// Where.
+        chat_id: ChatId,
+    },
+    /// The caller's fault: the people of a private chat never change.
+    #[error("chat {0} is private: its two people stay, and nobody can be added")]
+    PrivateChat(ChatId),
+    /// The caller's fault: somebody has that name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// The caller's fault: the key stands for another change.
+    #[error("the key was used for something else before")]
+    KeyReused,
+    /// Nobody's fault: too much waits already. Nothing was stored.
+    #[error("the store has too much to do")]
+    Overloaded,
+    /// The operator's matter: the storage cannot be reached now. Nothing was stored.
+    #[error("the storage cannot be reached at the moment")]
+    Unavailable,
+    /// Our fault or the file's, and logged. Nothing was stored.
+    #[error("the storage failed")]
+    Failed,
+    /// The commit failed, or its outcome was lost: the change is stored or not.
+    #[error("the change may or may not be stored")]
+    Indeterminate,
+}

@@ -1,0 +1,142 @@
+//! What is handed to a store: new things, changes and questions. Checked before: the store knows no limits of texts.
+
+use std::collections::BTreeMap;
+
+use ttp::call::ChatsCursor;
+use ttp::model::{ChatId, Seq, UserId};
+
+/// A person to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewUser {
+    /// The name.
+    pub user_name: String,
+    /// What happens when it is taken.
+    pub rule: NameRule,
+}
+
+/// What happens when a name is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameRule {
+    /// The call is refused.
+    Unique,
+    /// Two people bear it; the first one is found by it.
+    MayRepeat,
+}
+
+/// A chat to store or find. Exactly two people make it their private chat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewChat {
+    /// Who creates it, when that is known.
+    pub creator: Option<UserId>,
+    /// Whose read messages the answer counts.
+    pub viewer: UserId,
+    /// The name of a group.
+    pub chat_name: String,
+    /// Its people, each once.
+    pub users: Vec<UserId>,
+    /// The creator's key.
+    pub client_chat_id: Option<String>,
+    /// How much the answer tells.
+    pub detail: ChatDetail,
+}
+
+/// A message to store or find.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Who.
+    pub user_id: UserId,
+    /// What.
+    pub message_text: String,
+    /// The sender's key.
+    pub client_message_id: Option<String>,
+}
+
+/// Somebody to add or remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipChange {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Whom.
+    pub user_id: UserId,
+    /// By whom.
+    pub by: UserId,
+}
+
+/// How far somebody has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadMark {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Who.
+    pub user_id: UserId,
+    /// Up to which message of the chat.
+    pub number: u64,
+}
+
+/// How much to tell of each chat. The chats themselves and two people of each are always told; further people and
+/// messages while they fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatDetail {
+    /// People of each chat at most.
+    pub users_max: usize,
+    /// Newest messages of each chat at most.
+    pub messages_max: usize,
+    /// Bytes of JSON after which people and messages are left out.
+    pub bytes_max: usize,
+}
+
+/// Which of a person's chats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChatsQuery {
+    /// Whose.
+    pub user_id: UserId,
+    /// Only those after this place in the list.
+    pub before: Option<ChatsCursor>,
+    /// At most so many.
+    pub chats_max: usize,
+    /// How much to tell of each.
+    pub detail: ChatDetail,
+}
+
+/// Which of a chat's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagesQuery {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Who asks: refused when not in the chat. Nobody in particular may ask in version 1.
+    pub viewer: Option<UserId>,
+    /// Only messages with lower numbers in the log.
+    pub before_seq: Option<Seq>,
+    /// At most so many.
+    pub rows_max: usize,
+    /// At most so many bytes of JSON, but at least one message.
+    pub bytes_max: usize,
+}
+
+/// Which of a chat's people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParticipantsQuery {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Who asks, as in [`MessagesQuery`].
+    pub viewer: Option<UserId>,
+    /// Only people with higher numbers.
+    pub after_user_id: Option<UserId>,
+    /// At most so many.
+    pub rows_max: usize,
+}
+
+/// What somebody has not seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntriesQuery {
+    /// Who.
+    pub user_id: UserId,
+    /// The newest entry seen of each chat. Chats that are missing here begin where the person joined.
+    pub cursors: BTreeMap<ChatId, Seq>,
+    /// At most so many entries.
+    pub rows_max: usize,
+    /// At most so many bytes of JSON, but at least one entry.
+    pub bytes_max: usize,
+}

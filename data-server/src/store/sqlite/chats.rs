@@ -1,0 +1,264 @@
+//! Chats in SQLite: creating them, and the list of a person's chats in a number of statements that does not grow
+//! with the chats.
+
+use std::collections::BTreeSet;
+
+use rusqlite::{OptionalExtension, Row};
+use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Message, User, UserId};
+
+use super::budget::{Budget, message_bytes, text_bytes, user_bytes};
+use super::members::id_list;
+use super::messages;
+use super::tables::{Failure, Tables};
+use super::users;
+use super::writer::Turn;
+use crate::store::{ChatDetail, ChatsQuery, Committed, NewChat, Page, StoreError};
+
+/// People of each chat that are told even when the page is full: of a private chat, both.
+const USERS_ALWAYS: usize = 2;
+
+/// Braces, member names and numbers of a chat.
+const CHAT_BYTES: usize = 320;
+
+/// Stores a chat, or finds it.
+pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure> {
+    let tables = turn.tables;
+    let chat_id = match find_by_key(tables, new)? {
+        Some(chat_id) => chat_id,
+        None => {
+            require_users(tables, new)?;
+            let private_key = private_key(&new.users);
+            match find_private(tables, private_key.as_deref())? {
+                Some(chat_id) => chat_id,
+                None => create(turn, new, private_key)?,
+            }
+        }
+    };
+    let chat = tables
+        .statement(
+            "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
+                    ifnull(c.last_number - p.read_number, 0), c.activity_ts,
+                    (SELECT count(*) FROM Participants q WHERE q.chat_id = c.chat_id)
+             FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
+             WHERE c.chat_id = ?1",
+        )?
+        .query_row((chat_id.0, new.viewer.0), from_row)?;
+    let mut chats = [chat];
+    fill(tables, &mut chats, new.detail)?;
+    let [chat] = chats;
+    Ok(chat)
+}
+
+/// A page of a person's chats.
+pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, Failure> {
+    users::get(tables, query.user_id)?;
+    let before_ts = query.before.map(|before| before.activity_ts);
+    let before_id = query.before.map(|before| before.chat_id.0);
+    let chats_max = i64::try_from(query.chats_max).unwrap_or(i64::MAX - 1);
+    // The inner query finds the page, so that people are counted for its chats alone.
+    let mut items = tables
+        .statement(
+            "SELECT *, (SELECT count(*) FROM Participants q WHERE q.chat_id = page.chat_id) FROM (
+                 SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
+                        c.last_number - p.read_number, c.activity_ts
+                 FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
+                 WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
+                 ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4
+             ) page ORDER BY activity_ts DESC, chat_id DESC",
+        )?
+        .query_map((query.user_id.0, before_ts, before_id, chats_max + 1), from_row)?
+        .collect::<rusqlite::Result<Vec<Chat>>>()?;
+    let more = items.len() > query.chats_max;
+    items.truncate(query.chats_max);
+    fill(tables, &mut items, query.detail)?;
+    Ok(Page { items, more })
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
+    Ok(Chat {
+        chat_id: ChatId(row.get(0)?),
+        chat_name: row.get(1)?,
+        users: Vec::new(),
+        messages: Vec::new(),
+        is_private: row.get(2)?,
+        last_seq: row.get(3)?,
+        last_number: row.get(4)?,
+        unread: row.get(5)?,
+        activity_ts: row.get(6)?,
+        user_count: row.get(7)?,
+    })
+}
+
+/// Adds people and messages: two statements, however many chats there are.
+fn fill(tables: Tables<'_>, chats: &mut [Chat], detail: ChatDetail) -> Result<(), Failure> {
+    let mut budget = Budget::new(detail.bytes_max);
+    for chat in chats.iter() {
+        budget.take_anyway(CHAT_BYTES + text_bytes(&chat.chat_name));
+    }
+    let ids = id_list(chats.iter().map(|chat| chat.chat_id.0));
+    fill_users(tables, chats, &ids, detail.users_max, &mut budget)?;
+    if detail.messages_max > 0 {
+        fill_messages(tables, chats, &ids, detail.messages_max, &mut budget)?;
+    }
+    Ok(())
+}
+
+fn fill_users(
+    tables: Tables<'_>,
+    chats: &mut [Chat],
+    ids: &str,
+    users_max: usize,
+    budget: &mut Budget,
+) -> Result<(), Failure> {
+    let mut statement = tables.statement(
+        "SELECT w.key, u.user_id, u.user_name
+         FROM json_each(?1) w CROSS JOIN Participants p CROSS JOIN Users u
+         WHERE p.chat_id = w.value AND u.user_id = p.user_id AND p.user_id <= ifnull(
+             (SELECT q.user_id FROM Participants q WHERE q.chat_id = w.value
+              ORDER BY q.user_id LIMIT 1 OFFSET ?2), 9223372036854775807)",
+    )?;
+    let mut rows = statement.query((ids, users_max.max(USERS_ALWAYS) - 1))?;
+    while let Some(row) = rows.next()? {
+        let place: usize = row.get(0)?;
+        let users: &mut Vec<User> = &mut chats[place].users;
+        let user = users::from_row(row, 1)?;
+        if users.len() < USERS_ALWAYS {
+            budget.take_anyway(user_bytes(&user));
+            users.push(user);
+        } else if budget.take(user_bytes(&user)) {
+            users.push(user);
+        }
+    }
+    for chat in chats {
+        chat.users.sort_unstable_by_key(|user| user.user_id);
+    }
+    Ok(())
+}
+
+/// Rows come chat by chat, because the list of chats is the outer loop. Of a chat whose messages do not all fit, the
+/// newest are kept.
+fn fill_messages(
+    tables: Tables<'_>,
+    chats: &mut [Chat],
+    ids: &str,
+    messages_max: usize,
+    budget: &mut Budget,
+) -> Result<(), Failure> {
+    let mut statement = tables.statement(
+        "SELECT w.key, m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
+                m.number, m.client_message_id
+         FROM json_each(?1) w CROSS JOIN Messages m CROSS JOIN Users u
+         WHERE m.chat_id = w.value AND u.user_id = m.user_id AND m.seq >= ifnull(
+             (SELECT n.seq FROM Messages n WHERE n.chat_id = w.value
+              ORDER BY n.seq DESC LIMIT 1 OFFSET ?2), 0)",
+    )?;
+    let mut rows = statement.query((ids, messages_max - 1))?;
+    let mut open = None;
+    while let Some(row) = rows.next()? {
+        let place: usize = row.get(0)?;
+        if let Some(last) = open.replace(place).filter(|last| *last != place) {
+            keep_newest(&mut chats[last].messages, budget);
+        }
+        chats[place].messages.push(messages::from_row(row, 1)?);
+    }
+    if let Some(last) = open {
+        keep_newest(&mut chats[last].messages, budget);
+    }
+    Ok(())
+}
+
+fn keep_newest(messages: &mut Vec<Message>, budget: &mut Budget) {
+    messages.sort_unstable_by_key(|message| message.seq);
+    let kept = messages.iter().rev().take_while(|message| budget.take(message_bytes(message))).count();
+    messages.drain(..messages.len() - kept);
+}
+
+/// "LOW:HIGH" when these are the two people of a private chat.
+pub(super) fn private_key(users: &[UserId]) -> Option<String> {
+    match users {
+        [one, other] => Some(format!("{}:{}", one.min(other), one.max(other))),
+        _ => None,
+    }
+}
+
+fn find_private(tables: Tables<'_>, private_key: Option<&str>) -> rusqlite::Result<Option<ChatId>> {
+    let Some(key) = private_key else { return Ok(None) };
+    tables
+        .statement("SELECT chat_id FROM Chats WHERE private_key = ?1")?
+        .query_row([key], |row| row.get(0).map(ChatId))
+        .optional()
+}
+
+fn find_by_key(tables: Tables<'_>, new: &NewChat) -> Result<Option<ChatId>, Failure> {
+    let (Some(creator), Some(key)) = (new.creator, &new.client_chat_id) else {
+        return Ok(None);
+    };
+    let found: Option<(ChatId, String, bool)> = tables
+        .statement(
+            "SELECT chat_id, chat_name, is_private FROM Chats WHERE creator_id = ?1 AND client_chat_id = ?2",
+        )?
+        .query_row((creator.0, key), |row| Ok((row.get(0).map(ChatId)?, row.get(1)?, row.get(2)?)))
+        .optional()?;
+    let Some((chat_id, chat_name, is_private)) = found else {
+        return Ok(None);
+    };
+    let same_name = is_private || new.chat_name == chat_name;
+    let same_users = first_users(tables, chat_id)? == new.users.iter().copied().collect();
+    if same_name && same_users { Ok(Some(chat_id)) } else { Err(StoreError::KeyReused.into()) }
+}
+
+/// The people that a chat was created with, whoever came and went since: those who are in it without an entry of
+/// their own, and those whose first entry says that they left.
+fn first_users(tables: Tables<'_>, chat_id: ChatId) -> rusqlite::Result<BTreeSet<UserId>> {
+    tables
+        .statement(
+            "SELECT user_id FROM Participants WHERE chat_id = ?1 AND joined_seq = 1
+             UNION
+             SELECT user_id FROM (
+                 SELECT user_id, kind, min(seq) FROM Changes
+                 WHERE chat_id = ?1 AND kind <> 'created' GROUP BY user_id)
+             WHERE kind = 'left'",
+        )?
+        .query_map([chat_id.0], |row| row.get(0).map(UserId))?
+        .collect()
+}
+
+fn require_users(tables: Tables<'_>, new: &NewChat) -> Result<(), Failure> {
+    let ids = id_list(new.users.iter().chain(&new.creator).map(|user_id| user_id.0));
+    let unknown = tables
+        .statement("SELECT value FROM json_each(?1) WHERE value NOT IN (SELECT user_id FROM Users) LIMIT 1")?
+        .query_row([ids], |row| row.get(0).map(UserId))
+        .optional()?;
+    unknown.map_or(Ok(()), |user_id| Err(StoreError::NoSuchUser(user_id).into()))
+}
+
+fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Result<ChatId, Failure> {
+    let is_private = private_key.is_some();
+    let chat_name = if is_private { "" } else { new.chat_name.as_str() };
+    let by = new.creator.map(|creator| users::get(turn.tables, creator)).transpose()?;
+    let creator = new.creator.map(|creator| creator.0);
+    turn.tables
+        .statement(
+            "INSERT INTO Chats (chat_name, is_private, private_key, creator_id, client_chat_id, last_seq,
+                                last_number, activity_ts, created_ts)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6)",
+        )?
+        .execute((chat_name, is_private, private_key, creator, &new.client_chat_id, turn.now))?;
+    let chat_id = ChatId(turn.tables.last_row_id());
+    turn.tables
+        .statement(
+            "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+             VALUES (?1, 1, 'created', ?2, ?3, ?4)",
+        )?
+        .execute((chat_id.0, turn.now, creator, chat_name))?;
+    turn.tables
+        .statement(
+            "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number)
+             SELECT ?1, value, 1, 0 FROM json_each(?2)",
+        )?
+        .execute((chat_id.0, id_list(new.users.iter().map(|user_id| user_id.0))))?;
+    let created = ChatCreated { chat_name: chat_name.into(), is_private, by, change_ts: turn.now };
+    let entry = Entry { chat_id, seq: 1, change: Change::Created(created) };
+    turn.entries.push(Committed { entry, first_users: new.users.as_slice().into() });
+    Ok(chat_id)
+}

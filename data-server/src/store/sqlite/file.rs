@@ -1,0 +1,158 @@
+//! The database file: what it is, how it comes to be, and the connections to it.
+//!
+//! A file is looked at before anything is written, so that what is not ours stays as it is.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use tracing::{info, warn};
+use ttp::model::TimestampMs;
+
+use super::legacy;
+use crate::error::Error;
+
+/// The definition of the tables.
+pub(super) const SCHEMA: &str = include_str!("../../../../schema.sql");
+
+/// `user_version` of [`SCHEMA`].
+const SCHEMA_VERSION: i64 = 1;
+
+/// `application_id` of [`SCHEMA`].
+const APPLICATION_ID: i64 = 1_416_391_535;
+
+/// How long a connection waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Compiled statements kept by each connection.
+const STATEMENTS_KEPT: usize = 64;
+
+/// What a file is.
+enum Kind {
+    Empty,
+    Talko2020,
+    Current,
+    Newer(i64),
+    Foreign,
+}
+
+/// Makes `path` a database of the current definition: creates it, upgrades it, or leaves it. Answers its epoch.
+pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
+    let says = |source: rusqlite::Error| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::NotADatabase { path: path.into() },
+        _ => Error::Sqlite { path: path.into(), source },
+    };
+    if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
+        refuse_others(look(path).map_err(says)?, path)?;
+    }
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(says)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(says)?;
+    connection.pragma_update(None, "foreign_keys", false).map_err(says)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(says)?;
+    // Another process may have been here since the first look.
+    let mut backup = None;
+    match refuse_others(kind(&transaction).map_err(says)?, path)? {
+        Kind::Empty => transaction.execute_batch(SCHEMA).map_err(says)?,
+        Kind::Talko2020 => backup = Some(legacy::upgrade(&transaction, path)?),
+        _ => {}
+    }
+    set_epoch(&transaction, now, path)?;
+    let epoch = transaction.query_row("SELECT epoch FROM Meta", [], |row| row.get(0)).map_err(says)?;
+    transaction.commit().map_err(says)?;
+    if let Some(backup) = backup {
+        let backup = backup.keep();
+        info!(path = %path.display(), backup = %backup.display(), "upgraded a database of 2020");
+    }
+    Ok(epoch)
+}
+
+/// The connection that writes.
+pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    #[cfg(target_os = "macos")]
+    {
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    }
+    Ok(connection)
+}
+
+/// A connection that reads.
+pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+}
+
+/// Takes the write-ahead log back into the file, and closes.
+pub(super) fn close(connection: Connection) {
+    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    match checkpoint {
+        Ok(0) => {}
+        Ok(_) => info!("the write-ahead log is in use by another process and stays"),
+        Err(error) => warn!(%error, "the write-ahead log was not taken back; the next start does it"),
+    }
+}
+
+fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    Ok(connection)
+}
+
+/// Looks without the right to write. After a crash of the program that used the file, SQLite must first take back
+/// what was half done, and needs that right.
+fn look(path: &Path) -> rusqlite::Result<Kind> {
+    let look_with = |access: OpenFlags| {
+        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        kind(&connection)
+    };
+    look_with(OpenFlags::SQLITE_OPEN_READ_ONLY).or_else(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => look_with(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        _ => Err(error),
+    })
+}
+
+fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let version = number("user_version")?;
+    Ok(match (number("application_id")?, version) {
+        (APPLICATION_ID, SCHEMA_VERSION) => Kind::Current,
+        (APPLICATION_ID, later) if later > SCHEMA_VERSION => Kind::Newer(later),
+        (0, 0) if is_empty(connection)? => Kind::Empty,
+        (0, 0) if legacy::is_talko_2020(connection)? => Kind::Talko2020,
+        _ => Kind::Foreign,
+    })
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    let first = connection.query_row("SELECT 1 FROM sqlite_schema LIMIT 1", [], |_| Ok(())).optional()?;
+    Ok(first.is_none())
+}
+
+fn refuse_others(kind: Kind, path: &Path) -> Result<Kind, Error> {
+    match kind {
+        Kind::Foreign => Err(Error::ForeignDatabase { path: path.into() }),
+        Kind::Newer(found) => Err(Error::NewerSchema { path: path.into(), found, known: SCHEMA_VERSION }),
+        ours => Ok(ours),
+    }
+}
+
+/// Gives the file its epoch, unless it has one.
+fn set_epoch(connection: &Connection, now: TimestampMs, path: &Path) -> Result<(), Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
+    let epoch = format!("{:032x}", u128::from_be_bytes(bytes));
+    connection
+        .execute("INSERT OR IGNORE INTO Meta (meta_id, epoch, created_ts) VALUES (1, ?1, ?2)", (epoch, now))
+        .map_err(|source| Error::Sqlite { path: path.into(), source })?;
+    Ok(())
+}

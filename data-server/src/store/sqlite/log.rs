@@ -1,0 +1,148 @@
+//! The log of each chat in SQLite: messages and other changes, merged by their number.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::Row;
+use ttp::model::{Change, ChatCreated, ChatId, Entry, Membership, Seq, User, UserId};
+
+use super::budget::{Budget, entry_bytes};
+use super::messages;
+use super::tables::{Failure, Tables};
+use super::users;
+use crate::store::{EntriesPage, EntriesQuery};
+
+/// The newest entry's number of each chat of a person.
+pub(super) fn heads(tables: Tables<'_>, user_id: UserId) -> Result<BTreeMap<ChatId, Seq>, Failure> {
+    users::get(tables, user_id)?;
+    let places = places(tables, user_id)?;
+    Ok(places.into_iter().map(|place| (place.chat_id, place.last_seq)).collect())
+}
+
+/// A page of what is newer than a person's cursors.
+pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPage, Failure> {
+    users::get(tables, query.user_id)?;
+    let places = places(tables, query.user_id)?;
+    let here: BTreeSet<ChatId> = places.iter().map(|place| place.chat_id).collect();
+    let gone = query.cursors.keys().copied().filter(|chat_id| !here.contains(chat_id)).collect();
+    let mut reading = Reading {
+        tables,
+        page: EntriesPage { entries: Vec::new(), more: false, gone },
+        rows_left: query.rows_max,
+        budget: Budget::new(query.bytes_max),
+    };
+    for place in places {
+        let cursor = query.cursors.get(&place.chat_id).copied();
+        reading.read_chat(&place, cursor.unwrap_or(place.joined_seq.saturating_sub(1)))?;
+        if reading.page.more {
+            break;
+        }
+    }
+    Ok(reading.page)
+}
+
+/// A chat of a person.
+struct Place {
+    chat_id: ChatId,
+    joined_seq: Seq,
+    last_seq: Seq,
+}
+
+fn places(tables: Tables<'_>, user_id: UserId) -> rusqlite::Result<Vec<Place>> {
+    tables
+        .statement(
+            "SELECT p.chat_id, p.joined_seq, c.last_seq FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
+             WHERE p.user_id = ?1 ORDER BY p.chat_id",
+        )?
+        .query_map([user_id.0], |row| {
+            Ok(Place { chat_id: ChatId(row.get(0)?), joined_seq: row.get(1)?, last_seq: row.get(2)? })
+        })?
+        .collect()
+}
+
+/// A page that is being filled.
+struct Reading<'a> {
+    tables: Tables<'a>,
+    page: EntriesPage,
+    rows_left: usize,
+    budget: Budget,
+}
+
+impl Reading<'_> {
+    /// Adds what `place` has after `cursor`, until the page is full.
+    fn read_chat(&mut self, place: &Place, cursor: Seq) -> Result<(), Failure> {
+        if cursor >= place.last_seq {
+            return Ok(());
+        }
+        // The log is dense, so no more rows than these can be needed of either table.
+        let range = (place.chat_id.0, cursor, self.rows_left.saturating_add(1));
+        let mut changes = self.changes(range)?.into_iter().peekable();
+        let mut statement = self.tables.statement(
+            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
+                    m.number, m.client_message_id
+             FROM Messages m JOIN Users u ON u.user_id = m.user_id
+             WHERE m.chat_id = ?1 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3",
+        )?;
+        let mut rows = statement.query(range)?;
+        while let Some(row) = rows.next()? {
+            let message = messages::from_row(row, 0)?;
+            while let Some(change) = changes.next_if(|change| change.seq < message.seq) {
+                if !self.push(change) {
+                    return Ok(());
+                }
+            }
+            let seq = message.seq;
+            if !self.push(Entry { chat_id: place.chat_id, seq, change: Change::Message(message) }) {
+                return Ok(());
+            }
+        }
+        for change in changes {
+            if !self.push(change) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds an entry, or notes that the page is full.
+    fn push(&mut self, entry: Entry) -> bool {
+        let fits = self.budget.take(entry_bytes(&entry)) || self.page.entries.is_empty();
+        if self.rows_left == 0 || !fits {
+            self.page.more = true;
+            return false;
+        }
+        self.rows_left -= 1;
+        self.page.entries.push(entry);
+        true
+    }
+
+    fn changes(&self, range: (i64, Seq, usize)) -> rusqlite::Result<Vec<Entry>> {
+        self.tables
+            .statement(
+                "SELECT e.chat_id, e.seq, e.kind, e.change_ts, e.user_id, u.user_name, e.by_user_id, b.user_name,
+                        e.chat_name, c.is_private
+                 FROM Changes e JOIN Chats c ON c.chat_id = e.chat_id
+                 LEFT JOIN Users u ON u.user_id = e.user_id LEFT JOIN Users b ON b.user_id = e.by_user_id
+                 WHERE e.chat_id = ?1 AND e.seq > ?2 ORDER BY e.seq LIMIT ?3",
+            )?
+            .query_map(range, change_from_row)?
+            .collect()
+    }
+}
+
+fn change_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let kind: String = row.get(2)?;
+    let change_ts = row.get(3)?;
+    let by = optional_user(row, 6)?;
+    let change = if kind == "created" {
+        Change::Created(ChatCreated { chat_name: row.get(8)?, is_private: row.get(9)?, by, change_ts })
+    } else {
+        let membership = Membership { user: users::from_row(row, 4)?, by, change_ts };
+        if kind == "joined" { Change::Joined(membership) } else { Change::Left(membership) }
+    };
+    Ok(Entry { chat_id: ChatId(row.get(0)?), seq: row.get(1)?, change })
+}
+
+fn optional_user(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<User>> {
+    let user_id: Option<i64> = row.get(first)?;
+    user_id.map(|_| users::from_row(row, first)).transpose()
+}

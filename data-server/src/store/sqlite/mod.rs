@@ -1,0 +1,162 @@
+//! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
+//!
+//! Modules in reading order: `file` and `legacy` make the file what it should be; `writer`, `reader` and `answer`
+//! are the threads; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`
+//! and `log`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crossbeam::channel::{self, Sender};
+use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+
+use self::reader::Reader;
+use self::writer::Writer;
+use super::{
+    ChatsQuery, Clock, CommitSink, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat,
+    NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Store,
+};
+use crate::error::Error;
+
+pub use rusqlite::Error as SqliteError;
+
+mod file;
+mod legacy;
+mod writer;
+mod reader;
+mod answer;
+mod tables;
+mod budget;
+mod users;
+mod chats;
+mod messages;
+mod members;
+mod log;
+
+/// A store on one SQLite file. Several stores, also of several processes, may share the file.
+pub struct SqliteStore {
+    epoch: String,
+    writes: Sender<writer::Command>,
+    reads: Sender<reader::Command>,
+    threads: Mutex<Threads>,
+    statements: Arc<AtomicU64>,
+}
+
+#[derive(Default)]
+struct Threads {
+    readers: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`; creates it when it is missing, and upgrades it when it is one of the 2020 system.
+    ///
+    /// # Errors
+    /// [`Error`] says what the file is instead, or what the operating system says.
+    pub fn open(path: &Path, readers: usize, clock: Clock, sink: Box<dyn CommitSink>) -> Result<Self, Error> {
+        let says = |source| Error::Sqlite { path: path.into(), source };
+        let epoch = file::prepare(path, clock())?;
+        let statements = Arc::new(AtomicU64::new(0));
+        let connection = file::open_writer(path).map_err(says)?;
+        let writer = Writer::new(path.into(), connection, clock, sink, Arc::clone(&statements));
+        let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
+        let (reads, read_queue) = channel::bounded(reader::QUEUE_MAX);
+        let mut threads = Threads::default();
+        let thread = thread::Builder::new().name("store-writer".into());
+        threads.writer = Some(thread.spawn(move || writer.run(&write_queue))?);
+        for _ in 0..readers.max(1) {
+            let connection = file::open_reader(path).map_err(says)?;
+            let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
+            let queue = read_queue.clone();
+            let thread = thread::Builder::new().name("store-reader".into());
+            threads.readers.push(thread.spawn(move || reader.run(&queue))?);
+        }
+        Ok(Self { epoch, writes, reads, threads: Mutex::new(threads), statements })
+    }
+
+    /// Statements that were asked of SQLite so far.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+}
+
+impl Store for SqliteStore {
+    fn epoch(&self) -> &str {
+        &self.epoch
+    }
+
+    fn insert_user(&self, new: NewUser, done: Done<User>) {
+        writer::hand_in(&self.writes, done, move |turn| users::insert(turn, new));
+    }
+
+    fn insert_chat(&self, new: NewChat, done: Done<Chat>) {
+        writer::hand_in(&self.writes, done, move |turn| chats::insert(turn, &new));
+    }
+
+    fn insert_message(&self, new: NewMessage, done: Done<Message>) {
+        writer::hand_in(&self.writes, done, move |turn| messages::insert(turn, new));
+    }
+
+    fn add_participant(&self, change: MembershipChange, done: Done<()>) {
+        writer::hand_in(&self.writes, done, move |turn| members::add(turn, change));
+    }
+
+    fn remove_participant(&self, change: MembershipChange, done: Done<()>) {
+        writer::hand_in(&self.writes, done, move |turn| members::remove(turn, change));
+    }
+
+    fn mark_read(&self, mark: ReadMark, done: Done<u64>) {
+        writer::hand_in(&self.writes, done, move |turn| members::mark_read(turn, mark));
+    }
+
+    fn user(&self, user_id: UserId, done: Done<User>) {
+        reader::ask(&self.reads, done, move |tables| users::get(tables, user_id));
+    }
+
+    fn user_by_name(&self, user_name: String, done: Done<User>) {
+        reader::ask(&self.reads, done, move |tables| users::get_by_name(tables, &user_name));
+    }
+
+    fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>) {
+        reader::ask(&self.reads, done, move |tables| chats::page(tables, query));
+    }
+
+    fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>) {
+        reader::ask(&self.reads, done, move |tables| messages::page(tables, query));
+    }
+
+    fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>) {
+        reader::ask(&self.reads, done, move |tables| members::page(tables, query));
+    }
+
+    fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
+        reader::ask(&self.reads, done, move |tables| log::heads(tables, user_id));
+    }
+
+    fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>) {
+        reader::ask(&self.reads, done, move |tables| log::page(tables, &query));
+    }
+
+    fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>) {
+        reader::ask(&self.reads, done, move |tables| members::chats_of(tables, &users));
+    }
+
+    /// The readers end first, so that the writer's connection is the last one and can take the write-ahead log back
+    /// into the file.
+    fn close(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for _ in &threads.readers {
+            let _ = self.reads.send(reader::Command::Close);
+        }
+        for reader in threads.readers {
+            let _ = reader.join();
+        }
+        if let Some(writer) = threads.writer {
+            let _ = self.writes.send(writer::Command::Close);
+            let _ = writer.join();
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The few threads that read, each with its own connection that cannot write. A question that takes too long is
+//! interrupted, because a long read transaction keeps the write-ahead log from being taken back into the file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError};
+use rusqlite::Connection;
+use ttp::net::clock;
+
+use super::answer::Answer;
+use super::file;
+use super::tables::{Failure, Tables};
+use crate::store::{Done, StoreError};
+
+/// Questions that may wait for a reader.
+pub(super) const QUEUE_MAX: usize = 4096;
+
+/// Longest read transaction.
+const READ_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS_PER_LOOK: i32 = 20_000;
+
+/// A question and the way back for its answer.
+type Question = Box<dyn FnOnce(Result<&mut Reader, StoreError>) + Send>;
+
+/// What stands in the readers' queue.
+pub(super) enum Command {
+    /// A question, to be given a reader or the reason why there is none.
+    Ask(Question),
+    /// One reader ends.
+    Close,
+}
+
+/// Puts a question into the readers' queue, or answers at once that there is no place.
+pub(super) fn ask<T: Send + 'static>(
+    queue: &Sender<Command>,
+    done: Done<T>,
+    question: impl FnOnce(Tables<'_>) -> Result<T, Failure> + Send + 'static,
+) {
+    let answer = Answer::to_read(done);
+    let job = move |reader: Result<&mut Reader, StoreError>| {
+        answer.give(reader.and_then(|reader| reader.read(question)));
+    };
+    match queue.try_send(Command::Ask(Box::new(job))) {
+        Err(TrySendError::Full(Command::Ask(job))) => job(Err(StoreError::Overloaded)),
+        Err(TrySendError::Disconnected(Command::Ask(job))) => job(Err(StoreError::Unavailable)),
+        _ => {}
+    }
+}
+
+/// The state of one reading thread.
+pub(super) struct Reader {
+    path: PathBuf,
+    connection: Option<Connection>,
+    statements: Arc<AtomicU64>,
+}
+
+impl Reader {
+    /// A reader of the file at `path`, over a connection that is open already.
+    pub(super) fn new(path: PathBuf, connection: Connection, statements: Arc<AtomicU64>) -> Self {
+        Self { path, connection: Some(connection), statements }
+    }
+
+    /// Answers what comes until the queue is closed.
+    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+        while let Ok(Command::Ask(question)) = queue.recv() {
+            question(Ok(&mut self));
+        }
+    }
+
+    /// One question in one read transaction.
+    fn read<T>(&mut self, question: impl FnOnce(Tables<'_>) -> Result<T, Failure>) -> Result<T, StoreError> {
+        let result = self.transact(question);
+        if matches!(&result, Err(Failure::Sqlite(_))) {
+            // The next question gets a connection that knows nothing of this one's trouble.
+            self.connection = None;
+        }
+        result.map_err(Failure::into_store_error)
+    }
+
+    fn transact<T>(&mut self, question: impl FnOnce(Tables<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
+        let connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => file::open_reader(&self.path)?,
+        };
+        let connection = self.connection.insert(connection);
+        let deadline = clock::now() + READ_TIME_MAX;
+        connection.progress_handler(STEPS_PER_LOOK, Some(move || clock::now() >= deadline))?;
+        let transaction = connection.transaction()?;
+        question(Tables::new(&transaction, &self.statements))
+    }
+}

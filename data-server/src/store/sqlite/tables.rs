@@ -1,0 +1,83 @@
+//! The way from the store's operations to SQLite: statements, counted, and failures, told apart.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{CachedStatement, Connection, ErrorCode};
+use tracing::error;
+
+use crate::store::StoreError;
+
+/// The tables as one transaction sees them.
+#[derive(Clone, Copy)]
+pub(super) struct Tables<'a> {
+    connection: &'a Connection,
+    statements: &'a AtomicU64,
+}
+
+impl<'a> Tables<'a> {
+    /// Counts what is asked of `connection` in `statements`.
+    pub(super) fn new(connection: &'a Connection, statements: &'a AtomicU64) -> Self {
+        Self { connection, statements }
+    }
+
+    /// A statement, compiled once per connection.
+    pub(super) fn statement(&self, sql: &'static str) -> rusqlite::Result<CachedStatement<'a>> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.connection.prepare_cached(sql)
+    }
+
+    /// The number that the last inserted row got.
+    pub(super) fn last_row_id(&self) -> i64 {
+        self.connection.last_insert_rowid()
+    }
+}
+
+/// Why an operation did not come to its end.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The rules say no.
+    Refused(StoreError),
+    /// SQLite says no.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl Failure {
+    /// What the caller is told; what SQLite said is logged here, once.
+    pub(super) fn into_store_error(self) -> StoreError {
+        let failed = match self {
+            Self::Refused(refused) => return refused,
+            Self::Sqlite(failed) => failed,
+        };
+        match failed.sqlite_error_code() {
+            Some(ErrorCode::OperationInterrupted) => StoreError::Overloaded,
+            Some(
+                ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::OutOfMemory,
+            ) => {
+                error!(error = %failed, "the storage cannot be reached");
+                StoreError::Unavailable
+            }
+            _ => {
+                error!(error = %failed, "the storage failed");
+                StoreError::Failed
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The promises of `data_server::store`, and what its questions answer, over every implementation. The only one so far
+//! is SQLite.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod house;
+mod promises;
+mod questions;
+mod files;
