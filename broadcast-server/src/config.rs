@@ -1,0 +1,64 @@
+//! What an operator may adjust. The defaults are the limits that the protocol document names.
+
+use ttp::limits;
+
+const TICK_MS: u64 = 1_000;
+const STALL_TIMEOUT_MS: u64 = 8_000;
+
+// A reader that stands still is found out within ten seconds, and heartbeats keep their distance, ticks included.
+const _: () = assert!(STALL_TIMEOUT_MS + TICK_MS <= 10_000);
+const _: () = assert!((limits::HEARTBEAT_INTERVAL_MS + TICK_MS) * 2 <= limits::STREAM_SILENCE_MAX_MS);
+
+/// Limits and times of one broadcast-server.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Threads that own streams. Default: one per core.
+    pub shards: usize,
+    /// Connections at one time; further ones are refused.
+    pub connections_max: usize,
+    /// Streams of one person at one time, exact over all shards.
+    pub streams_per_user_max: usize,
+    /// Bytes that may wait for one stream before it is ended as `slow`.
+    pub outlet_bytes_max: usize,
+    /// Bytes of hints that may wait for one shard before hints are lost and a resync is announced.
+    pub hint_bytes_max: usize,
+    /// Time for the first frame, for a frame that has begun, and for opening the stream.
+    pub opening_timeout_ms: u64,
+    /// Silence of a version 2 peer after which its stream is closed.
+    pub idle_timeout_ms: u64,
+    /// Longest silence towards a version 2 stream before a heartbeat.
+    pub heartbeat_interval_ms: u64,
+    /// Time without progress after which a stream with something to send is ended as `slow`.
+    pub stall_timeout_ms: u64,
+    /// Time that an ended stream may take to read its last frames.
+    pub linger_ms: u64,
+    /// How often timeouts are looked for.
+    pub tick_ms: u64,
+    /// Time between two questions to a directory that did not answer.
+    pub directory_retry_ms: u64,
+    /// Clients are told to come back within this time after a shutdown, each at another moment.
+    pub return_spread_ms: u32,
+    /// How long open connections may go on after the shutdown.
+    pub drain_timeout_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            shards: std::thread::available_parallelism().map_or(1, usize::from),
+            connections_max: limits::CONNECTIONS_MAX,
+            streams_per_user_max: limits::STREAMS_PER_USER_MAX,
+            outlet_bytes_max: limits::OUTLET_BYTES_MAX,
+            hint_bytes_max: 32 * 1024 * 1024,
+            opening_timeout_ms: limits::OPENING_TIMEOUT_MS,
+            idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+            heartbeat_interval_ms: limits::HEARTBEAT_INTERVAL_MS,
+            stall_timeout_ms: STALL_TIMEOUT_MS,
+            linger_ms: 10_000,
+            tick_ms: TICK_MS,
+            directory_retry_ms: 1_000,
+            return_spread_ms: 5_000,
+            drain_timeout_ms: 5_000,
+        }
+    }
+}

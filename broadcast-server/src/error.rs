@@ -1,0 +1,28 @@
+//! Why a broadcast-server does not start or does not serve. What a peer is told is a `CallError` instead.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Until accounts exist a person's number is trusted, which only this machine may be.
+    #[error(
+        "{0} can be reached from other machines; a server that trusts user numbers listens on loopback only"
+    )]
+    NotLoopback(SocketAddr),
+    /// The operating system refused something.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
+}

@@ -1,0 +1,178 @@
+//! A broadcast-server as a whole: its shards, and the accept loop that feeds them.
+
+use std::future::Future;
+use std::io::Write;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bus::Directory;
+use mio::{Poll, Waker};
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+use ttp::code::CallError;
+use ttp::exchange::refusal_frame;
+use ttp::net::address::is_loopback;
+use ttp::net::serve::{Accepted, ServeCounters, ServeLimits, serve};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::hub::{Hub, Mailbox, NewConnection};
+use crate::places::Places;
+use crate::shard::{MAILBOX, Shard};
+use crate::shared::{LinkAcceptor, Shared};
+use crate::stats::{ShardStats, Stats};
+
+/// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
+/// the shutdown of [`Server::serve`].
+pub struct Server {
+    hub: Arc<Hub>,
+    stats: StatsReader,
+    counters: Arc<ServeCounters>,
+    limits: ServeLimits,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Reads a server's figures, also while the server itself is busy in [`Server::serve`].
+#[derive(Debug, Clone)]
+pub struct StatsReader {
+    shards: Arc<[Arc<ShardStats>]>,
+}
+
+impl StatsReader {
+    /// The figures as of the last turn of each shard.
+    pub fn read(&self) -> Stats {
+        let mut stats = Stats::default();
+        for shard in self.shards.iter() {
+            shard.add_to(&mut stats);
+        }
+        stats
+    }
+}
+
+impl Server {
+    /// Starts the shards. From now on hints are taken; connections are served once [`Server::serve`] is called.
+    ///
+    /// Without `links` no connection can become a link of the bus.
+    ///
+    /// # Errors
+    /// The operating system has no thread or no event queue left.
+    pub fn start(
+        config: Config,
+        directory: Arc<dyn Directory>,
+        links: Option<Arc<dyn LinkAcceptor>>,
+    ) -> Result<Self, Error> {
+        let mut mailboxes = Vec::new();
+        let mut parts = Vec::new();
+        for _ in 0..config.shards.max(1) {
+            let poll = Poll::new().map_err(Error::io("an event queue could not be made"))?;
+            let waker = Waker::new(poll.registry(), MAILBOX)
+                .map_err(Error::io("a shard's mailbox could not be made"))?;
+            let (mailbox, inbox) = Mailbox::new(waker, config.hint_bytes_max);
+            mailboxes.push(mailbox);
+            parts.push((poll, inbox, Arc::new(ShardStats::default())));
+        }
+        let hub = Arc::new(Hub::new(mailboxes));
+        let shards = parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect();
+        let mut server = Self {
+            hub: Arc::clone(&hub),
+            stats: StatsReader { shards },
+            counters: Arc::default(),
+            limits: ServeLimits {
+                connections_max: config.connections_max,
+                drain_timeout: Duration::from_millis(config.drain_timeout_ms),
+            },
+            threads: Vec::new(),
+        };
+        let shared = Arc::new(Shared {
+            places: Places::new(config.streams_per_user_max),
+            config,
+            hub,
+            directory,
+            links,
+        });
+        for (index, (poll, inbox, stats)) in parts.into_iter().enumerate() {
+            let shard = Shard::new(Arc::clone(&shared), poll, inbox, stats);
+            let thread = std::thread::Builder::new()
+                .name(format!("shard-{index}"))
+                .spawn(move || shard.run())
+                .map_err(Error::io("a shard's thread could not be started"))?;
+            server.threads.push(thread);
+        }
+        Ok(server)
+    }
+
+    /// Where the bus leads hints to.
+    pub fn receiver(&self) -> Arc<dyn bus::Receiver> {
+        Arc::clone(&self.hub) as Arc<dyn bus::Receiver>
+    }
+
+    /// What the accept loop counts.
+    pub fn counters(&self) -> Arc<ServeCounters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// A reader of the shards' figures.
+    pub fn stats(&self) -> StatsReader {
+        self.stats.clone()
+    }
+
+    /// Serves connections until `shutdown` resolves, then sends every stream away and waits for them, within the
+    /// drain time. Returns how many connections were cut at its end.
+    ///
+    /// # Errors
+    /// [`Error::NotLoopback`], and that the listener is of no use.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<usize, Error> {
+        let address = listener.local_addr().map_err(Error::io("the listener has no address"))?;
+        if !is_loopback(&address) {
+            return Err(Error::NotLoopback(address));
+        }
+        info!(%address, shards = self.threads.len(), "broadcast-server serves");
+        let left = serve(
+            listener,
+            self.limits,
+            Arc::clone(&self.counters),
+            shutdown,
+            |accepted| hand_over(&self.hub, accepted),
+            || self.hub.drain(),
+        )
+        .await;
+        // Joining the shards' threads may take as long as their last turn.
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+        info!(%address, left, "broadcast-server ended");
+        Ok(left)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.hub.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a shard had panicked");
+            }
+        }
+    }
+}
+
+fn hand_over(hub: &Hub, accepted: Accepted) {
+    let Accepted { stream, peer, permit } = accepted;
+    // tokio's sockets do not block, and stay so.
+    let stream = match stream.into_std() {
+        Ok(stream) => stream,
+        Err(error) => {
+            info!(%peer, %error, "connection closed before it was served");
+            return;
+        }
+    };
+    if let Err(mut refused) = hub.serve(NewConnection { stream, peer, permit }) {
+        warn!(%peer, "connection shed: its shard has too much to do");
+        let refusal = refusal_frame(&CallError::overloaded("this server is too busy for another connection"));
+        // An empty socket takes so few bytes at once; whether the peer reads them is its own business.
+        let _ = refused.stream.write(&refusal);
+    }
+}

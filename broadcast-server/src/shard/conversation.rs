@@ -1,0 +1,170 @@
+//! What a shard does for one connection: reads, lets it converse, meets its demands, and ends it.
+
+use std::net::Shutdown;
+use std::sync::atomic::Ordering;
+
+use bus::Unavailable;
+use bytes::Bytes;
+use tracing::{debug, info};
+use ttp::code::CloseCode;
+use ttp::event::Close;
+
+use super::{READS_PER_TURN, Shard};
+use crate::stream::{Demand, End, Received, Stream};
+use crate::table::StreamKey;
+
+impl Shard {
+    /// Reads what has arrived, but not more than is fair in one turn.
+    pub(super) fn readable(&mut self, key: StreamKey) {
+        for _ in 0..READS_PER_TURN {
+            let Some(stream) = self.connections.get_mut(key) else {
+                return;
+            };
+            match stream.receive(&mut self.scratch, self.now_ms) {
+                Received::Nothing => return,
+                Received::End => return self.end(key, End::Gone),
+                Received::Some => {}
+            }
+            let demands = stream.converse(&self.shared, self.now_ms, &mut self.out);
+            self.say(key);
+            for demand in demands {
+                self.meet(key, demand);
+            }
+        }
+        self.unread.push(key);
+    }
+
+    /// The socket takes more.
+    pub(super) fn writable(&mut self, key: StreamKey) {
+        let Some(stream) = self.connections.get_mut(key) else {
+            return;
+        };
+        match stream.flush(self.now_ms) {
+            Err(end) => self.end(key, end),
+            Ok(()) => self.finish_if_said(key),
+        }
+    }
+
+    /// The directory has answered for a stream.
+    pub(super) fn opened(&mut self, key: StreamKey, result: Result<(), Unavailable>) {
+        let Some(stream) = self.connections.get_mut(key) else {
+            return;
+        };
+        stream.opened(result, self.now_ms, &mut self.out);
+        let (peer, user_id) = (stream.peer(), stream.user());
+        match (result, user_id) {
+            (Ok(()), Some(user_id)) => debug!(%peer, %user_id, "stream opened"),
+            _ => debug!(%peer, "stream not opened: the directory did not answer"),
+        }
+        self.say(key);
+    }
+
+    /// Sends the replies that were gathered in `out`.
+    fn say(&mut self, key: StreamKey) {
+        if self.out.is_empty() {
+            return;
+        }
+        let replies = Bytes::copy_from_slice(&self.out);
+        self.out.clear();
+        if let Some(stream) = self.connections.get_mut(key)
+            && let Err(end) = stream.send(&[replies], self.now_ms, self.shared.config.outlet_bytes_max)
+        {
+            self.end(key, end);
+        }
+    }
+
+    fn meet(&mut self, key: StreamKey, demand: Demand) {
+        match demand {
+            Demand::Open(user) => {
+                if let Some(stream) = self.connections.get(key)
+                    && stream.user() == Some(user)
+                {
+                    self.table.enter(user, key, stream.dialect());
+                }
+            }
+            Demand::Link(first) => self.hand_over(key, first),
+            Demand::End(end) => self.end(key, end),
+        }
+    }
+
+    /// Gives the connection to the bus.
+    fn hand_over(&mut self, key: StreamKey, first: Bytes) {
+        let Some(links) = self.shared.links.clone() else {
+            return;
+        };
+        let waiting = self.connections.get(key).map(Stream::outlet_bytes);
+        if waiting != Some(0) {
+            // A peer that does not read its replies would find the link's in the middle of one.
+            return self.end(key, End::Close(CloseCode::Slow));
+        }
+        let Some(connection) = self.connections.remove(key) else {
+            return;
+        };
+        let peer = connection.stream.peer();
+        let (mut socket, decoder) = connection.stream.into_parts();
+        if let Err(error) = self.poll.registry().deregister(&mut socket) {
+            info!(%peer, %error, "connection closed: it could not become a link");
+            return;
+        }
+        info!(%peer, "connection handed to the bus as a link");
+        links.accept(socket.into(), decoder, first, connection.permit);
+    }
+
+    /// Ends a connection: it hears nothing more but its farewell, and is closed when that is read.
+    pub(super) fn end(&mut self, key: StreamKey, end: End) {
+        let Some(stream) = self.connections.get_mut(key) else {
+            return;
+        };
+        if stream.is_closing() {
+            // The farewell could not be said in time, or the peer has read it and closed.
+            if end == End::Gone {
+                self.connections.remove(key);
+            }
+            return;
+        }
+        let (peer, user) = (stream.peer(), stream.user());
+        match user {
+            Some(user_id) => info!(%peer, %user_id, reason = end.reason(), "connection closed"),
+            None => info!(%peer, reason = end.reason(), "connection closed"),
+        }
+        let lingers = match end {
+            End::Gone => false,
+            End::Close(code) => self.say_farewell(key, code),
+        };
+        if !lingers {
+            self.connections.remove(key);
+        }
+        if let Some(user) = user {
+            let connections = &self.connections;
+            self.table.leave(user, key, |key| {
+                connections.get(key).is_some_and(|stream| stream.listener().is_some())
+            });
+        }
+        self.finish_if_said(key);
+    }
+
+    fn say_farewell(&mut self, key: StreamKey, code: CloseCode) -> bool {
+        let retry_after_ms = match code {
+            CloseCode::GoingAway => Some(self.return_after_ms()),
+            _ => None,
+        };
+        if code == CloseCode::Slow {
+            self.stats.slow_cuts.fetch_add(1, Ordering::Relaxed);
+        }
+        let (now_ms, linger_ms) = (self.now_ms, self.shared.config.linger_ms);
+        self.connections
+            .get_mut(key)
+            .is_some_and(|stream| stream.begin_closing(&Close::new(code, retry_after_ms), now_ms, linger_ms))
+    }
+
+    /// When a closing connection has said everything, the peer is told so, and has the linger time to close. To
+    /// close before it has would let the kernel take back what it has not read yet.
+    fn finish_if_said(&mut self, key: StreamKey) {
+        if let Some(stream) = self.connections.get_mut(key)
+            && stream.has_said_all()
+            && stream.socket().shutdown(Shutdown::Write).is_err()
+        {
+            self.connections.remove(key);
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The hot path: the events of a turn to the streams that hear them, one system call per stream.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use ttp::call::Dialect;
+use ttp::event::heartbeat_frame;
+
+use super::Shard;
+use super::connections::Connections;
+use crate::stream::Due;
+use crate::table::StreamKey;
+use crate::turn::Group;
+
+impl Shard {
+    /// Delivers everything that waits in the turn.
+    pub(super) fn deliver(&mut self) {
+        if self.turn.is_empty() {
+            return;
+        }
+        let mut groups = self.turn.take();
+        for group in &mut groups {
+            group.encode();
+            if self.table.listeners(group.topic()).is_some_and(|listeners| listeners.has_version_1()) {
+                group.encode_version_1();
+            }
+        }
+        match groups.as_slice() {
+            [only] => self.deliver_one(only),
+            several => self.deliver_several(several),
+        }
+        self.end_the_ended();
+    }
+
+    /// One topic: each listener gets its block.
+    fn deliver_one(&mut self, group: &Group) {
+        let Some(listeners) = self.table.listeners(group.topic()) else {
+            return;
+        };
+        let outlet_bytes_max = self.shared.config.outlet_bytes_max;
+        for key in listeners.keys() {
+            let Some(stream) = self.connections.get_mut(*key) else {
+                continue;
+            };
+            let Some(user) = stream.listener() else { continue };
+            let block = group.block_for(user, stream.dialect());
+            if block.is_empty() {
+                continue;
+            }
+            if let Err(end) = stream.send(std::slice::from_ref(&*block), self.now_ms, outlet_bytes_max) {
+                self.ended.push((*key, end));
+            }
+        }
+    }
+
+    /// Several topics: a stream that hears more than one of them gets all its blocks at once.
+    fn deliver_several(&mut self, groups: &[Group]) {
+        for (index, group) in groups.iter().enumerate() {
+            if let Some(listeners) = self.table.listeners(group.topic()) {
+                let keys = listeners.keys().iter();
+                self.pairs.extend(keys.map(|key| (*key, index as u32)));
+            }
+        }
+        // By stream, and for each stream in the order of the groups.
+        self.pairs.sort_unstable();
+        for pairs in self.pairs.chunk_by(|one, other| one.0 == other.0) {
+            let key = pairs[0].0;
+            let Some(stream) = self.connections.get_mut(key) else {
+                continue;
+            };
+            let Some(user) = stream.listener() else { continue };
+            self.blocks.clear();
+            let blocks =
+                pairs.iter().map(|(_, index)| groups[*index as usize].block_for(user, stream.dialect()));
+            self.blocks.extend(blocks.map(Cow::into_owned).filter(|block| !block.is_empty()));
+            if self.blocks.is_empty() {
+                continue;
+            }
+            if let Err(end) = stream.send(&self.blocks, self.now_ms, self.shared.config.outlet_bytes_max) {
+                self.ended.push((key, end));
+            }
+        }
+        self.pairs.clear();
+        self.blocks.clear();
+    }
+
+    /// Sends to every live stream that understands pushes of the server's own.
+    pub(super) fn push_to_all_version_2(&mut self, blocks: &[Bytes]) {
+        for key in listening(&self.connections) {
+            self.push(key, blocks);
+        }
+        self.end_the_ended();
+    }
+
+    /// Does what the time demands.
+    pub(super) fn tick(&mut self) {
+        let mut outlet_bytes = 0;
+        let mut due = Vec::new();
+        for (key, stream) in self.connections.iter() {
+            outlet_bytes += stream.outlet_bytes();
+            if let Some(demand) = stream.due(self.now_ms, key.slot, &self.shared.config) {
+                due.push((key, demand));
+            }
+        }
+        self.stats.outlet_bytes.store(outlet_bytes, std::sync::atomic::Ordering::Relaxed);
+        let heartbeat = [heartbeat_frame()];
+        for (key, demand) in due {
+            match demand {
+                Due::Heartbeat => self.push(key, &heartbeat),
+                Due::End(end) => self.ended.push((key, end)),
+            }
+        }
+        self.end_the_ended();
+    }
+
+    fn push(&mut self, key: StreamKey, blocks: &[Bytes]) {
+        if let Some(stream) = self.connections.get_mut(key)
+            && let Err(end) = stream.send(blocks, self.now_ms, self.shared.config.outlet_bytes_max)
+        {
+            self.ended.push((key, end));
+        }
+    }
+
+    fn end_the_ended(&mut self) {
+        let mut ended = std::mem::take(&mut self.ended);
+        for (key, end) in ended.drain(..) {
+            self.end(key, end);
+        }
+        self.ended = ended;
+    }
+}
+
+fn listening(connections: &Connections) -> Vec<StreamKey> {
+    let version_2 = connections
+        .iter()
+        .filter(|(_, stream)| stream.listener().is_some() && stream.dialect() == Dialect::Version2);
+    version_2.map(|(key, _)| key).collect()
+}

@@ -1,0 +1,327 @@
+//! A shard: one thread that owns its sockets and its part of the table, so that a delivery takes no lock and wakes
+//! no task.
+//!
+//! It lives in turns. A turn looks at the sockets that are ready, takes what waits in the mailbox, delivers all
+//! waiting events together, asks the directory, and now and then looks at the time. No step of a turn waits, and
+//! each is bounded.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bus::{Hint, USERS_PER_QUESTION_MAX};
+use mio::{Events, Interest, Poll, Token};
+use tracing::{debug, error, info, warn};
+use ttp::code::CloseCode;
+use ttp::event::resync_frame;
+use ttp::model::UserId;
+use ttp::net::{backoff, clock};
+
+use crate::hub::{Answered, Command, Inbox, NewConnection, QUESTIONS_MAX};
+use crate::shared::Shared;
+use crate::stats::ShardStats;
+use crate::stream::{End, Stream};
+use crate::table::{StreamKey, Table};
+use crate::turn::Turn;
+use connections::Connections;
+
+mod connections;
+mod conversation;
+mod delivery;
+
+/// The token of the mailbox; slots of connections stay far below.
+pub(crate) const MAILBOX: Token = Token(usize::MAX);
+
+/// Sockets looked at in one turn.
+const EVENTS_PER_TURN: usize = 1024;
+
+/// Batches and commands taken in one turn.
+const BATCHES_PER_TURN: usize = 256;
+const COMMANDS_PER_TURN: usize = 256;
+
+/// One read, and how many of one socket in one turn.
+const READ_BYTES: usize = 16 * 1024;
+const READS_PER_TURN: usize = 4;
+
+/// See the module.
+pub(crate) struct Shard {
+    shared: Arc<Shared>,
+    poll: Poll,
+    inbox: Inbox,
+    stats: Arc<ShardStats>,
+    connections: Connections,
+    table: Table,
+    turn: Turn,
+    /// Milliseconds since the shard started, as of this turn.
+    now_ms: u64,
+    started: Instant,
+    next_tick_ms: u64,
+    /// Batches to take before a loss is announced: they are older than it.
+    loss_after: Option<usize>,
+    questions_open: usize,
+    /// People whose question was not answered, and when to ask again.
+    unanswered: Vec<UserId>,
+    retry_at_ms: u64,
+    is_draining: bool,
+    /// Connections that have sent more than one turn may read.
+    unread: Vec<StreamKey>,
+    // Buffers that are used again, empty between two uses.
+    scratch: Box<[u8]>,
+    out: Vec<u8>,
+    pairs: Vec<(StreamKey, u32)>,
+    blocks: Vec<bytes::Bytes>,
+    ended: Vec<(StreamKey, End)>,
+}
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>, poll: Poll, inbox: Inbox, stats: Arc<ShardStats>) -> Self {
+        Self {
+            next_tick_ms: shared.config.tick_ms,
+            shared,
+            poll,
+            inbox,
+            stats,
+            connections: Connections::default(),
+            table: Table::default(),
+            turn: Turn::default(),
+            now_ms: 0,
+            started: clock::now(),
+            loss_after: None,
+            questions_open: 0,
+            unanswered: Vec::new(),
+            retry_at_ms: 0,
+            is_draining: false,
+            unread: Vec::new(),
+            scratch: vec![0; READ_BYTES].into(),
+            out: Vec::new(),
+            pairs: Vec::new(),
+            blocks: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    /// Takes turns until the mailbox says stop.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        while !self.inbox.is_stopped() {
+            match self.poll.poll(&mut events, self.patience()) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    error!(%error, "a shard cannot wait for its sockets and ends");
+                    return;
+                }
+            }
+            self.now_ms = clock::now().duration_since(self.started).as_millis() as u64;
+            self.turn_over(&events);
+        }
+    }
+
+    /// How long the shard may sleep: not at all when work was left over, until the next tick while there are
+    /// connections, for ever without any.
+    fn patience(&self) -> Option<Duration> {
+        let has_questions = self.table.has_questions() && self.questions_open < QUESTIONS_MAX;
+        if !self.inbox.is_empty() || !self.unread.is_empty() || has_questions || self.loss_after == Some(0) {
+            return Some(Duration::ZERO);
+        }
+        if self.connections.is_empty() && self.unanswered.is_empty() {
+            return None;
+        }
+        // The time of the last turn is old by as long as the turn took, which makes the sleep too long by as much.
+        Some(Duration::from_millis(self.next_tick_ms.saturating_sub(self.now_ms)))
+    }
+
+    fn turn_over(&mut self, events: &Events) {
+        for key in std::mem::take(&mut self.unread) {
+            self.readable(key);
+        }
+        for event in events.iter().filter(|event| event.token() != MAILBOX) {
+            let Some(key) = self.connections.key_of(event.token().0) else {
+                continue;
+            };
+            if event.is_writable() {
+                self.writable(key);
+            }
+            if event.is_readable() || event.is_read_closed() || event.is_error() {
+                self.readable(key);
+            }
+        }
+        self.take_mail();
+        self.deliver();
+        self.ask();
+        if self.now_ms >= self.next_tick_ms {
+            self.next_tick_ms = self.now_ms + self.shared.config.tick_ms;
+            self.tick();
+        }
+        self.report();
+    }
+
+    // ---- The mailbox
+
+    fn take_mail(&mut self) {
+        self.inbox.begin();
+        if self.inbox.is_draining() && !self.is_draining {
+            self.is_draining = true;
+            self.say_goodbye();
+        }
+        // Hints that wait now are older than a loss seen now. Announcing it before them would let an old
+        // membership win over the answer that is asked for because of the loss.
+        if self.loss_after.is_none() && self.inbox.take_loss() {
+            self.loss_after = Some(self.inbox.waiting_batches());
+        }
+        for _ in 0..COMMANDS_PER_TURN {
+            match self.inbox.next_command() {
+                Some(Command::Serve(connection)) => self.serve(connection),
+                Some(Command::CloseStreams(user)) => {
+                    for key in self.table.streams_of(user) {
+                        self.end(key, End::Close(CloseCode::Requested));
+                    }
+                }
+                None => break,
+            }
+        }
+        for _ in 0..BATCHES_PER_TURN {
+            if self.loss_after == Some(0) {
+                self.announce_loss();
+            }
+            let Some(batch) = self.inbox.next_batch() else {
+                break;
+            };
+            for hint in &batch.hints {
+                self.take_hint(hint);
+            }
+            self.loss_after = self.loss_after.map(|batches| batches - 1);
+        }
+        while let Some(answered) = self.inbox.next_answer() {
+            self.take_answer(answered);
+        }
+    }
+
+    fn serve(&mut self, connection: NewConnection) {
+        let NewConnection { stream, peer, permit } = connection;
+        let mut socket = mio::net::TcpStream::from_std(stream);
+        let key = self.connections.next_key();
+        // Both interests at once: a full socket then tells when it takes more without another call for it.
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(key.slot as usize);
+        if let Err(error) = self.poll.registry().register(&mut socket, token, interest) {
+            warn!(%peer, %error, "connection could not be watched");
+            return;
+        }
+        self.connections.insert(Stream::new(socket, peer, self.now_ms), permit);
+        if self.is_draining {
+            self.end(key, End::Close(CloseCode::GoingAway));
+        }
+    }
+
+    fn take_hint(&mut self, hint: &Hint) {
+        match hint {
+            Hint::Event(event) => {
+                if self.table.listeners(event.topic).is_some() {
+                    self.turn.push(event);
+                    if self.turn.is_full() {
+                        self.deliver();
+                    }
+                }
+            }
+            // Events before a membership are for those who listened then, events after it for those who do now.
+            Hint::Subscribe(membership) => {
+                if self.turn.holds(membership.topic) {
+                    self.deliver();
+                }
+                self.table.subscribe(membership);
+            }
+            Hint::Unsubscribe(membership) => {
+                if self.turn.holds(membership.topic) {
+                    self.deliver();
+                }
+                self.table.unsubscribe(membership);
+            }
+        }
+    }
+
+    /// Entries and memberships may have been lost: streams shall sync, and everybody is asked about again.
+    fn announce_loss(&mut self) {
+        self.deliver();
+        self.loss_after = None;
+        self.stats.resyncs.fetch_add(1, Ordering::Relaxed);
+        if self.connections.is_empty() {
+            return;
+        }
+        debug!(streams = self.table.streams(), "hints were lost; streams are told to sync");
+        self.table.doubt_everybody();
+        self.push_to_all_version_2(&[resync_frame()]);
+    }
+
+    // ---- The directory
+
+    fn ask(&mut self) {
+        if !self.unanswered.is_empty() && self.now_ms >= self.retry_at_ms {
+            for user in std::mem::take(&mut self.unanswered) {
+                self.table.ask_again(user);
+            }
+        }
+        while self.questions_open < QUESTIONS_MAX && self.table.has_questions() {
+            let (number, users) = self.table.next_question(USERS_PER_QUESTION_MAX);
+            if users.is_empty() {
+                break;
+            }
+            self.questions_open += 1;
+            let answer = self.inbox.mailbox().answer_to(number, users.clone());
+            self.shared.directory.topics_of(users, answer);
+        }
+    }
+
+    fn take_answer(&mut self, answered: Answered) {
+        self.questions_open -= 1;
+        // Memberships change with the answer, so events that wait go to those who listened until now.
+        self.deliver();
+        match answered.topics {
+            Ok(topics) if topics.len() == answered.users.len() => {
+                for (user, topics) in answered.users.into_iter().zip(topics) {
+                    for key in self.table.learn(user, answered.number, topics) {
+                        self.opened(key, Ok(()));
+                    }
+                }
+            }
+            _ => {
+                self.retry_at_ms = self.now_ms + self.shared.config.directory_retry_ms;
+                for user in answered.users {
+                    let (waited, ask_again) = self.table.give_up(user, answered.number);
+                    for key in waited {
+                        self.opened(key, Err(bus::Unavailable));
+                    }
+                    if ask_again {
+                        self.unanswered.push(user);
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- The end of all, and figures
+
+    fn say_goodbye(&mut self) {
+        self.deliver();
+        let keys: Vec<StreamKey> = self.connections.iter().map(|(key, _)| key).collect();
+        info!(connections = keys.len(), "telling every stream to go");
+        for key in keys {
+            self.end(key, End::Close(CloseCode::GoingAway));
+        }
+    }
+
+    /// Clients that are sent away together come back one after another.
+    fn return_after_ms(&self) -> u64 {
+        u64::from(backoff::random() % self.shared.config.return_spread_ms.max(1))
+    }
+
+    fn report(&self) {
+        let stats = &self.stats;
+        stats.connections.store(self.connections.len(), Ordering::Relaxed);
+        stats.streams.store(self.table.streams(), Ordering::Relaxed);
+        stats.users.store(self.table.users(), Ordering::Relaxed);
+        stats.topics.store(self.table.topics(), Ordering::Relaxed);
+        stats.subscriptions.store(self.table.subscriptions(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,471 @@
+//! The whole life of one connection: what it may ask, when it becomes a stream, how it is fed, and how it ends.
+//!
+//! Generic over the socket and without a clock: the shard says when there is something to read or write and what
+//! time it is. What concerns others than this connection is returned as a [`Demand`] for the shard to meet.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use bus::Unavailable;
+use bytes::Bytes;
+use serde_json::value::to_raw_value;
+use ttp::call::{BroadcastCall, Dialect, Empty, Hello, Welcome};
+use ttp::code::{CallError, CloseCode};
+use ttp::event::{Close, close_frame};
+use ttp::exchange::{Exchange, Outcome, Slot, refusal_frame};
+use ttp::frame::Decoder;
+use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
+use ttp::model::UserId;
+
+use crate::config::Config;
+use crate::outlet::Outlet;
+use crate::places::Place;
+use crate::refusal;
+use crate::shared::Shared;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Stream<S> {
+    socket: S,
+    peer: SocketAddr,
+    dialect: Dialect,
+    /// Whether nothing was asked yet.
+    is_new: bool,
+    state: State,
+    /// Only while a frame is unfinished or a call unanswered, so that an idle stream is small.
+    talk: Option<Box<Talk>>,
+    outlet: Outlet,
+    received_ms: u64,
+    sent_ms: u64,
+}
+
+/// What the peer is saying.
+#[derive(Debug)]
+struct Talk {
+    decoder: Decoder,
+    exchange: Exchange,
+    /// When the unfinished frame began.
+    frame_since_ms: u64,
+}
+
+/// What a connection is.
+///
+/// ```text
+///  accepted          OpenStream              topics known           any reason
+/// ──────────► Opening ─────────► Opening, asked ─────────► Live ─────────► Closing ──► Closed
+///               ▲                      │                                     ▲
+///               └── nobody answered ───┘            refusal, time-out ───────┘
+/// ```
+///
+/// Closing lasts until the peer has read the farewell and closed, or a time has passed. Closed is no state: the
+/// connection is dropped. A link of the bus leaves from Opening.
+#[derive(Debug)]
+enum State {
+    Opening { since_ms: u64, asked: Option<Box<Asked>> },
+    Live(Place),
+    Closing { until_ms: u64 },
+}
+
+/// An `OpenStream` that waits for the directory.
+#[derive(Debug)]
+struct Asked {
+    slot: Slot,
+    place: Place,
+}
+
+/// What a connection wants of the shard.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Demand {
+    /// Register the person, and ask which topics are theirs.
+    Open(UserId),
+    /// Hand the socket over; this was its request.
+    Link(Bytes),
+    /// End it.
+    End(End),
+}
+
+/// Why a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer closed, or the network broke. There is nobody to say farewell to.
+    Gone,
+    /// We end it.
+    Close(CloseCode),
+}
+
+impl End {
+    /// One word for the log.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Close(code) => code.reason(),
+        }
+    }
+}
+
+/// What a read found.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// Bytes, which are in the decoder now.
+    Some,
+    /// Nothing more for now.
+    Nothing,
+    /// The peer is gone.
+    End,
+}
+
+/// What a connection needs because of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Heartbeat,
+    End(End),
+}
+
+impl<S> Stream<S> {
+    /// A connection that was just accepted.
+    pub(crate) fn new(socket: S, peer: SocketAddr, now_ms: u64) -> Self {
+        Self {
+            socket,
+            peer,
+            dialect: Dialect::default(),
+            is_new: true,
+            state: State::Opening { since_ms: now_ms, asked: None },
+            talk: None,
+            outlet: Outlet::default(),
+            received_ms: now_ms,
+            sent_ms: now_ms,
+        }
+    }
+
+    // ---- Calls
+
+    /// Answers everything that has been received, into `out`.
+    pub(crate) fn converse(&mut self, shared: &Shared, now_ms: u64, out: &mut Vec<u8>) -> Vec<Demand> {
+        let mut demands = Vec::new();
+        let Some(mut talk) = self.talk.take() else {
+            return demands;
+        };
+        while demands.iter().all(|demand| matches!(demand, Demand::Open(_))) {
+            match talk.decoder.next_payload() {
+                Ok(None) => break,
+                Ok(Some(payload)) => {
+                    talk.frame_since_ms = now_ms;
+                    self.take_payload(&payload, &mut talk.exchange, shared, out, &mut demands);
+                }
+                Err(error) => {
+                    out.extend_from_slice(&refusal_frame(&CallError::from(&error)));
+                    demands.push(Demand::End(End::Close(CloseCode::Protocol)));
+                }
+            }
+        }
+        self.keep(talk);
+        demands
+    }
+
+    fn keep(&mut self, talk: Box<Talk>) {
+        if !talk.decoder.is_between_frames() || talk.exchange.in_flight() > 0 {
+            self.talk = Some(talk);
+        }
+    }
+
+    fn take_payload(
+        &mut self,
+        payload: &Bytes,
+        exchange: &mut Exchange,
+        shared: &Shared,
+        out: &mut Vec<u8>,
+        demands: &mut Vec<Demand>,
+    ) {
+        let accepted = exchange.accept(payload, out);
+        let is_alone = accepted.len() == 1 && !payload.trim_ascii_start().starts_with(b"[");
+        for call in accepted {
+            let is_first = std::mem::replace(&mut self.is_new, false);
+            let (method, params) = (&call.request.method, call.request.params);
+            let outcome = match BroadcastCall::parse(method, params, self.dialect) {
+                Ok(BroadcastCall::Hello(hello)) => self.greet(&hello, is_first, shared, demands),
+                Ok(BroadcastCall::Ping(_)) => empty(),
+                Ok(BroadcastCall::OpenStream(open)) => match self.admit(open.user_id, shared, demands) {
+                    Ok(place) => {
+                        self.wait_for_topics(Asked { slot: call.slot, place });
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                },
+                Ok(BroadcastCall::CloseStream(close)) => self.close_streams(close.user_id, shared, demands),
+                Ok(BroadcastCall::Broadcast(_)) => Err(refusal::not_a_publisher()),
+                Ok(BroadcastCall::Link(_)) if is_alone && self.may_link(shared) => {
+                    // The link answers its first request itself.
+                    demands.push(Demand::Link(payload.clone()));
+                    return;
+                }
+                Ok(BroadcastCall::Link(_)) => Err(refusal::not_a_link()),
+                // Whatever a peer wants to broadcast, the answer is the same.
+                Err(_) if is_broadcast(method) => Err(refusal::not_a_publisher()),
+                Err(error) => Err(error),
+            };
+            exchange.complete(call.slot, outcome, out);
+        }
+    }
+
+    fn greet(
+        &mut self,
+        hello: &Hello,
+        is_first: bool,
+        shared: &Shared,
+        demands: &mut Vec<Demand>,
+    ) -> Outcome {
+        if !is_first {
+            return Err(refusal::late_hello());
+        }
+        let protocol = hello.agree().inspect_err(|_| {
+            demands.push(Demand::End(End::Close(CloseCode::Protocol)));
+        })?;
+        self.dialect = Dialect::Version2;
+        let welcome = Welcome {
+            protocol,
+            server: concat!("talko-broadcast-server/", env!("CARGO_PKG_VERSION")).into(),
+            max_frame_bytes: FRAME_BYTES_MAX_BEFORE_LOGIN as u64,
+            broadcast_address: None,
+            epoch: None,
+            heartbeat_interval_ms: Some(shared.config.heartbeat_interval_ms),
+        };
+        Ok(to_raw_value(&welcome).expect("strings and numbers are JSON"))
+    }
+
+    fn admit(
+        &mut self,
+        user: UserId,
+        shared: &Shared,
+        demands: &mut Vec<Demand>,
+    ) -> Result<Place, CallError> {
+        if self.user().is_some() {
+            return Err(refusal::stream_already());
+        }
+        let Some(place) = shared.places.take(user) else {
+            demands.push(Demand::End(End::Close(CloseCode::TooManyStreams)));
+            return Err(refusal::too_many_streams(shared.config.streams_per_user_max));
+        };
+        demands.push(Demand::Open(user));
+        Ok(place)
+    }
+
+    fn wait_for_topics(&mut self, open: Asked) {
+        if let State::Opening { asked, .. } = &mut self.state {
+            *asked = Some(Box::new(open));
+        }
+    }
+
+    /// On a stream, its own person's request ends that stream alone. Elsewhere it ends all of the person's.
+    fn close_streams(&mut self, user: UserId, shared: &Shared, demands: &mut Vec<Demand>) -> Outcome {
+        match self.user() {
+            Some(own) if own == user => demands.push(Demand::End(End::Close(CloseCode::Requested))),
+            Some(_) => return Err(refusal::stream_of_another()),
+            None if shared.hub.close_streams(user) => {}
+            None => return Err(refusal::busy()),
+        }
+        empty()
+    }
+
+    fn may_link(&self, shared: &Shared) -> bool {
+        shared.links.is_some() && self.user().is_none()
+    }
+
+    /// The directory has answered: the stream is live and its opening is answered into `out`, or it may be tried
+    /// again.
+    pub(crate) fn opened(&mut self, result: Result<(), Unavailable>, now_ms: u64, out: &mut Vec<u8>) {
+        let State::Opening { since_ms, asked } = &mut self.state else {
+            return;
+        };
+        let Some(Asked { slot, place }) = asked.take().map(|asked| *asked) else {
+            return;
+        };
+        let outcome = match result {
+            Ok(()) => {
+                self.state = State::Live(place);
+                self.received_ms = now_ms;
+                empty()
+            }
+            Err(Unavailable) => {
+                *since_ms = now_ms;
+                Err(refusal::no_directory())
+            }
+        };
+        if let Some(mut talk) = self.talk.take() {
+            talk.exchange.complete(slot, outcome, out);
+            self.keep(talk);
+        }
+    }
+
+    // ---- What it is
+
+    /// Whose stream this is, or is about to be.
+    pub(crate) fn user(&self) -> Option<UserId> {
+        match &self.state {
+            State::Live(place) => Some(place.user()),
+            State::Opening { asked: Some(asked), .. } => Some(asked.place.user()),
+            _ => None,
+        }
+    }
+
+    /// Whose live stream this is.
+    pub(crate) fn listener(&self) -> Option<UserId> {
+        match &self.state {
+            State::Live(place) => Some(place.user()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing { .. })
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    pub(crate) fn socket(&mut self) -> &mut S {
+        &mut self.socket
+    }
+
+    pub(crate) fn outlet_bytes(&self) -> usize {
+        self.outlet.bytes()
+    }
+
+    /// The socket and what was read from it, for somebody else to go on with.
+    pub(crate) fn into_parts(self) -> (S, Decoder) {
+        let decoder = self.talk.map_or_else(new_decoder, |talk| talk.decoder);
+        (self.socket, decoder)
+    }
+
+    // ---- Time
+
+    /// What the time demands. `phase` spreads the heartbeats of streams that were fed at one moment.
+    pub(crate) fn due(&self, now_ms: u64, phase: u32, config: &Config) -> Option<Due> {
+        let passed = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) >= limit_ms;
+        let idle = Some(Due::End(End::Close(CloseCode::Idle)));
+        if let State::Closing { until_ms } = self.state {
+            return (now_ms >= until_ms).then_some(Due::End(End::Gone));
+        }
+        if self.outlet.stalled_ms(now_ms) >= config.stall_timeout_ms {
+            return Some(Due::End(End::Close(CloseCode::Slow)));
+        }
+        let unfinished = self.talk.as_ref().filter(|talk| !talk.decoder.is_between_frames());
+        if unfinished.is_some_and(|talk| passed(talk.frame_since_ms, config.opening_timeout_ms)) {
+            return idle;
+        }
+        match (&self.state, self.dialect) {
+            (State::Opening { since_ms, asked: None }, _) if passed(*since_ms, config.opening_timeout_ms) => {
+                idle
+            }
+            // A version 1 stream is silent by nature: the kernel's keepalive finds out whether its peer is there.
+            (State::Live(_), Dialect::Version2) => {
+                let early_ms = config.heartbeat_interval_ms / 16 * u64::from(phase % 8);
+                if passed(self.received_ms, config.idle_timeout_ms) {
+                    idle
+                } else if self.outlet.is_empty()
+                    && passed(self.sent_ms, config.heartbeat_interval_ms - early_ms)
+                {
+                    Some(Due::Heartbeat)
+                } else {
+                    None
+                }
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<S: Read> Stream<S> {
+    /// Reads once what has arrived. `scratch` is shared by all streams, so that an idle one owns no buffer.
+    pub(crate) fn receive(&mut self, scratch: &mut [u8], now_ms: u64) -> Received {
+        loop {
+            return match self.socket.read(scratch) {
+                Ok(0) => Received::End,
+                Ok(count) => {
+                    self.received_ms = now_ms;
+                    if !self.is_closing() {
+                        let talk = self.talk.get_or_insert_with(|| {
+                            Box::new(Talk {
+                                decoder: new_decoder(),
+                                exchange: Exchange::default(),
+                                frame_since_ms: now_ms,
+                            })
+                        });
+                        if talk.decoder.is_between_frames() {
+                            talk.frame_since_ms = now_ms;
+                        }
+                        talk.decoder.push(&scratch[..count]);
+                    }
+                    Received::Some
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => Received::End,
+            };
+        }
+    }
+}
+
+impl<S: Write> Stream<S> {
+    /// Sends blocks of whole frames, or keeps what the socket does not take.
+    ///
+    /// # Errors
+    /// Why the stream must end: the peer is gone, or too slow.
+    pub(crate) fn send(&mut self, blocks: &[Bytes], now_ms: u64, outlet_bytes_max: usize) -> Result<(), End> {
+        self.sent_ms = now_ms;
+        self.outlet.send(&mut self.socket, blocks, now_ms).map_err(|_| End::Gone)?;
+        if self.outlet.bytes() > outlet_bytes_max {
+            return Err(End::Close(CloseCode::Slow));
+        }
+        Ok(())
+    }
+
+    /// Sends more of what waits, now that the socket takes more.
+    ///
+    /// # Errors
+    /// The peer is gone.
+    pub(crate) fn flush(&mut self, now_ms: u64) -> Result<(), End> {
+        self.outlet.flush(&mut self.socket, now_ms).map_err(|_| End::Gone)
+    }
+
+    /// Begins the end: the farewell is sent or waits, and the person's place is free. `false` when there is
+    /// nothing for the peer to wait for, so that the connection can be dropped at once.
+    pub(crate) fn begin_closing(&mut self, close: &Close, now_ms: u64, linger_ms: u64) -> bool {
+        self.state = State::Closing { until_ms: now_ms + linger_ms };
+        self.talk = None;
+        if close.code == CloseCode::Slow {
+            self.outlet.cut();
+        }
+        if self.dialect == Dialect::Version2 {
+            let farewell = close_frame(close);
+            return self.send(&[farewell], now_ms, usize::MAX).is_ok();
+        }
+        // Version 1 knows no farewell, but what was answered last is read before the end.
+        !matches!(close.code, CloseCode::Idle | CloseCode::GoingAway)
+    }
+
+    /// Whether a closing connection has said everything.
+    pub(crate) fn has_said_all(&self) -> bool {
+        self.is_closing() && self.outlet.is_empty()
+    }
+}
+
+fn empty() -> Outcome {
+    Ok(to_raw_value(&Empty {}).expect("an empty object is JSON"))
+}
+
+fn new_decoder() -> Decoder {
+    Decoder::new(FRAME_BYTES_MAX_BEFORE_LOGIN)
+}
+
+fn is_broadcast(method: &str) -> bool {
+    // Without params only their absence could be wrong, and a broadcast needs none to be recognized.
+    matches!(BroadcastCall::parse(method, None, Dialect::Version1), Ok(BroadcastCall::Broadcast(_)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,338 @@
+//! Who listens to what, on one shard: `topic → streams` for delivering, `person → streams and topics` for
+//! keeping that up to date. No socket, no time.
+//!
+//! A stream that ends is not looked for in the lists of its topics: it stays there as a dead entry, which readers
+//! pass over, until half of a list is dead and the list is swept. So an end costs amortised O(1) per topic. A
+//! person is here from the moment when a stream of theirs begins to open, so that memberships that change while
+//! the directory is being asked are noted, and win over its answer.
+
+use std::collections::{HashMap, VecDeque};
+
+use bus::{Membership, Topic};
+use ttp::call::Dialect;
+use ttp::model::UserId;
+
+/// A stream of this shard. The generation tells it from another one that got the same slot later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct StreamKey {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// The streams of one topic.
+#[derive(Debug, Default)]
+pub(crate) struct Listeners {
+    keys: Vec<StreamKey>,
+    dead: usize,
+    version_1: usize,
+}
+
+impl Listeners {
+    /// The streams, dead ones among them.
+    pub(crate) fn keys(&self) -> &[StreamKey] {
+        &self.keys
+    }
+
+    /// Whether a stream of version 1 listens.
+    pub(crate) fn has_version_1(&self) -> bool {
+        self.version_1 > 0
+    }
+
+    fn add(&mut self, member: &Member) {
+        self.keys.push(member.key);
+        self.version_1 += usize::from(member.dialect == Dialect::Version1);
+    }
+}
+
+/// One stream of a person.
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    key: StreamKey,
+    dialect: Dialect,
+    live: bool,
+}
+
+#[derive(Debug, Default)]
+struct Person {
+    members: Vec<Member>,
+    /// Sorted.
+    topics: Vec<Topic>,
+    question: Option<Box<Question>>,
+}
+
+/// A question about a person that waits to be sent, or for its answer.
+#[derive(Debug, Default)]
+struct Question {
+    /// The question that the person stands in. Answers to earlier ones are too old.
+    number: Option<u64>,
+    /// Memberships that changed since: whether the person hears the topic now.
+    changes: HashMap<Topic, bool>,
+}
+
+impl Person {
+    fn live(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.live)
+    }
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    topics: HashMap<Topic, Listeners>,
+    people: HashMap<UserId, Person>,
+    /// People to ask about, each once.
+    unasked: VecDeque<UserId>,
+    last_question: u64,
+    streams: usize,
+    subscriptions: usize,
+}
+
+impl Table {
+    /// Notes that a stream is opening, and that its person must be asked about. From now on memberships of the
+    /// person count.
+    pub(crate) fn enter(&mut self, user: UserId, key: StreamKey, dialect: Dialect) {
+        let person = self.people.entry(user).or_default();
+        // Most people have one stream, and a vector that grows by itself would begin with four.
+        person.members.reserve_exact(1);
+        person.members.push(Member { key, dialect, live: false });
+        if person.question.is_none() {
+            person.question = Some(Box::default());
+            self.unasked.push_back(user);
+        }
+    }
+
+    /// Something was lost: everybody must be asked about again. Answers that are on their way are too old.
+    pub(crate) fn doubt_everybody(&mut self) {
+        for (user, person) in &mut self.people {
+            match &mut person.question {
+                None => {
+                    person.question = Some(Box::default());
+                    self.unasked.push_back(*user);
+                }
+                Some(question) => {
+                    question.changes.clear();
+                    if question.number.take().is_some() {
+                        self.unasked.push_back(*user);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next question: its number, and at most `users_max` people to ask about, or none.
+    pub(crate) fn next_question(&mut self, users_max: usize) -> (u64, Vec<UserId>) {
+        self.last_question += 1;
+        let mut users = Vec::new();
+        while users.len() < users_max
+            && let Some(user) = self.unasked.pop_front()
+        {
+            // Who left meanwhile is not asked about; who came back is here twice, and asked about once.
+            let question = self.people.get_mut(&user).and_then(|person| person.question.as_mut());
+            if let Some(question) = question
+                && question.number.is_none()
+            {
+                question.number = Some(self.last_question);
+                users.push(user);
+            }
+        }
+        (self.last_question, users)
+    }
+
+    /// Whether somebody waits to be asked about.
+    pub(crate) fn has_questions(&self) -> bool {
+        !self.unasked.is_empty()
+    }
+
+    /// Takes the directory's answer about one person, corrects what their live streams hear, and opens the streams
+    /// that waited: these are returned.
+    pub(crate) fn learn(&mut self, user: UserId, number: u64, mut topics: Vec<Topic>) -> Vec<StreamKey> {
+        let Some((person, question)) = self.asked(user, number) else {
+            return Vec::new();
+        };
+        topics.retain(|topic| question.changes.get(topic) != Some(&false));
+        let begun = question.changes.iter().filter(|(_, hears)| **hears);
+        topics.extend(begun.map(|(topic, _)| *topic));
+        topics.sort_unstable();
+        topics.dedup();
+        topics.shrink_to_fit();
+        let live: Vec<Member> = person.live().copied().collect();
+        let opened: Vec<Member> = person.members.iter().filter(|member| !member.live).copied().collect();
+        for member in &mut person.members {
+            member.live = true;
+        }
+        let before = std::mem::replace(&mut person.topics, topics.clone());
+        for topic in before.iter().filter(|topic| topics.binary_search(topic).is_err()) {
+            self.silence(*topic, &live);
+        }
+        for topic in &topics {
+            let is_new = before.binary_search(topic).is_err();
+            self.tell(*topic, if is_new { &live } else { &[] });
+            self.tell(*topic, &opened);
+        }
+        self.streams += opened.len();
+        opened.into_iter().map(|member| member.key).collect()
+    }
+
+    /// The directory did not answer about this person. The streams that waited are given back and forgotten;
+    /// whether the person must be asked about again is said too, because other streams are live.
+    pub(crate) fn give_up(&mut self, user: UserId, number: u64) -> (Vec<StreamKey>, bool) {
+        let Some((person, _)) = self.asked(user, number) else {
+            return (Vec::new(), false);
+        };
+        let waited = person.members.iter().filter(|member| !member.live);
+        let waited: Vec<StreamKey> = waited.map(|member| member.key).collect();
+        person.members.retain(|member| member.live);
+        let ask_again = !person.members.is_empty();
+        if !ask_again {
+            self.people.remove(&user);
+        }
+        (waited, ask_again)
+    }
+
+    /// Asks about a person whose question was given up, unless that is going to happen already.
+    pub(crate) fn ask_again(&mut self, user: UserId) {
+        if let Some(person) = self.people.get_mut(&user)
+            && person.question.is_none()
+        {
+            person.question = Some(Box::default());
+            self.unasked.push_back(user);
+        }
+    }
+
+    /// People begin to hear a topic.
+    pub(crate) fn subscribe(&mut self, membership: &Membership) {
+        let topic = membership.topic;
+        for user in membership.users.iter() {
+            let Some(person) = self.people.get_mut(user) else {
+                continue;
+            };
+            if let Some(question) = &mut person.question {
+                question.changes.insert(topic, true);
+            }
+            if let Err(place) = person.topics.binary_search(&topic) {
+                person.topics.insert(place, topic);
+                let live: Vec<Member> = person.live().copied().collect();
+                self.tell(topic, &live);
+            }
+        }
+    }
+
+    /// People cease to hear a topic.
+    pub(crate) fn unsubscribe(&mut self, membership: &Membership) {
+        let topic = membership.topic;
+        let mut leaving = Vec::new();
+        for user in membership.users.iter() {
+            let Some(person) = self.people.get_mut(user) else {
+                continue;
+            };
+            if let Some(question) = &mut person.question {
+                question.changes.insert(topic, false);
+            }
+            if let Ok(place) = person.topics.binary_search(&topic) {
+                person.topics.remove(place);
+                leaving.extend(person.live().copied());
+            }
+        }
+        self.silence(topic, &leaving);
+    }
+
+    /// Forgets a stream that ended. `is_live` says of any key whether its stream still listens; it must not say
+    /// so of this one any more.
+    pub(crate) fn leave(&mut self, user: UserId, key: StreamKey, is_live: impl Fn(StreamKey) -> bool) {
+        let Some(person) = self.people.get_mut(&user) else {
+            return;
+        };
+        let Some(place) = person.members.iter().position(|member| member.key == key) else {
+            return;
+        };
+        let member = person.members.swap_remove(place);
+        if member.live {
+            self.streams -= 1;
+            self.subscriptions -= person.topics.len();
+            for topic in &person.topics {
+                if let Some(listeners) = self.topics.get_mut(topic) {
+                    listeners.dead += 1;
+                    listeners.version_1 -= usize::from(member.dialect == Dialect::Version1);
+                    if listeners.dead * 2 > listeners.keys.len() {
+                        listeners.keys.retain(|key| is_live(*key));
+                        listeners.keys.shrink_to(listeners.keys.len() * 2);
+                        listeners.dead = 0;
+                    }
+                    if listeners.keys.is_empty() {
+                        self.topics.remove(topic);
+                    }
+                }
+            }
+        }
+        if person.members.is_empty() {
+            self.people.remove(&user);
+        }
+    }
+
+    /// Who hears a topic.
+    pub(crate) fn listeners(&self, topic: Topic) -> Option<&Listeners> {
+        self.topics.get(&topic)
+    }
+
+    /// Every stream of a person, opening ones too.
+    pub(crate) fn streams_of(&self, user: UserId) -> Vec<StreamKey> {
+        let person = self.people.get(&user);
+        person.map_or_else(Vec::new, |person| person.members.iter().map(|member| member.key).collect())
+    }
+
+    /// Live streams.
+    pub(crate) fn streams(&self) -> usize {
+        self.streams
+    }
+
+    /// People with a stream, opening ones too.
+    pub(crate) fn users(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Topics that somebody hears.
+    pub(crate) fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
+    /// Pairs of a live stream and a topic.
+    pub(crate) fn subscriptions(&self) -> usize {
+        self.subscriptions
+    }
+
+    /// Ends a question about a person, if it is the one that they stand in.
+    fn asked(&mut self, user: UserId, number: u64) -> Option<(&mut Person, Box<Question>)> {
+        let person = self.people.get_mut(&user)?;
+        let question = person.question.take_if(|question| question.number == Some(number))?;
+        Some((person, question))
+    }
+
+    fn tell(&mut self, topic: Topic, members: &[Member]) {
+        if members.is_empty() {
+            return;
+        }
+        let listeners = self.topics.entry(topic).or_default();
+        for member in members {
+            listeners.add(member);
+        }
+        self.subscriptions += members.len();
+    }
+
+    fn silence(&mut self, topic: Topic, members: &[Member]) {
+        let Some(listeners) = self.topics.get_mut(&topic) else {
+            return;
+        };
+        let mut leaving: Vec<StreamKey> = members.iter().map(|member| member.key).collect();
+        leaving.sort_unstable();
+        listeners.keys.retain(|key| leaving.binary_search(key).is_err());
+        let version_1 = members.iter().filter(|member| member.dialect == Dialect::Version1);
+        listeners.version_1 -= version_1.count();
+        self.subscriptions -= members.len();
+        if listeners.keys.len() == listeners.dead {
+            self.topics.remove(&topic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,308 @@
+//! A broadcast-server on a port of its own, with a directory that does what the test says, and clients that speak
+//! raw frames.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use broadcast_server::{Config, LinkAcceptor, Server, Stats, StatsReader};
+use bus::{Answer, Directory, Event, Hint, Membership, Receiver, Topic, Unavailable};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use ttp::event::EventFrame;
+use ttp::frame::{Decoder, encode};
+use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
+use ttp::net::clock;
+use ttp::net::serve::ServeCounters;
+
+/// Longest wait for anything.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = clock::now();
+    while !is_so() {
+        assert!(clock::now() - begun < PATIENCE, "waited too long until {what}");
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// A directory with a memory of its own.
+#[derive(Default)]
+pub(crate) struct FakeDirectory {
+    topics: Mutex<HashMap<UserId, Vec<Topic>>>,
+    mood: Mutex<Mood>,
+    held: Mutex<Vec<(Vec<UserId>, Answer)>>,
+    questions: Mutex<Vec<Vec<UserId>>>,
+    barrier: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mood {
+    #[default]
+    Answers,
+    /// Nobody is there.
+    Away,
+    /// Questions wait until the test answers them.
+    Holds,
+}
+
+impl FakeDirectory {
+    pub(crate) fn set(&self, user: i64, topics: &[i64]) {
+        let topics = topics.iter().copied().map(Topic).collect();
+        self.topics.lock().unwrap().insert(UserId(user), topics);
+    }
+
+    pub(crate) fn feel(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// The next question says that it was asked, and holds its asker until the test allows it to go on.
+    pub(crate) fn block_next(&self) -> (mpsc::Receiver<()>, mpsc::Sender<()>) {
+        let (tell, told) = mpsc::channel();
+        let (release, released) = mpsc::channel();
+        *self.barrier.lock().unwrap() = Some((tell, released));
+        (told, release)
+    }
+
+    pub(crate) fn questions(&self) -> usize {
+        self.questions.lock().unwrap().len()
+    }
+
+    pub(crate) fn held(&self) -> usize {
+        self.held.lock().unwrap().len()
+    }
+
+    /// Answers what was held, with what is known now.
+    pub(crate) fn release(&self) {
+        for (users, answer) in std::mem::take(&mut *self.held.lock().unwrap()) {
+            answer(Ok(self.find(&users)));
+        }
+    }
+
+    fn find(&self, users: &[UserId]) -> Vec<Vec<Topic>> {
+        let topics = self.topics.lock().unwrap();
+        let found = users.iter().map(|user| topics.get(user).cloned().unwrap_or_default());
+        found.collect()
+    }
+}
+
+impl Directory for FakeDirectory {
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        assert!(users.len() <= bus::USERS_PER_QUESTION_MAX);
+        self.questions.lock().unwrap().push(users.clone());
+        let barrier = self.barrier.lock().unwrap().take();
+        if let Some((tell, released)) = barrier {
+            tell.send(()).unwrap();
+            released.recv_timeout(PATIENCE).unwrap();
+        }
+        let mood = *self.mood.lock().unwrap();
+        match mood {
+            Mood::Answers => answer(Ok(self.find(&users))),
+            Mood::Away => answer(Err(Unavailable)),
+            Mood::Holds => self.held.lock().unwrap().push((users, answer)),
+        }
+    }
+}
+
+/// A server that runs until it is stopped or dropped.
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
+    pub(crate) directory: Arc<FakeDirectory>,
+    pub(crate) hub: Arc<dyn Receiver>,
+    pub(crate) counters: Arc<ServeCounters>,
+    stats: StatsReader,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<usize>>,
+}
+
+impl Stage {
+    pub(crate) fn new(config: Config) -> Self {
+        Self::with_links(config, None)
+    }
+
+    pub(crate) fn with_links(config: Config, links: Option<Arc<dyn LinkAcceptor>>) -> Self {
+        let directory = Arc::new(FakeDirectory::default());
+        let server = Server::start(config, Arc::clone(&directory) as _, links).unwrap();
+        let (hub, counters, stats) = (server.receiver(), server.counters(), server.stats());
+        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let listener = ttp::net::socket::listen(([127, 0, 0, 1], 0).into()).unwrap();
+                tell.send(listener.local_addr().unwrap()).unwrap();
+                let shutdown = async {
+                    let _ = stopped.await;
+                };
+                server.serve(listener, shutdown).await.unwrap()
+            })
+        });
+        Self {
+            address: told.recv().unwrap(),
+            directory,
+            hub,
+            counters,
+            stats,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.stats.read()
+    }
+
+    /// Begins the shutdown.
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Shuts down; how many connections were cut at the end of the drain.
+    pub(crate) fn stop(&mut self) -> usize {
+        self.begin_stop();
+        self.thread.take().unwrap().join().unwrap()
+    }
+
+    /// A connection that has said nothing: version 1.
+    pub(crate) fn connect(&self) -> Client {
+        Client::new(TcpStream::connect(self.address).unwrap())
+    }
+
+    /// A connection of version 2.
+    pub(crate) fn greet(&self) -> Client {
+        let mut client = self.connect();
+        assert_eq!(client.call("Hello", json!({"protocol": [2]}))["result"]["protocol"], 2);
+        client
+    }
+
+    /// A live stream of version 2.
+    pub(crate) fn open(&self, user: i64) -> Client {
+        let mut client = self.greet();
+        assert_eq!(client.call("OpenStream", json!({"user_id": user}))["result"], json!({}));
+        client
+    }
+
+    /// A live stream of version 1, opened as the 2020 client does.
+    pub(crate) fn open_version_1(&self, user: i64) -> Client {
+        let mut client = self.connect();
+        let reply = client.call("OpenStreamRequest", json!({"user_id": user}));
+        assert_eq!(reply["result"], json!({}));
+        client
+    }
+
+    pub(crate) fn publish(&self, events: Vec<Event>) {
+        self.hub.receive(events.into_iter().map(Hint::Event).collect());
+    }
+
+    pub(crate) fn subscribe(&self, topic: i64, users: &[i64]) {
+        self.hub.receive(vec![Hint::Subscribe(membership(topic, users))]);
+    }
+
+    pub(crate) fn unsubscribe(&self, topic: i64, users: &[i64]) {
+        self.hub.receive(vec![Hint::Unsubscribe(membership(topic, users))]);
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.thread.is_some() && !std::thread::panicking() {
+            self.stop();
+        }
+    }
+}
+
+pub(crate) fn membership(topic: i64, users: &[i64]) -> Membership {
+    Membership { topic: Topic(topic), users: users.iter().copied().map(UserId).collect() }
+}
+
+/// A message of a chat, as a data-server publishes it.
+pub(crate) fn message(topic: i64, seq: u64, author: i64, text: &str) -> Event {
+    let user = User { user_id: UserId(author), user_name: "Ann".into() };
+    let message = Message {
+        message_id: MessageId(seq as i64),
+        chat_id: ChatId(topic),
+        user,
+        message_text: text.into(),
+        message_ts: 1000,
+        seq,
+        number: seq,
+        client_message_id: None,
+    };
+    let entry = Entry { chat_id: ChatId(topic), seq, change: Change::Message(message) };
+    Event { topic: Topic(topic), seq, author: Some(UserId(author)), frame: EventFrame::new(&entry) }
+}
+
+/// The other end of a connection.
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    decoder: Decoder,
+}
+
+impl Client {
+    pub(crate) fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, decoder: Decoder::new(1 << 24) }
+    }
+
+    pub(crate) fn send(&mut self, method: &str, params: Value) {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        self.send_payload(request.to_string().as_bytes());
+    }
+
+    pub(crate) fn send_payload(&mut self, payload: &[u8]) {
+        self.stream.write_all(&encode(payload)).unwrap();
+    }
+
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+        self.send(method, params);
+        self.next()
+    }
+
+    /// The next payload as it came.
+    pub(crate) fn next_payload(&mut self) -> Vec<u8> {
+        self.read().expect("the server closed the connection")
+    }
+
+    /// The next payload as JSON.
+    pub(crate) fn next(&mut self) -> Value {
+        serde_json::from_slice(&self.next_payload()).unwrap()
+    }
+
+    /// The `seq` of the next event, which must be one.
+    pub(crate) fn next_event(&mut self) -> (i64, u64) {
+        let push = self.next();
+        assert_eq!(push["method"], "Event", "{push}");
+        let params = &push["params"];
+        (params["chat_id"].as_i64().unwrap(), params["seq"].as_u64().unwrap())
+    }
+
+    /// Whether the server closes now, with nothing more to say.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.read().is_none()
+    }
+
+    fn read(&mut self) -> Option<Vec<u8>> {
+        let mut buffer = [0; 64 * 1024];
+        loop {
+            if let Some(payload) = self.decoder.next_payload().unwrap() {
+                return Some(payload.to_vec());
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
+                    assert!(self.decoder.is_between_frames(), "closed in the middle of a frame");
+                    return None;
+                }
+                Ok(count) => self.decoder.push(&buffer[..count]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                Err(error) => panic!("no answer: {error}"),
+            }
+        }
+    }
+}
