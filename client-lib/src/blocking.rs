@@ -1,0 +1,171 @@
+//! The same client for programs without async: a thin cover over the async one and a thread that it runs on.
+//!
+//! Nothing here may be called from async code, where waiting would stop everything else on the thread: Tokio
+//! panics when that is tried.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use ttp::call::{Call, ChatsCursor, ChatsReply, MessagesReply, ParticipantsReply};
+use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::resume::{Cursors, Position};
+use crate::stream::{Event, EventStream};
+
+/// A client of both servers whose calls wait. Clones are the same client, and may be used by several threads.
+///
+/// ```no_run
+/// use client_lib::{Options, Position, UserId, blocking::Client};
+///
+/// let client = Client::connect(Options::new("127.0.0.1:8889"))?;
+/// client.authenticate(UserId(1))?;
+/// for event in client.events(Position::Now) {
+///     if let Some(message) = event.message() {
+///         println!("{}: {}", message.user.user_name, message.message_text);
+///     }
+/// }
+/// # Ok::<(), client_lib::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Client {
+    inner: crate::Client,
+    worker: Arc<Worker>,
+}
+
+/// The thread of a blocking client. Ends with the last clone and iterator, without waiting for it.
+#[derive(Debug)]
+struct Worker {
+    /// `None` only while it is being dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Worker {
+    fn start() -> Result<Self, Error> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("talko-client")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Runtime(Arc::new(error)))?;
+        Ok(Self { runtime: Some(runtime) })
+    }
+
+    fn wait<F: Future>(&self, future: F) -> F::Output {
+        let runtime = self.runtime.as_ref().expect("taken only by `drop`");
+        runtime.block_on(future)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// The events of a person's chats, as an iterator. It ends when the server says that coming back is of no use.
+#[derive(Debug)]
+pub struct Events {
+    stream: EventStream,
+    worker: Arc<Worker>,
+}
+
+impl Iterator for Events {
+    type Item = Event;
+
+    fn next(&mut self) -> Option<Event> {
+        self.worker.wait(self.stream.next())
+    }
+}
+
+impl Events {
+    /// See [`EventStream::cursors`].
+    pub fn cursors(&self) -> Option<Cursors> {
+        self.stream.cursors()
+    }
+}
+
+macro_rules! cover {
+    ($($(#[$doc:meta])* $name:ident($($param:ident: $kind:ty),*) -> $reply:ty;)*) => {
+        impl Client {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// As the async method.
+            pub fn $name(&self, $($param: $kind),*) -> Result<$reply, Error> {
+                self.worker.wait(self.inner.$name($($param),*))
+            }
+        )*}
+    };
+}
+
+cover! {
+    /// See [`crate::Client::authenticate`].
+    authenticate(user: UserId) -> User;
+    /// See [`crate::Client::ping`].
+    ping() -> ();
+    /// See [`crate::Client::get_user`].
+    get_user(user: UserId) -> User;
+    /// See [`crate::Client::find_user`].
+    find_user(name: &str) -> User;
+    /// See [`crate::Client::insert_user`].
+    insert_user(name: &str) -> User;
+    /// See [`crate::Client::get_chats`].
+    get_chats(messages_max: Option<u32>, before: Option<ChatsCursor>) -> ChatsReply;
+    /// See [`crate::Client::insert_chat`].
+    insert_chat(name: &str, users: &[UserId]) -> Chat;
+    /// See [`crate::Client::get_messages`].
+    get_messages(chat_id: ChatId, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::insert_message`].
+    insert_message(chat_id: ChatId, text: &str) -> Message;
+    /// See [`crate::Client::get_participants`].
+    get_participants(chat_id: ChatId, after: Option<UserId>) -> ParticipantsReply;
+    /// See [`crate::Client::add_participant`].
+    add_participant(chat_id: ChatId, user: UserId) -> ();
+    /// See [`crate::Client::remove_participant`].
+    remove_participant(chat_id: ChatId, user: UserId) -> ();
+    /// See [`crate::Client::mark_read`].
+    mark_read(chat_id: ChatId, number: u64) -> u64;
+    /// See [`crate::Client::close_streams`].
+    close_streams() -> ();
+    /// See [`crate::Client::receive_one`].
+    receive_one(timeout: Option<Duration>) -> Option<Message>;
+}
+
+impl Client {
+    /// See [`crate::Client::connect`].
+    ///
+    /// # Errors
+    /// As the async method, and `Runtime`.
+    pub fn connect(options: Options) -> Result<Self, Error> {
+        let worker = Arc::new(Worker::start()?);
+        let inner = worker.wait(crate::Client::connect(options))?;
+        Ok(Self { inner, worker })
+    }
+
+    /// See [`crate::Client::me`].
+    pub fn me(&self) -> Option<User> {
+        self.inner.me()
+    }
+
+    /// See [`crate::Client::call`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn call<C: Call>(&self, call: C) -> Result<C::Reply, Error> {
+        self.worker.wait(self.inner.call(call))
+    }
+
+    /// See [`crate::Client::events`].
+    pub fn events(&self, from: Position) -> Events {
+        Events {
+            stream: self.worker.wait(async { self.inner.events(from) }),
+            worker: Arc::clone(&self.worker),
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a stream does with an entry: deliver it, drop it, or fetch what is missing. Decided from numbers alone,
+//! without I/O.
+//!
+//! The invariant of [`Resume`]: of each chat exactly the entries up to its cursor, from where it began, have been
+//! delivered, each once and in order. Hints may come twice, in any order, or not at all; only the answers of
+//! `Sync` must have no holes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use ttp::call::{Sync, SyncReply};
+use ttp::model::{Change, ChatId, Entry, Seq, UserId};
+
+use crate::error::ProtocolError;
+
+/// How far a program has read: the newest entry that it took of each chat. Made to be saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cursors {
+    /// The life of the database that the numbers belong to.
+    #[serde(default)]
+    pub epoch: Option<String>,
+    /// The `seq` of the newest entry taken of each chat. What is newer comes; of chats that are not named here,
+    /// everything since the person is in them.
+    #[serde(default)]
+    pub seqs: BTreeMap<ChatId, Seq>,
+}
+
+/// Where a stream begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// With what is stored after the data-server has been asked for the first time. From
+    /// [`Connected`](crate::ConnectionState::Connected) on that is certainly so.
+    Now,
+    /// After what a program has read before. `Cursors::default()` has read nothing: everything comes.
+    After(Cursors),
+}
+
+/// What happened to the position of a stream, in the order in which a program learns it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The stream stands here.
+    Begin(Cursors),
+    /// The history is another one; the stream goes on from here.
+    Reset(Cursors),
+    /// The next entry of its chat.
+    Deliver(Entry),
+    /// The next entry of its chat, which the program has already.
+    Pass(ChatId, Seq),
+    /// The person is not in this chat any more.
+    Gone(ChatId),
+}
+
+/// What to do with a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is the next one.
+    Deliver,
+    /// It was delivered before.
+    Drop,
+    /// Something before it may be missing: sync, then forget it.
+    Sync,
+}
+
+impl Cursors {
+    /// Moves on by a step.
+    pub(crate) fn advance(&mut self, step: &Step) {
+        match step {
+            Step::Begin(cursors) | Step::Reset(cursors) => *self = cursors.clone(),
+            Step::Deliver(entry) => {
+                self.seqs.insert(entry.chat_id, entry.seq);
+            }
+            Step::Pass(chat_id, seq) => {
+                self.seqs.insert(*chat_id, *seq);
+            }
+            Step::Gone(chat_id) => {
+                self.seqs.remove(chat_id);
+            }
+        }
+    }
+}
+
+/// The position of one stream.
+#[derive(Debug)]
+pub(crate) struct Resume {
+    me: UserId,
+    /// `None` until the data-server has said where now is.
+    cursors: Option<Cursors>,
+    /// Where the cursor stood in chats that are gone: a late hint must not bring them back.
+    left: BTreeMap<ChatId, Seq>,
+}
+
+impl Resume {
+    /// Follows for `me` from a position.
+    pub(crate) fn new(me: UserId, from: Position) -> Self {
+        let cursors = match from {
+            Position::Now => None,
+            Position::After(cursors) => Some(cursors),
+        };
+        Self { me, cursors, left: BTreeMap::new() }
+    }
+
+    /// Whether the position is known as numbers.
+    pub(crate) fn is_positioned(&self) -> bool {
+        self.cursors.is_some()
+    }
+
+    /// What to ask the data-server.
+    pub(crate) fn question(&self) -> Sync {
+        Sync {
+            epoch: self.cursors.as_ref().and_then(|cursors| cursors.epoch.clone()),
+            cursors: self.cursors.as_ref().map(|cursors| cursors.seqs.clone()),
+        }
+    }
+
+    /// Judges a hint, and moves on when it is the next entry.
+    pub(crate) fn offer(&mut self, entry: &Entry) -> Verdict {
+        let Some(cursors) = &mut self.cursors else {
+            return Verdict::Sync;
+        };
+        let verdict = match cursors.seqs.get(&entry.chat_id) {
+            Some(cursor) if entry.seq <= *cursor => Verdict::Drop,
+            Some(cursor) if entry.seq == cursor + 1 => Verdict::Deliver,
+            Some(_) => Verdict::Sync,
+            None if self.left.get(&entry.chat_id).is_some_and(|left| entry.seq <= *left) => Verdict::Drop,
+            None if entry.seq == 1 || is_joining_of(self.me, entry) => Verdict::Deliver,
+            None => Verdict::Sync,
+        };
+        if verdict == Verdict::Deliver {
+            cursors.seqs.insert(entry.chat_id, entry.seq);
+        }
+        verdict
+    }
+
+    /// Takes one answer of `Sync`, made to [`Resume::question`] with nothing offered in between.
+    ///
+    /// # Errors
+    /// `Hole`. The steps before it are lost with it, so nothing of the answer has been taken.
+    pub(crate) fn apply(&mut self, reply: SyncReply) -> Result<Vec<Step>, ProtocolError> {
+        let mut steps = Vec::with_capacity(reply.entries.len() + 1);
+        let mut left = if reply.reset { BTreeMap::new() } else { self.left.clone() };
+        let known = self.cursors.as_ref().filter(|_| !reply.reset);
+        let mut cursors = Cursors {
+            epoch: Some(reply.epoch),
+            seqs: known.map_or_else(|| reply.heads.unwrap_or_default(), |known| known.seqs.clone()),
+        };
+        if reply.reset {
+            steps.push(Step::Reset(cursors.clone()));
+        } else if known.is_none_or(|known| known.epoch != cursors.epoch) {
+            steps.push(Step::Begin(cursors.clone()));
+        }
+        for chat_id in reply.gone {
+            if let Some(cursor) = cursors.seqs.remove(&chat_id) {
+                left.insert(chat_id, cursor);
+                steps.push(Step::Gone(chat_id));
+            }
+        }
+        for entry in reply.entries {
+            let (chat_id, seq) = (entry.chat_id, entry.seq);
+            match cursors.seqs.get(&chat_id) {
+                Some(cursor) if seq <= *cursor => continue,
+                Some(cursor) if seq > cursor + 1 => {
+                    let missing = cursor + 1;
+                    return Err(ProtocolError::Hole { chat_id, missing });
+                }
+                _ => {}
+            }
+            cursors.seqs.insert(chat_id, seq);
+            let delivered_before = left.get(&chat_id).is_some_and(|left| seq <= *left);
+            steps.push(if delivered_before { Step::Pass(chat_id, seq) } else { Step::Deliver(entry) });
+        }
+        self.left = left;
+        self.cursors = Some(cursors);
+        Ok(steps)
+    }
+}
+
+fn is_joining_of(me: UserId, entry: &Entry) -> bool {
+    matches!(&entry.change, Change::Joined(membership) if membership.user.user_id == me)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! The event stream: a task that follows the person's chats, and the program's end of it.
+//!
+//! ```text
+//!             ┌────────────────────────── wait (full jitter, or as told) ◄─────────────┐
+//!             ▼                                                                        │
+//!  where is now? ──► open the stream ──► sync until no more ──► live ──► lost, silent, ─┤
+//!  (once)            (broadcast-server)  (data-server)           │ ▲     ended (come back)
+//!                                                    gap, Resync ▼ │                   └─► ended (do not)
+//!                                                            sync until no more
+//! ```
+//!
+//! The stream is opened before the sync, so an entry is in the one or in the other; what is in both is dropped by
+//! its number. While the program takes no events the task reads none, and the server may end the stream as slow:
+//! then it comes back and syncs.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tracing::debug;
+use ttp::call::{Call, OpenStream, Ping};
+use ttp::event::Push;
+use ttp::frame::encode_with;
+use ttp::limits::{IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
+use ttp::model::{ChatId, Entry, Message, UserId};
+use ttp::net::backoff::{Backoff, random};
+use ttp::rpc;
+
+use crate::error::{Error, Lost};
+use crate::link::{self, Link};
+use crate::pending::{self, Pending};
+use crate::resume::{Cursors, Position, Resume, Step, Verdict};
+use crate::session::Session;
+
+/// Events that wait for the program.
+const EVENTS_MAX: usize = 256;
+
+/// Distance of our heartbeats on a stream.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Silence after which the server is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_millis(STREAM_SILENCE_MAX_MS);
+
+const _: () = assert!(PING_INTERVAL.as_millis() * 2 < IDLE_TIMEOUT_MS as u128);
+
+/// What a stream brings.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The next entry of a chat's log: each exactly once and in order, except the messages that this client sent
+    /// itself. A chat that is new to the person begins with the entry by which it became so, or earlier.
+    Entry(Entry),
+    /// The person is not in this chat any more.
+    Gone(ChatId),
+    /// The server's history was replaced, and with it all numbers. Read again what was read; the stream goes on
+    /// with what is new.
+    Reset,
+    /// The stream's connection changed its state. Nothing is lost by it.
+    Connection(ConnectionState),
+}
+
+/// Whether entries come as they are stored.
+#[derive(Debug, Clone)]
+pub enum ConnectionState {
+    /// The stream has caught up, and is live.
+    Connected,
+    /// The stream is interrupted.
+    Disconnected {
+        /// Why.
+        reason: Error,
+        /// When the next attempt begins; `None` when the stream has ended.
+        retry_in: Option<Duration>,
+    },
+}
+
+/// The events of a person's chats: a [`Stream`](futures_core::Stream) that also has a [`next`](Self::next) of its
+/// own. It ends when the server says that coming back is of no use; dropping it closes its connection.
+///
+/// ```no_run
+/// # async fn run(client: client_lib::Client, saved: client_lib::Cursors) {
+/// use client_lib::{Event, Position};
+///
+/// let mut events = client.events(Position::After(saved));
+/// while let Some(event) = events.next().await {
+///     if let Some(message) = event.message() {
+///         println!("{}: {}", message.user.user_name, message.message_text);
+///     }
+///     let to_be_saved = events.cursors();
+/// }
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct EventStream {
+    items: mpsc::Receiver<Item>,
+    cursors: Option<Cursors>,
+}
+
+/// What the task hands to the stream.
+#[derive(Debug)]
+enum Item {
+    Step(Step),
+    Connection(ConnectionState),
+}
+
+impl Event {
+    /// The message, when the event is one.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Entry(entry) => entry.message(),
+            _ => None,
+        }
+    }
+}
+
+impl EventStream {
+    /// Starts the task that feeds the stream. A client that speaks for nobody gets one that ends at once.
+    pub(crate) fn start(session: Arc<Session>, from: Position) -> Self {
+        let (sender, items) = mpsc::channel(EVENTS_MAX);
+        let cursors = match &from {
+            Position::Now => None,
+            Position::After(cursors) => Some(cursors.clone()),
+        };
+        tokio::spawn(async move {
+            let give_up = sender.clone();
+            tokio::select! {
+                () = follow(session, from, sender) => {}
+                () = give_up.closed() => {}
+            }
+        });
+        Self { items, cursors }
+    }
+
+    /// The next event; `None` when the stream has ended. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Event> {
+        std::future::poll_fn(|context| self.poll(context)).await
+    }
+
+    /// How far the program has taken events; to be saved, and given to [`Client::events`](crate::Client::events)
+    /// by a later run. `None` while a stream from [`Position::Now`] does not know where now is.
+    pub fn cursors(&self) -> Option<Cursors> {
+        self.cursors.clone()
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            let step = match ready!(self.items.poll_recv(context)) {
+                None => return Poll::Ready(None),
+                Some(Item::Connection(state)) => return Poll::Ready(Some(Event::Connection(state))),
+                Some(Item::Step(step)) => step,
+            };
+            self.cursors.get_or_insert_default().advance(&step);
+            return Poll::Ready(Some(match step {
+                Step::Begin(_) | Step::Pass(..) => continue,
+                Step::Deliver(entry) => Event::Entry(entry),
+                Step::Gone(chat_id) => Event::Gone(chat_id),
+                Step::Reset(_) => Event::Reset,
+            }));
+        }
+    }
+}
+
+impl futures_core::Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll(context)
+    }
+}
+
+/// Follows until coming back is of no use. Cancelled when the program drops the stream.
+async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>) {
+    let options = &session.profile.options;
+    let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
+    let me = session.profile.me().map(|user| user.user_id);
+    let mut follower =
+        me.map(|me| Follower { session: &session, me, resume: Resume::new(me, from), items: &items });
+    loop {
+        let reason = match &mut follower {
+            Some(follower) => {
+                let Err(reason) = follower.connect_and_follow(&mut backoff).await;
+                reason
+            }
+            None => Error::Unauthenticated,
+        };
+        let retry_in = reason.is_temporary().then(|| {
+            let wait = backoff.next_wait(random());
+            wait.max(reason.retry_after().unwrap_or(Duration::ZERO))
+        });
+        debug!(%reason, ?retry_in, "the event stream is interrupted");
+        // Fails only when this task is about to be cancelled.
+        let _ = items.send(Item::Connection(ConnectionState::Disconnected { reason, retry_in })).await;
+        match retry_in {
+            Some(wait) => sleep(wait).await,
+            None => return,
+        }
+    }
+}
+
+/// One stream's position, and where its events go.
+struct Follower<'a> {
+    session: &'a Session,
+    me: UserId,
+    resume: Resume,
+    items: &'a mpsc::Sender<Item>,
+}
+
+impl Follower<'_> {
+    /// One connection, from opening to its end.
+    async fn connect_and_follow(&mut self, backoff: &mut Backoff) -> Result<Infallible, Error> {
+        if !self.resume.is_positioned() {
+            // Asked before anything else, so that nothing stored from now on is missed, however long the
+            // broadcast-server may be away.
+            self.sync().await?;
+        }
+        let mut link = self.open().await?;
+        self.sync().await?;
+        self.give(Item::Connection(ConnectionState::Connected)).await;
+        let mut listener = Listener::new();
+        loop {
+            let Some(push) = listener.next_push(&mut link).await? else {
+                continue;
+            };
+            // Only a stream that brings something is a success: one that is cut at once must not be hurried.
+            backoff.reset();
+            match push {
+                Push::Event(entry) => match self.resume.offer(&entry) {
+                    Verdict::Deliver => self.give_step(Step::Deliver(entry)).await,
+                    Verdict::Drop => {}
+                    Verdict::Sync => self.sync().await?,
+                },
+                Push::Resync => self.sync().await?,
+                Push::Heartbeat => {}
+                Push::Close(close) => return Err(Error::Ended(close)),
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<Link, Error> {
+        let profile = &self.session.profile;
+        let (mut link, _) = link::open(&profile.broadcast_address()?, &profile.options).await?;
+        let call = OpenStream { user_id: self.me };
+        link::ask_within(&mut link, &call, profile.options.call_timeout).await?;
+        debug!("the event stream is open");
+        Ok(link)
+    }
+
+    /// Fetches page by page what is newer than the position.
+    async fn sync(&mut self) -> Result<(), Error> {
+        loop {
+            let question = self.resume.question();
+            let reply = self.session.call(&question, self.session.profile.options.call_timeout).await?;
+            let more = reply.more;
+            for step in self.resume.apply(reply)? {
+                self.give_step(step).await;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn give_step(&self, step: Step) {
+        let is_own = match &step {
+            Step::Deliver(entry) => {
+                entry.message().is_some_and(|message| self.session.echo.is_own(message, self.me))
+            }
+            _ => false,
+        };
+        let step = match step {
+            Step::Deliver(entry) if is_own => Step::Pass(entry.chat_id, entry.seq),
+            other => other,
+        };
+        self.give(Item::Step(step)).await;
+    }
+
+    /// Waits for a place in the queue. Fails only when this task is about to be cancelled.
+    async fn give(&self, item: Item) {
+        let _ = self.items.send(item).await;
+    }
+}
+
+/// Hears pushes and keeps the connection alive from our side.
+struct Listener {
+    ping: Interval,
+    pings: Pending<()>,
+}
+
+impl Listener {
+    fn new() -> Self {
+        let mut ping = interval(PING_INTERVAL);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ping.reset();
+        Self { ping, pings: Pending::default() }
+    }
+
+    /// The next push; `None` for what is none of ours to act on.
+    async fn next_push(&mut self, link: &mut Link) -> Result<Option<Push>, Error> {
+        let silence = sleep(SILENCE_MAX);
+        tokio::pin!(silence);
+        let payload = loop {
+            tokio::select! {
+                payload = link.next_payload() => {
+                    break payload?.ok_or(Error::Disconnected(Lost::Closed))?;
+                }
+                () = &mut silence => return Err(Error::Silent),
+                _ = self.ping.tick() => self.write_ping(link).await?,
+            }
+        };
+        let message = pending::read(&payload)?;
+        match self.pings.take(&message)? {
+            Some(()) => pending::outcome(message).map(|_| None),
+            None => link::push(&message),
+        }
+    }
+
+    async fn write_ping(&mut self, link: &mut Link) -> Result<(), Error> {
+        let mut frame = Vec::new();
+        let id = self.pings.insert(());
+        encode_with(&mut frame, |out| rpc::write_request(out, Some(id), Ping::METHOD, &Ping {}))
+            .expect("an empty object is JSON");
+        // A server that takes not even this is as good as silent.
+        timeout(SILENCE_MAX, link.write_frames(&frame)).await.map_err(|_| Error::Silent)??;
+        Ok(())
+    }
+}
