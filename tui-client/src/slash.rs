@@ -1,0 +1,153 @@
+//! Commands that are typed, into the input of the full screen or into the line chat: one table, and how a line is
+//! read.
+
+use crate::words;
+
+/// What Enter means for what was typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Typed {
+    /// Say this in the open chat.
+    Say(String),
+    /// Make a group, or with one person and no name a private chat.
+    New {
+        /// The group's name.
+        name: String,
+        /// The names of the people.
+        people: Vec<String>,
+    },
+    /// Open the chat of this number in the list, from 1.
+    Open(usize),
+    /// Show the list.
+    Chats,
+    /// Add the person of this name to the open chat.
+    Add(String),
+    /// Leave the open chat.
+    Leave,
+    /// Show the commands.
+    Help,
+    /// End the program.
+    Quit,
+}
+
+/// A row of the table.
+pub struct Usage {
+    /// The command and what follows it, as the help screen writes it.
+    pub form: &'static str,
+    /// What it does.
+    pub meaning: &'static str,
+    read: fn(Vec<String>) -> Option<Typed>,
+}
+
+/// All commands, in the order of the help screen.
+pub const COMMANDS: &[Usage] = &[
+    Usage { form: "/new NAME PERSON PERSON…", meaning: words::SLASH_NEW, read: new },
+    Usage { form: "/new PERSON", meaning: words::SLASH_NEW_PRIVATE, read: new },
+    Usage { form: "/open NUMBER", meaning: words::SLASH_OPEN, read: open },
+    Usage {
+        form: "/chats",
+        meaning: words::SLASH_CHATS,
+        read: |rest| rest.is_empty().then_some(Typed::Chats),
+    },
+    Usage { form: "/add PERSON", meaning: words::SLASH_ADD, read: |rest| only(rest).map(Typed::Add) },
+    Usage {
+        form: "/leave",
+        meaning: words::SLASH_LEAVE,
+        read: |rest| rest.is_empty().then_some(Typed::Leave),
+    },
+    Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
+    Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
+];
+
+/// Reads what was typed.
+///
+/// # Errors
+/// A sentence that says how it is typed.
+pub fn read(text: &str) -> Result<Typed, String> {
+    let Some(line) = text.strip_prefix('/') else {
+        return Ok(Typed::Say(text.to_owned()));
+    };
+    // Two slashes begin a message that begins with one.
+    if line.starts_with('/') {
+        return Ok(Typed::Say(line.to_owned()));
+    }
+    let mut parts = parts(line).into_iter();
+    let name = parts.next().unwrap_or_default();
+    let rest: Vec<String> = parts.collect();
+    let Some(usage) = COMMANDS.iter().find(|usage| usage.name() == name) else {
+        return Err(words::unknown_command(&name));
+    };
+    (usage.read)(rest).ok_or_else(|| words::usage(usage.form))
+}
+
+impl Usage {
+    fn name(&self) -> &'static str {
+        let word = self.form.split(' ').next().unwrap_or_default();
+        word.trim_start_matches('/')
+    }
+}
+
+/// Words between spaces; quotes hold a name of several words together.
+fn parts(line: &str) -> Vec<String> {
+    let mut parts = Vec::new();
+    let (mut part, mut begun, mut quoted) = (String::new(), false, false);
+    for char in line.chars() {
+        if char == '"' {
+            (quoted, begun) = (!quoted, true);
+        } else if char.is_whitespace() && !quoted {
+            if std::mem::take(&mut begun) {
+                parts.push(std::mem::take(&mut part));
+            }
+        } else {
+            part.push(char);
+            begun = true;
+        }
+    }
+    if begun {
+        parts.push(part);
+    }
+    parts
+}
+
+/// With one name: the private chat with that person.
+fn new(mut rest: Vec<String>) -> Option<Typed> {
+    match rest.len() {
+        0 => None,
+        1 => Some(Typed::New { name: String::new(), people: rest }),
+        _ => Some(Typed::New { name: rest.remove(0), people: rest }),
+    }
+}
+
+fn open(rest: Vec<String>) -> Option<Typed> {
+    only(rest)?.parse().ok().filter(|number| *number > 0).map(Typed::Open)
+}
+
+fn only(rest: Vec<String>) -> Option<String> {
+    let [word] = <[String; 1]>::try_from(rest).ok()?;
+    Some(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t62_lines_are_read() {
+        let group = Typed::New { name: "Team lunch".into(), people: vec!["ann".into(), "bob".into()] };
+        assert_eq!(read(r#"/new "Team lunch" ann bob"#), Ok(group));
+        assert_eq!(read("/new ann"), Ok(Typed::New { name: String::new(), people: vec!["ann".into()] }));
+        assert_eq!(read("/open 12"), Ok(Typed::Open(12)));
+        assert_eq!(read("/leave"), Ok(Typed::Leave));
+        assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
+        assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(read("/dance").unwrap_err().contains("/dance"));
+        for line in ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/quit now"] {
+            let name = line.split(' ').next().unwrap();
+            assert!(read(line).unwrap_err().contains(name), "{line}");
+        }
+        assert!(read("/").is_err());
+    }
+}

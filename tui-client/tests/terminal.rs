@@ -1,0 +1,147 @@
+//! F34: the client in a real terminal, and the terminal afterwards, however the client ended.
+//!
+//! This program is its own subject: started in a pseudo terminal with an address in its environment it runs the
+//! client, otherwise it is the test with a small server of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test without the harness that would tell clippy so")]
+
+mod fake_server;
+mod pty;
+
+use std::time::{Duration, Instant};
+
+use client_lib::{Client, Options, UserId};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use pty::{Pty, until};
+
+/// Names the server's address for the client.
+const SERVER_VARIABLE: &str = "TALKO_TEST_SERVER";
+
+type Test = fn(&str);
+
+fn main() {
+    if let Ok(address) = std::env::var(SERVER_VARIABLE) {
+        be_the_client(&address);
+        return;
+    }
+    let runtime = Runtime::new().unwrap();
+    let address = runtime.block_on(fake_server::start());
+    let tests: [(&str, Test); 7] = [
+        ("t59_t53_typing_sending_and_quitting", typing_sending_and_quitting),
+        ("signals_end_it_cleanly", signals_end_it_cleanly),
+        ("a_closed_terminal_ends_it", a_closed_terminal_ends_it),
+        ("t57_a_storm_of_sizes_leaves_it_usable", a_storm_of_sizes_leaves_it_usable),
+        ("a_panic_gives_the_terminal_back", a_panic_gives_the_terminal_back),
+        ("a_locale_without_utf8_changes_nothing", a_locale_without_utf8_changes_nothing),
+        ("a_paste_of_a_megabyte_is_survived", a_paste_of_a_megabyte_is_survived),
+    ];
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for (name, test) in tests {
+        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            test(&address);
+            println!("test {name} ... ok");
+        }
+    }
+}
+
+/// The client, which panics in a task of its own when it gets `SIGUSR1`.
+fn be_the_client(address: &str) {
+    let outcome = Runtime::new().unwrap().block_on(async {
+        let client = Client::connect(Options::new(address)).await.unwrap();
+        let me = client.authenticate(UserId(1)).await.unwrap();
+        tokio::spawn(async {
+            signal(SignalKind::user_defined1()).unwrap().recv().await;
+            panic!("as ordered");
+        });
+        tui_client::run(client, me, tui_client::Options::default()).await
+    });
+    if let Err(error) = &outcome {
+        eprintln!("{error}");
+    }
+    std::process::exit(i32::from(outcome.is_err()));
+}
+
+fn open(address: &str) -> Pty {
+    let pty = Pty::start(80, 24, &[(SERVER_VARIABLE, address)]);
+    pty.wait_for("Lunch");
+    pty.wait_for("online");
+    assert!(pty.screen(|screen| screen.alternate_screen() && screen.bracketed_paste()));
+    assert!(!pty.is_restored(), "raw mode is on");
+    pty
+}
+
+fn typing_sending_and_quitting(address: &str) {
+    let mut pty = open(address);
+    pty.write("привет ~ 你好\r".as_bytes());
+    pty.wait_for("Ann: привет ~ 你好");
+    pty.write(b"\x03");
+    assert_eq!(pty.wait_for_end(), 0);
+    assert!(pty.is_restored());
+}
+
+fn signals_end_it_cleanly(address: &str) {
+    for name in ["TERM", "INT", "HUP"] {
+        let mut pty = open(address);
+        pty.signal(name);
+        assert_eq!(pty.wait_for_end(), 0, "{name}");
+        assert!(pty.is_restored(), "{name}");
+    }
+}
+
+fn a_closed_terminal_ends_it(address: &str) {
+    let pty = open(address);
+    let mut child = pty.close();
+    assert!(until(Duration::from_secs(10), || child.try_wait().unwrap().is_some()), "it ends by itself");
+}
+
+fn a_storm_of_sizes_leaves_it_usable(address: &str) {
+    let mut pty = open(address);
+    for step in 0..300_u16 {
+        pty.resize(1 + step * 7 % 130, 1 + step * 5 % 50);
+    }
+    pty.resize(1, 1);
+    pty.resize(80, 24);
+    pty.write(b"still here\r");
+    pty.wait_for("Ann: still here");
+    pty.wait_for("Recent");
+    pty.write(b"/quit\r");
+    assert_eq!(pty.wait_for_end(), 0);
+    assert!(pty.is_restored());
+}
+
+fn a_panic_gives_the_terminal_back(address: &str) {
+    let mut pty = open(address);
+    pty.signal("USR1");
+    assert_eq!(pty.wait_for_end(), 1);
+    assert!(pty.is_restored());
+    pty.wait_for("as ordered");
+}
+
+fn a_locale_without_utf8_changes_nothing(address: &str) {
+    let mut pty = Pty::start(80, 24, &[(SERVER_VARIABLE, address), ("LC_ALL", "C"), ("LANG", "C")]);
+    pty.wait_for("online");
+    pty.write("жук\r".as_bytes());
+    pty.wait_for("Ann: жук");
+    pty.write(b"\x03");
+    assert_eq!(pty.wait_for_end(), 0);
+    assert!(pty.is_restored());
+}
+
+fn a_paste_of_a_megabyte_is_survived(address: &str) {
+    let mut pty = open(address);
+    #[expect(clippy::disallowed_methods, reason = "the test measures how long a paste takes")]
+    let begun = Instant::now();
+    pty.write(b"\x1b[200~");
+    for _ in 0..1024 {
+        pty.write(&[b'a'; 1024]);
+    }
+    pty.write(b"\x1b[201~");
+    pty.wait_for("at most 16000 characters");
+    println!("a paste of a megabyte took {} ms", begun.elapsed().as_millis());
+    pty.write(b"\x03");
+    assert_eq!(pty.wait_for_end(), 0);
+    assert!(pty.is_restored());
+}
