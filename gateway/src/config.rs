@@ -1,0 +1,43 @@
+//! What an operator can choose. Limits that a peer can notice are in `ttp::limits`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ttp::limits;
+
+/// The settings of one gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the data-server listens.
+    pub data_address: SocketAddr,
+    /// Where the broadcast-server listens.
+    pub broadcast_address: SocketAddr,
+    /// Connections at one time, WebSockets included; further ones are answered with 503.
+    pub connections_max: usize,
+    /// Time for a peer to send the head of a request, and as much again for its body.
+    pub opening_timeout: Duration,
+    /// Time for a server to answer a posted payload, and to take a payload of a WebSocket.
+    pub upstream_timeout: Duration,
+    /// Time without a sign of life of a WebSocket's peer, or without it taking a message, after which it is closed.
+    pub idle_timeout: Duration,
+    /// How long an HTTP connection is used for new requests.
+    pub reuse_timeout: Duration,
+    /// Time for open requests after the shutdown began.
+    pub drain_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults, in front of these two servers.
+    pub fn new(data_address: SocketAddr, broadcast_address: SocketAddr) -> Self {
+        Self {
+            data_address,
+            broadcast_address,
+            connections_max: 1_000,
+            opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
+            upstream_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),
+            reuse_timeout: Duration::from_secs(300),
+            drain_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `POST /rpc`: one payload in, one payload out.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use tracing::info;
+use ttp::call::Dialect;
+use ttp::code::{CallError, ErrorCode};
+use ttp::limits::FRAME_BYTES_MAX;
+use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
+
+use crate::reply::{forwarded, refused, refused_with, status_of};
+use crate::server::Shared;
+use crate::upstream::{self, Failure};
+
+/// Says which version the payload speaks; absent for version 1.
+const VERSION_HEADER: &str = "talko-version";
+
+/// Answers one request.
+pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+    if !is_json(request.headers()) {
+        let error = CallError::new(ErrorCode::InvalidRequest, "`Content-Type` must be application/json");
+        return refused_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &RequestId::Null, &error);
+    }
+    let dialect = match request.headers().get(VERSION_HEADER).map(HeaderValue::as_bytes) {
+        None | Some(b"1") => Dialect::Version1,
+        Some(b"2") => Dialect::Version2,
+        Some(_) => {
+            let error = CallError::new(ErrorCode::UnsupportedVersion, "`Talko-Version` is 1 or 2");
+            return refused(&error);
+        }
+    };
+    let config = &shared.config;
+    let body = Bytes::from_request(request, &());
+    let payload = match tokio::time::timeout(config.opening_timeout, body).await {
+        Ok(Ok(payload)) => payload,
+        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let message = format!("a payload holds at most {FRAME_BYTES_MAX} bytes");
+            return refused(&CallError::new(ErrorCode::TooLarge, message));
+        }
+        Ok(Err(rejection)) => return rejection.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    };
+    let expected = Expected::of(&payload);
+    let asked = upstream::ask(config.data_address, dialect, &payload, config.upstream_timeout).await;
+    let failure = match (asked, &expected) {
+        (Ok(Some(reply)), _) => return answered(reply),
+        (Ok(None), Expected::Nothing) => return StatusCode::NO_CONTENT.into_response(),
+        (Ok(None), Expected::Reply(_)) => Failure::Lost,
+        (Err(failure), _) => failure,
+    };
+    info!(%failure, "a posted payload was not answered");
+    let error = CallError::from(&failure);
+    let status = match failure {
+        Failure::Refused(_) => status_of(error.code),
+        Failure::Unreachable(_) | Failure::Lost => StatusCode::BAD_GATEWAY,
+        Failure::Late => StatusCode::GATEWAY_TIMEOUT,
+    };
+    let id = match expected {
+        Expected::Reply(id) => id,
+        Expected::Nothing => RequestId::Null,
+    };
+    refused_with(status, &id, &error)
+}
+
+/// A page of another site cannot send this type without asking the gateway first, which never allows it.
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// What a payload asks for.
+enum Expected {
+    /// A reply; if the gateway makes it, with this id.
+    Reply(RequestId),
+    /// Notifications alone get none.
+    Nothing,
+}
+
+impl Expected {
+    fn of(payload: &[u8]) -> Self {
+        let is_notification = |item: &Result<rpc::Request<'_>, _>| {
+            item.as_ref().is_ok_and(|request| request.id == RequestId::Absent)
+        };
+        match rpc::parse(payload) {
+            Incoming::Single(one) if is_notification(&one) => Self::Nothing,
+            Incoming::Single(Ok(request)) => Self::Reply(request.id),
+            Incoming::Single(Err(refusal)) => Self::Reply(refusal.id),
+            Incoming::Batch(items) if items.iter().all(is_notification) => Self::Nothing,
+            Incoming::Batch(_) => Self::Reply(RequestId::Null),
+        }
+    }
+}
+
+/// A batch is answered with 200, whatever its replies say.
+fn answered(reply: Bytes) -> Response {
+    let error = serde_json::from_slice::<ServerMessage<'_>>(&reply).ok().and_then(|message| message.error);
+    forwarded(error.map_or(StatusCode::OK, |error| status_of(error.code)), reply)
+}
