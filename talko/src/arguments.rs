@@ -1,0 +1,245 @@
+//! What can be typed. Values are picked up by name in [`crate::settings`]; here they get their flags, variables
+//! and help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Self-hosted chat from TCP up. Without a command: chat now.
+#[derive(Debug, Parser)]
+#[command(name = "talko", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 server refused."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) chat: ChatArguments,
+    #[command(flatten)]
+    _addresses: AddressArguments,
+    #[command(flatten)]
+    _database: DatabaseArguments,
+    #[command(flatten)]
+    _server: ServerArguments,
+    #[command(flatten)]
+    _user: UserArguments,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run both servers in the foreground.
+    Up {
+        #[command(flatten)]
+        recreate: RecreateArguments,
+        /// Serve the same methods over HTTP and WebSocket there, too. [default: not at all]
+        #[arg(long, env = "TALKO_HTTP_ADDRESS", value_name = "HOST:PORT")]
+        http_address: Option<String>,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+        #[command(flatten)]
+        _server: ServerArguments,
+    },
+    /// Run the data-server alone; it links to the broadcast-server at --broadcast-address.
+    DataServer {
+        #[command(flatten)]
+        recreate: RecreateArguments,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+        #[command(flatten)]
+        _server: ServerArguments,
+        #[command(flatten)]
+        _key: ServiceKeyArguments,
+    },
+    /// Run the broadcast-server alone.
+    BroadcastServer {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _server: ServerArguments,
+        #[command(flatten)]
+        _key: ServiceKeyArguments,
+    },
+    /// Start with a fresh demo chat of two people and open it as the first of them.
+    Demo {
+        #[command(flatten)]
+        chat: ChatArguments,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _server: ServerArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Send a message; without TEXT, each line of standard input is one.
+    Send {
+        /// The chat: its number, its name, or a person's name for a private chat.
+        chat: String,
+        /// What to say.
+        text: Vec<String>,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Follow what is said, one line a message.
+    Tail {
+        /// One chat by number or name; all chats when left out.
+        chat: Option<String>,
+        /// One JSON object per log entry instead of text.
+        #[arg(long)]
+        json: bool,
+        /// Begin after this entry of each chat instead of now; 0 is the beginning.
+        #[arg(long, value_name = "SEQ")]
+        since: Option<u64>,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Call any method and print its result as JSON.
+    Call {
+        /// The method, such as GetChats.
+        method: String,
+        /// Its params as a JSON object.
+        #[arg(default_value = "{}")]
+        params: String,
+        /// Ask the broadcast-server instead of the data-server.
+        #[arg(long)]
+        broadcast: bool,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// People.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Ask whether the servers are there; the exit code says it.
+    Ping {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+    },
+    /// Print the settings in force and where each is from.
+    Config {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+        #[command(flatten)]
+        _server: ServerArguments,
+        #[command(flatten)]
+        _key: ServiceKeyArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Print a completion script for a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Create a person.
+    Add {
+        /// The new person's name.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+    },
+    /// Find a person by name.
+    Show {
+        /// The person's name.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArguments {
+    /// Chat line by line even in a terminal.
+    #[arg(long)]
+    pub(crate) line: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecreateArguments {
+    /// Begin with an empty database; the old file is kept beside it as FILE.previous.
+    #[arg(long)]
+    pub(crate) recreate_db: bool,
+    /// Put a chat of two people into the empty database.
+    #[arg(long, requires = "recreate_db")]
+    pub(crate) insert_demo_chat: bool,
+}
+
+/// Where the servers are, or shall be.
+#[derive(Debug, Args)]
+pub(crate) struct AddressArguments {
+    /// A TOML file with settings. [default: talko.toml in the user's configuration directory, if it is there]
+    #[arg(long, env = "TALKO_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data-server. [default: 127.0.0.1:8889]
+    #[arg(long, env = "TALKO_DATA_ADDRESS", value_name = "HOST:PORT")]
+    data_address: Option<String>,
+    /// The broadcast-server. [default: 127.0.0.1:8888, or what the data-server says]
+    #[arg(long, env = "TALKO_BROADCAST_ADDRESS", value_name = "HOST:PORT")]
+    broadcast_address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DatabaseArguments {
+    /// The database. [default: talko.db in the user's data directory]
+    #[arg(long, env = "TALKO_DB", value_name = "FILE")]
+    db: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServerArguments {
+    /// Believe the user ids that peers send. Loopback only; until accounts exist it is always on.
+    #[arg(long, env = "TALKO_TRUST_USER_IDS")]
+    trust_user_ids: bool,
+    /// Connections of each server; further ones are told to come back later. [default: 20000]
+    #[arg(long, env = "TALKO_CONNECTIONS_MAX", value_name = "N")]
+    connections_max: Option<usize>,
+    /// How long a stopping server waits for open connections, in milliseconds. [default: 10000]
+    #[arg(long, env = "TALKO_DRAIN_TIMEOUT_MS", value_name = "MS")]
+    drain_timeout_ms: Option<u64>,
+    /// error, warn, info, debug or trace. [default: info]
+    #[arg(long, env = "TALKO_LOG_LEVEL", value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How log lines look. [default: text]
+    #[arg(long, env = "TALKO_LOG_FORMAT", value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServiceKeyArguments {
+    /// The key that both servers share; made on the first start. [default: service.key in the data directory]
+    #[arg(long, env = "TALKO_SERVICE_KEY_FILE", value_name = "FILE")]
+    service_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UserArguments {
+    /// Who you are. A name that is new becomes a new person.
+    #[arg(long, env = "TALKO_USER", value_name = "NAME")]
+    user: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}

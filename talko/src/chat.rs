@@ -1,0 +1,163 @@
+//! `talko` alone: join the servers that run on the local address, or run them in this process, then chat.
+//!
+//! Every `talko` on an address watches over it: when the one that runs the servers ends, the next one takes over,
+//! on the same database, and all clients go on.
+
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+use anyhow::Context;
+use client_lib::{Client, Error};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use ttp::net::address;
+
+use crate::arguments::ChatArguments;
+use crate::failure::Misuse;
+use crate::settings::Settings;
+use crate::stdin_lines::{self, Line};
+use crate::{line, logging, person, servers};
+
+/// How often a `talko` that joined looks whether it must take over.
+const TAKE_OVER_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Joins or starts, then chats until the person leaves.
+pub(crate) async fn run(arguments: ChatArguments, settings: Settings) -> anyhow::Result<()> {
+    logging::to_file(&settings)?;
+    let (client, keeper) = join_or_start(&settings).await?;
+    let chatted = converse(&client, arguments.line, &settings).await;
+    keeper.stop().await.and(chatted)
+}
+
+/// The task that runs the servers whenever nobody else does.
+pub(crate) struct Keeper {
+    stop: CancellationToken,
+    task: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Keeper {
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        match self.task {
+            Some(task) => task.await.context("the servers ended abnormally")?,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Connects to what runs; starts it when nothing listens there and the address is local.
+pub(crate) async fn join_or_start(settings: &Settings) -> anyhow::Result<(Client, Keeper)> {
+    let wanted = address::resolve(&settings.data_address.value).await.map_err(|error| {
+        Misuse(format!("--data-address {} is not an address: {error}", settings.data_address.value))
+    })?;
+    let stop = CancellationToken::new();
+    if !address::is_loopback(&wanted) {
+        return Ok((person::connect(settings).await?, Keeper { stop, task: None }));
+    }
+    let first = match person::connect(settings).await {
+        Ok(client) => Some(client),
+        Err(Error::Connect { .. }) => None,
+        Err(error) => return Err(error).context(format!("{wanted} does not answer like a data-server")),
+    };
+    let started = match first {
+        Some(_) => None,
+        None => match servers::start_both(settings).await {
+            Ok(running) => Some(running),
+            // Another `talko` was quicker, or something else sits on one of the ports; connecting tells which.
+            Err(error) if servers::is_address_in_use(&error) => match person::connect(settings).await {
+                Ok(_) => None,
+                Err(_) => return Err(error),
+            },
+            Err(error) => return Err(error),
+        },
+    };
+    let client = match first {
+        Some(client) => client,
+        None => person::connect(settings).await?,
+    };
+    let task = tokio::spawn(keep(settings.clone(), started, stop.clone()));
+    Ok((client, Keeper { stop, task: Some(task) }))
+}
+
+/// Runs the servers whenever the address is free.
+async fn keep(
+    settings: Settings,
+    mut running: Option<servers::Running>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        if let Some(mut servers) = running.take() {
+            info!("serving: {}", servers.description);
+            tokio::select! {
+                () = stop.cancelled() => return servers.stop().await,
+                ended = servers.ended() => ended?,
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(TAKE_OVER_INTERVAL) => {}
+        }
+        match servers::start_both(&settings).await {
+            Ok(servers) => running = Some(servers),
+            Err(error) if servers::is_address_in_use(&error) => {}
+            Err(error) => warn!("cannot take over the servers: {error:#}"),
+        }
+    }
+}
+
+/// Asks who it is if nobody said, then opens the client that fits the terminal.
+pub(crate) async fn converse(client: &Client, line: bool, settings: &Settings) -> anyhow::Result<()> {
+    let full_screen = !line && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    // One reader of standard input at a time: the question and the line chat share it, and the full-screen client
+    // must find nobody else reading.
+    let (name, lines) = match (&settings.user.value, full_screen) {
+        (Some(name), true) => (name.clone(), None),
+        (Some(name), false) => (name.clone(), Some(stdin_lines::read())),
+        (None, true) => (ask_name_once()?, None),
+        (None, false) => {
+            let mut lines = stdin_lines::read();
+            (ask_name(&mut lines).await?, Some(lines))
+        }
+    };
+    let me = person::become_person(client, name.trim()).await?;
+    match lines {
+        Some(lines) => line::run(client, me, lines).await,
+        None => tui_client::run(client.clone(), me, tui_client::Options::default()).await.map_err(Into::into),
+    }
+}
+
+fn prompt_name() -> anyhow::Result<()> {
+    let mut err = std::io::stderr();
+    write!(err, "Your name: ")?;
+    err.flush()?;
+    Ok(())
+}
+
+fn nobody() -> anyhow::Error {
+    Misuse("without a name nobody can chat; say it with --user NAME".into()).into()
+}
+
+fn ask_name_once() -> anyhow::Result<String> {
+    loop {
+        prompt_name()?;
+        let mut name = String::new();
+        if std::io::stdin().read_line(&mut name)? == 0 {
+            return Err(nobody());
+        }
+        if !name.trim().is_empty() {
+            return Ok(name.trim().to_owned());
+        }
+    }
+}
+
+async fn ask_name(lines: &mut tokio::sync::mpsc::Receiver<Line>) -> anyhow::Result<String> {
+    loop {
+        prompt_name()?;
+        match lines.recv().await {
+            None => return Err(nobody()),
+            Some(Line::Text(name)) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
+            Some(_) => {}
+        }
+    }
+}

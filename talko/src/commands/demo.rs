@@ -1,0 +1,30 @@
+//! `talko demo`: from nothing to a chat of two people in one command (T44), on a database of its own.
+
+use crate::arguments::ChatArguments;
+use crate::chat;
+use crate::failure::Misuse;
+use crate::seed::{self, DEMO_PEOPLE};
+use crate::servers;
+use crate::settings::Settings;
+use crate::{logging, person};
+
+/// Starts on a fresh demo database and opens the chat.
+pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> anyhow::Result<()> {
+    logging::to_file(&settings)?;
+    settings.db.value = settings.data_directory.join("demo.db");
+    settings.user.value.get_or_insert_with(|| DEMO_PEOPLE[0].into());
+    if person::connect(&settings).await.is_ok() {
+        let message = format!(
+            "servers run on {} already and the demo wants its own: stop them, or choose other ports with \
+             --data-address and --broadcast-address",
+            settings.data_address.value
+        );
+        return Err(Misuse(message).into());
+    }
+    servers::set_database_aside(&settings)?;
+    let (client, keeper) = chat::join_or_start(&settings).await?;
+    seed::insert_demo_chat(&client).await?;
+    eprintln!("In another terminal: talko --user \"{}\"", DEMO_PEOPLE[1]);
+    let chatted = chat::converse(&client, arguments.line, &settings).await;
+    keeper.stop().await.and(chatted)
+}

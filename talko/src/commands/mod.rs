@@ -1,0 +1,58 @@
+//! The commands, one file each, and the table that leads to them.
+
+mod call;
+mod demo;
+mod send;
+mod tail;
+mod up;
+
+use clap::CommandFactory;
+
+use crate::arguments::{Arguments, Command, UserCommand};
+use crate::settings::Settings;
+use crate::{chat, person};
+
+/// Does what was typed.
+pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
+    match arguments.command {
+        None => chat::run(arguments.chat, settings).await,
+        Some(Command::Up { recreate, .. }) => up::both(recreate, settings).await,
+        Some(Command::DataServer { recreate, .. }) => up::data_server(recreate, settings).await,
+        Some(Command::BroadcastServer { .. }) => up::broadcast_server(settings).await,
+        Some(Command::Demo { chat, .. }) => demo::run(chat, settings).await,
+        Some(Command::Send { chat, text, .. }) => send::run(&chat, &text, &settings).await,
+        Some(Command::Tail { chat, json, since, .. }) => tail::run(chat, json, since, &settings).await,
+        Some(Command::Call { method, params, broadcast, .. }) => {
+            call::run(&method, &params, broadcast, &settings).await
+        }
+        Some(Command::User { command: UserCommand::Add { name, .. } }) => {
+            print_user(&person::connect(&settings).await?.insert_user(&name).await?);
+            Ok(())
+        }
+        Some(Command::User { command: UserCommand::Show { name, .. } }) => {
+            print_user(&person::connect(&settings).await?.find_user(&name).await?);
+            Ok(())
+        }
+        Some(Command::Ping { .. }) => call::ping(&settings).await,
+        Some(Command::Config { .. }) => {
+            print_table(&settings.table());
+            Ok(())
+        }
+        Some(Command::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Arguments::command(), "talko", &mut std::io::stdout());
+            Ok(())
+        }
+    }
+}
+
+fn print_user(user: &ttp::model::User) {
+    println!("{}\t{}", user.user_id, tui_client::one_line(&user.user_name));
+}
+
+fn print_table(rows: &[[String; 3]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (names, values) = (width(0), width(1));
+    for [name, value, origin] in rows {
+        println!("{name:names$}  {value:values$}  {origin}");
+    }
+}

@@ -1,0 +1,60 @@
+//! `talko up`, `talko data-server`, `talko broadcast-server`: servers in the foreground until a signal.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use crate::arguments::RecreateArguments;
+use crate::servers::{self, Running};
+use crate::settings::Settings;
+use crate::{logging, person, seed};
+
+/// Both servers.
+pub(crate) async fn both(recreate: RecreateArguments, settings: Settings) -> anyhow::Result<()> {
+    logging::to_stderr(&settings)?;
+    if recreate.recreate_db {
+        servers::set_database_aside(&settings)?;
+    }
+    let running = servers::start_both(&settings).await?;
+    if recreate.insert_demo_chat {
+        seed::insert_demo_chat(&person::connect_to(running.address.to_string(), &settings).await?).await?;
+    }
+    until_signal(running).await
+}
+
+/// The data-server alone.
+pub(crate) async fn data_server(recreate: RecreateArguments, settings: Settings) -> anyhow::Result<()> {
+    logging::to_stderr(&settings)?;
+    if recreate.recreate_db {
+        servers::set_database_aside(&settings)?;
+    }
+    let running = servers::start_data_server(&settings).await?;
+    if recreate.insert_demo_chat {
+        seed::insert_demo_chat(&person::connect_to(running.address.to_string(), &settings).await?).await?;
+    }
+    until_signal(running).await
+}
+
+/// The broadcast-server alone.
+pub(crate) async fn broadcast_server(settings: Settings) -> anyhow::Result<()> {
+    logging::to_stderr(&settings)?;
+    until_signal(servers::start_broadcast_server(&settings).await?).await
+}
+
+/// Says that it is ready, on standard output and once, then drains on SIGINT or SIGTERM. A second signal ends the
+/// process at once.
+async fn until_signal(mut running: Running) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    println!("ready: {}", running.description);
+    let name = tokio::select! {
+        ended = running.ended() => return ended,
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    };
+    info!(signal = name, "stopping; a second signal ends at once");
+    tokio::select! {
+        stopped = running.stop() => stopped,
+        _ = interrupt.recv() => Err(anyhow::anyhow!("stopped at once by a second signal")),
+        _ = terminate.recv() => Err(anyhow::anyhow!("stopped at once by a second signal")),
+    }
+}

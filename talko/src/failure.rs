@@ -1,0 +1,68 @@
+//! From an error to one sentence and an exit code.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 1 | failed |
+//! | 2 | the command line or the configuration is wrong |
+//! | 3 | the server cannot be reached |
+//! | 4 | the server refused |
+
+use std::process::ExitCode;
+
+use client_lib::Error as ClientError;
+
+/// The command line or the configuration is wrong in a way that only shows after reading it.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl std::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Says what went wrong on standard error.
+pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
+    eprintln!("talko: {}", sentence(error));
+    let code = error.chain().find_map(|cause| {
+        if cause.is::<Misuse>() {
+            return Some(2);
+        }
+        match cause.downcast_ref::<ClientError>()? {
+            ClientError::Call(_) | ClientError::Refused(_) => Some(4),
+            ClientError::Connect { .. }
+            | ClientError::Disconnected(_)
+            | ClientError::Timeout { .. }
+            | ClientError::NotSent
+            | ClientError::Silent => Some(3),
+            _ => None,
+        }
+    });
+    ExitCode::from(code.unwrap_or(1))
+}
+
+/// The error and its causes in one line. Some errors say their cause themselves; it is not said twice.
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
+    let mut said = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+    }
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    #[test]
+    fn causes_are_said_once() {
+        let error =
+            anyhow!("connection refused").context("cannot connect: connection refused").context("not sent");
+        assert_eq!(super::sentence(&error), "not sent: cannot connect: connection refused");
+    }
+}

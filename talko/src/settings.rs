@@ -1,0 +1,198 @@
+//! Flags, environment variables, a TOML file and defaults, merged in this order, each value with its origin.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use etcetera::BaseStrategy;
+use serde::Deserialize;
+
+use crate::arguments::LogFormat;
+use crate::failure::Misuse;
+
+/// A value and where it is from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<T> {
+    pub(crate) value: T,
+    origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    Flag,
+    Environment,
+    File(PathBuf),
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => f.write_str("flag"),
+            Self::Environment => f.write_str("environment"),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// The file. Every member is optional; what is not listed here is refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    data_address: Option<String>,
+    broadcast_address: Option<String>,
+    http_address: Option<String>,
+    db: Option<PathBuf>,
+    trust_user_ids: Option<bool>,
+    service_key_file: Option<PathBuf>,
+    connections_max: Option<usize>,
+    drain_timeout_ms: Option<u64>,
+    log_level: Option<String>,
+    log_format: Option<LogFormat>,
+    user: Option<String>,
+}
+
+/// All settings in force.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) data_address: Setting<String>,
+    pub(crate) broadcast_address: Setting<String>,
+    pub(crate) http_address: Setting<Option<String>>,
+    pub(crate) db: Setting<PathBuf>,
+    pub(crate) trust_user_ids: Setting<bool>,
+    pub(crate) service_key_file: Setting<PathBuf>,
+    pub(crate) connections_max: Setting<usize>,
+    pub(crate) drain_timeout_ms: Setting<u64>,
+    pub(crate) log_level: Setting<String>,
+    pub(crate) log_format: Setting<LogFormat>,
+    pub(crate) user: Setting<Option<String>>,
+    /// Where the database, the key and the log of a local installation live.
+    pub(crate) data_directory: PathBuf,
+}
+
+impl Settings {
+    /// Merges. `matches` are those of the command that was typed; flags it does not have keep their file or
+    /// default values.
+    pub(crate) fn load(matches: &ArgMatches) -> anyhow::Result<Self> {
+        let directories = etcetera::choose_base_strategy().context("cannot find your home directory")?;
+        let data_directory = directories.data_dir().join("talko");
+        let (path, file) = read_file(matches, &directories.config_dir().join("talko").join("talko.toml"))?;
+        let merge = Merge { matches, path };
+        Ok(Self {
+            data_address: merge.pick("data_address", file.data_address, "127.0.0.1:8889".into()),
+            broadcast_address: merge.pick(
+                "broadcast_address",
+                file.broadcast_address,
+                "127.0.0.1:8888".into(),
+            ),
+            http_address: merge.pick_optional("http_address", file.http_address),
+            db: merge.pick("db", file.db, data_directory.join("talko.db")),
+            trust_user_ids: merge.pick("trust_user_ids", file.trust_user_ids, true),
+            service_key_file: merge.pick(
+                "service_key_file",
+                file.service_key_file,
+                data_directory.join("service.key"),
+            ),
+            connections_max: merge.pick(
+                "connections_max",
+                file.connections_max,
+                ttp::limits::CONNECTIONS_MAX,
+            ),
+            drain_timeout_ms: merge.pick("drain_timeout_ms", file.drain_timeout_ms, 10_000),
+            log_level: merge.pick("log_level", file.log_level, "info".into()),
+            log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
+            user: merge.pick_optional("user", file.user),
+            data_directory,
+        })
+    }
+
+    /// The drain deadline as a duration.
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms.value)
+    }
+
+    /// The broadcast-server's address, when somebody named one. Clients otherwise go where the data-server says.
+    pub(crate) fn chosen_broadcast_address(&self) -> Option<String> {
+        let setting = &self.broadcast_address;
+        (setting.origin != Origin::Default).then(|| setting.value.clone())
+    }
+
+    /// A table of names, values and origins, for `talko config`.
+    pub(crate) fn table(&self) -> Vec<[String; 3]> {
+        fn row<T>(name: &str, setting: &Setting<T>, value: impl fmt::Display) -> [String; 3] {
+            [name.into(), value.to_string(), setting.origin.to_string()]
+        }
+        vec![
+            row("data_address", &self.data_address, &self.data_address.value),
+            row("broadcast_address", &self.broadcast_address, &self.broadcast_address.value),
+            row("http_address", &self.http_address, self.http_address.value.as_deref().unwrap_or("(none)")),
+            row("db", &self.db, self.db.value.display()),
+            row("trust_user_ids", &self.trust_user_ids, self.trust_user_ids.value),
+            row("service_key_file", &self.service_key_file, self.service_key_file.value.display()),
+            row("connections_max", &self.connections_max, self.connections_max.value),
+            row("drain_timeout_ms", &self.drain_timeout_ms, self.drain_timeout_ms.value),
+            row("log_level", &self.log_level, &self.log_level.value),
+            row("log_format", &self.log_format, format!("{:?}", self.log_format.value).to_lowercase()),
+            row("user", &self.user, self.user.value.as_deref().unwrap_or("(asked for)")),
+        ]
+    }
+}
+
+/// Reads the file that was named, or the usual one if it is there.
+fn read_file(matches: &ArgMatches, usual: &Path) -> anyhow::Result<(PathBuf, File)> {
+    let named = matches.try_get_one::<PathBuf>("config").ok().flatten().cloned();
+    let path = named.clone().unwrap_or_else(|| usual.to_path_buf());
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if named.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+            return Ok((path, File::default()));
+        }
+        Err(error) => {
+            let message = format!("cannot read the configuration {}: {error}", path.display());
+            return Err(Misuse(message).into());
+        }
+    };
+    let file = toml::from_str(&text).map_err(|error| {
+        let what = error.message().replace('\n', " ");
+        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        Misuse(format!("the configuration {}, line {line}, is wrong: {what}", path.display()))
+    })?;
+    Ok((path, file))
+}
+
+struct Merge<'a> {
+    matches: &'a ArgMatches,
+    path: PathBuf,
+}
+
+impl Merge<'_> {
+    fn pick<T: Clone + Send + Sync + 'static>(&self, name: &str, file: Option<T>, default: T) -> Setting<T> {
+        let picked = self.pick_optional(name, file);
+        Setting { value: picked.value.unwrap_or(default), origin: picked.origin }
+    }
+
+    fn pick_optional<T: Clone + Send + Sync + 'static>(
+        &self,
+        name: &str,
+        file: Option<T>,
+    ) -> Setting<Option<T>> {
+        if let Ok(Some(value)) = self.matches.try_get_one::<T>(name) {
+            let origin = match self.matches.value_source(name) {
+                Some(ValueSource::CommandLine) => Some(Origin::Flag),
+                Some(ValueSource::EnvVariable) => Some(Origin::Environment),
+                _ => None,
+            };
+            if let Some(origin) = origin {
+                return Setting { value: Some(value.clone()), origin };
+            }
+        }
+        match file {
+            Some(value) => Setting { value: Some(value), origin: Origin::File(self.path.clone()) },
+            None => Setting { value: None, origin: Origin::Default },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `talko` alone, over pipes: two people in two processes, the second joins the first, and takes over from it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+/// No wait in a test is longer.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A person with a keyboard and a screen.
+struct Person {
+    child: Child,
+    /// `None` once it was unplugged.
+    keyboard: Option<ChildStdin>,
+    screen: Receiver<String>,
+}
+
+impl Person {
+    fn start(home: &Path, ports: &[String; 2], arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
+        command.env_clear().env("HOME", home).env("TZ", "UTC").current_dir(home).args(arguments);
+        command.env("TALKO_DATA_ADDRESS", &ports[0]).env("TALKO_BROADCAST_ADDRESS", &ports[1]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, screen) = channel();
+        let outputs: [Box<dyn std::io::Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        let keyboard = child.stdin.take();
+        Self { child, keyboard, screen }
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.keyboard.as_ref().unwrap(), "{line}").unwrap();
+    }
+
+    /// Waits until a line with these words appears.
+    fn sees(&self, words: &str) -> String {
+        let mut seen = Vec::new();
+        loop {
+            match self.screen.recv_timeout(DEADLINE) {
+                Ok(line) if line.contains(words) => return line,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("{words:?} never appeared; what did: {seen:#?}"),
+            }
+        }
+    }
+
+    fn quits(mut self) {
+        self.types("/quit");
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Person {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two ports that are free now.
+fn free_ports() -> [String; 2] {
+    let listeners = [0, 1].map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().to_string())
+}
+
+/// T43, T44, T60: the first starts the servers, the second joins, both see what the other writes; when the first
+/// leaves, the second takes over and a third finds everything.
+#[test]
+fn t43_a_second_terminal_joins_the_first() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let mut ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let mut grace = Person::start(home.path(), &ports, &["--line"]);
+    grace.types("Грейс");
+    grace.sees("You are Грейс");
+    ada.types("/new lunch Грейс");
+    ada.sees("--- Грейс ---");
+    ada.types("привет 🌮");
+    grace.sees("Ada: привет 🌮");
+    grace.types("/chats");
+    grace.sees("  1  Ada");
+    grace.types("/open 1");
+    grace.sees("Ada: привет 🌮");
+    grace.types("你好");
+    ada.sees("Грейс: 你好");
+    grace.types("/dance");
+    grace.sees("no command /dance");
+    grace.types("//slash");
+    ada.sees("Грейс: /slash");
+    ada.quits();
+    let third = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    third.sees("Грейс: /slash");
+    grace.types("still here");
+    third.sees("Грейс: still here");
+    grace.quits();
+    third.quits();
+}
+
+/// T44: from nothing to the demo chat in one command.
+#[test]
+fn t44_demo_is_one_command() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let mut first = Person::start(home.path(), &ports, &["demo"]);
+    first.sees("--- Joe Rogan ---");
+    let mut second = Person::start(home.path(), &ports, &["--user", "Joe Rogan"]);
+    second.sees("--- Eugen Hotaj ---");
+    second.types("hello");
+    first.sees("Joe Rogan: hello");
+    first.types("hello back");
+    second.sees("Eugen Hotaj: hello back");
+    second.quits();
+    first.quits();
+}
+
+/// A pipe: everything is sent, then the program ends by itself.
+#[test]
+fn a_pipe_sends_its_lines_and_ends() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let mut pipe = Person::start(home.path(), &ports, &["--user", "Pipe"]);
+    pipe.types("/new x Ada");
+    for number in 0..50 {
+        pipe.types(&format!("line {number}"));
+    }
+    pipe.keyboard = None;
+    assert!(pipe.child.wait().unwrap().success());
+    for number in 0..50 {
+        ada.sees(&format!("Pipe: line {number}"));
+    }
+    ada.quits();
+}
