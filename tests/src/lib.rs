@@ -1,1 +1,223 @@
-//! Placeholder.
+//! What the tests of the whole house share: [`Installation`], real servers on free ports, in one process or in
+//! two, and [`Wire`], a peer that speaks raw frames.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(missing_docs, reason = "read by tests only")]
+
+pub mod binary;
+pub mod wire;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bus::link::{Caller, Links, ServiceKey};
+use bus::memory::Memory;
+use client_lib::{Client, Options};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use ttp::frame::Decoder;
+use ttp::model::User;
+use ttp::net::serve::{Permit, ServeCounters};
+use ttp::net::socket;
+
+pub use wire::Wire;
+
+/// No wait in a test is longer.
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How the two servers reach each other (T68: the same tests over both).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// One process, the bus in memory.
+    Together,
+    /// As in two processes: nothing but a link between them.
+    Apart,
+}
+
+/// Both servers, on loopback ports that the system chose, with a database in a folder of its own.
+pub struct Installation {
+    pub data_address: SocketAddr,
+    pub broadcast_address: SocketAddr,
+    pub data_counters: Arc<ServeCounters>,
+    pub broadcast_counters: Arc<ServeCounters>,
+    /// Between separate servers.
+    key: Option<ServiceKey>,
+    folder: TempDir,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// What tests change about the servers.
+#[derive(Default)]
+pub struct Setup {
+    pub data: data_server::Config,
+    pub broadcast: broadcast_server::Config,
+}
+
+impl Installation {
+    /// Default servers on an empty database.
+    pub async fn start(form: Form) -> Self {
+        Self::start_with(form, Setup::default()).await
+    }
+
+    pub async fn start_with(form: Form, setup: Setup) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let (data_listener, broadcast_listener) =
+            (socket::listen(any).unwrap(), socket::listen(any).unwrap());
+        let data_address = data_listener.local_addr().unwrap();
+        let broadcast_address = broadcast_listener.local_addr().unwrap();
+        let data_config = data_server::Config {
+            store_path: folder.path().join("talko.db"),
+            broadcast_address: Some(broadcast_address.to_string()),
+            ..setup.data
+        };
+        let (data, broadcast, key) = match form {
+            Form::Together => together(data_config, setup.broadcast),
+            Form::Apart => apart(data_config, setup.broadcast, broadcast_address),
+        };
+        let (data_counters, broadcast_counters) = (data.counters(), broadcast.counters());
+        let stop = CancellationToken::new();
+        let (stop_data, stop_broadcast) = (stop.clone().cancelled_owned(), stop.clone().cancelled_owned());
+        let tasks = vec![
+            tokio::spawn(async move {
+                data.serve(data_listener, stop_data).await.unwrap();
+            }),
+            tokio::spawn(async move {
+                broadcast.serve(broadcast_listener, stop_broadcast).await.unwrap();
+            }),
+        ];
+        Self { data_address, broadcast_address, data_counters, broadcast_counters, key, folder, stop, tasks }
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.folder.path().join("talko.db")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A client that speaks for nobody yet.
+    pub async fn client(&self) -> Client {
+        Client::connect(Options::new(self.data_address.to_string())).await.unwrap()
+    }
+
+    /// A client of a new person.
+    pub async fn person(&self, name: &str) -> (Client, User) {
+        let client = self.client().await;
+        let user = client.insert_user(name).await.unwrap();
+        let user = client.authenticate(user.user_id).await.unwrap();
+        (client, user)
+    }
+
+    /// One more data-server on the same database, linked to the same broadcast-server. Only where servers are
+    /// apart.
+    pub async fn start_second_data_server(&self) -> SocketAddr {
+        let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = data_server::Config {
+            store_path: self.database(),
+            broadcast_address: Some(self.broadcast_address.to_string()),
+            ..data_server::Config::default()
+        };
+        let server = linked(config, self.broadcast_address, self.key.clone().expect("servers are apart"));
+        let stopped = self.stop.clone().cancelled_owned();
+        tokio::spawn(async move { server.serve(listener, stopped).await.unwrap() });
+        address
+    }
+
+    /// A raw peer of the data-server.
+    pub async fn data_wire(&self) -> Wire {
+        Wire::connect(self.data_address).await
+    }
+
+    /// A raw peer of the broadcast-server.
+    pub async fn broadcast_wire(&self) -> Wire {
+        Wire::connect(self.broadcast_address).await
+    }
+
+    /// Stops both servers and waits until they have drained.
+    pub async fn stop(mut self) -> TempDir {
+        self.stop.cancel();
+        for task in std::mem::take(&mut self.tasks) {
+            within("the drain", task).await.unwrap();
+        }
+        self.folder
+    }
+}
+
+fn together(
+    data: data_server::Config,
+    broadcast: broadcast_server::Config,
+) -> (data_server::Server, broadcast_server::Server, Option<ServiceKey>) {
+    let memory = Memory::new();
+    let data = data_server::Server::open(data, Arc::clone(&memory) as _).unwrap();
+    memory.attach_directory(data.directory());
+    let broadcast = broadcast_server::Server::start(broadcast, Arc::clone(&memory) as _, None).unwrap();
+    memory.attach_receiver(broadcast.receiver());
+    (data, broadcast, None)
+}
+
+fn apart(
+    data: data_server::Config,
+    broadcast: broadcast_server::Config,
+    broadcast_address: SocketAddr,
+) -> (data_server::Server, broadcast_server::Server, Option<ServiceKey>) {
+    let key = ServiceKey::generate().unwrap();
+    let links = Links::new(key.clone());
+    let door = Arc::new(Door(Arc::clone(&links)));
+    let broadcast = broadcast_server::Server::start(broadcast, Arc::clone(&links) as _, Some(door)).unwrap();
+    links.attach_receiver(broadcast.receiver());
+    (linked(data, broadcast_address, key.clone()), broadcast, Some(key))
+}
+
+/// A data-server that links to a broadcast-server.
+fn linked(
+    config: data_server::Config,
+    broadcast_address: SocketAddr,
+    key: ServiceKey,
+) -> data_server::Server {
+    let caller = Caller::start(broadcast_address.to_string(), key);
+    let server = data_server::Server::open(config, Arc::clone(&caller) as _).unwrap();
+    caller.attach_directory(server.directory());
+    server
+}
+
+struct Door(Arc<Links>);
+
+impl broadcast_server::LinkAcceptor for Door {
+    fn accept(&self, stream: std::net::TcpStream, decoder: Decoder, first: bytes::Bytes, permit: Permit) {
+        self.0.accept(stream, decoder, first, permit);
+    }
+}
+
+/// Makes room for so many open files, in this process and in those that it starts.
+pub fn need_open_files(count: u64) {
+    let allowed = rlimit::increase_nofile_limit(count).unwrap();
+    assert!(
+        allowed >= count,
+        "this test needs {count} open files, the system allows {allowed}: see `ulimit -Hn`"
+    );
+}
+
+/// Waits for a future, but not for ever.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, future).await {
+        Ok(done) => done,
+        Err(_) => panic!("{what} took longer than {DEADLINE:?}"),
+    }
+}
+
+/// Asks again until the answer is yes, but not for ever.
+pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,95 @@
+//! The real `talko` program as a process: built once, started on free ports, ended by its id.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+
+/// The path of the program, built first if it is not there or not new.
+pub fn talko() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--package", "talko"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+        if !cfg!(debug_assertions) {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "talko does not build");
+        // Test programs lie in `target/PROFILE/deps`, the program one folder higher.
+        let test = std::env::current_exe().unwrap();
+        test.parent().unwrap().parent().unwrap().join("talko")
+    })
+}
+
+/// A `talko` command with a home of its own, so that it sees nobody's settings.
+pub fn command(home: &Path) -> Command {
+    let mut command = Command::new(talko());
+    command
+        .env_clear()
+        .env("HOME", home)
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("TZ", "UTC")
+        .current_dir(home);
+    command
+}
+
+/// A server process. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    /// What it said when it was ready.
+    pub ready: String,
+}
+
+impl Process {
+    /// Starts a command that says `ready: …` on its standard output.
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        assert!(ready.starts_with("ready: "), "{command:?} said {ready:?}");
+        Self { child, ready }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The address after these words in the line that said it was ready.
+    pub fn address_after(&self, words: &str) -> SocketAddr {
+        let (_, rest) =
+            self.ready.split_once(words).unwrap_or_else(|| panic!("no {words:?} in {:?}", self.ready));
+        let end = rest.find([',', '\n', ' ']).unwrap();
+        rest[..end].parse().unwrap()
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal by its name, such as `TERM`.
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// A number of `/proc/PID/status`, such as `VmRSS` (KiB) or `Threads`.
+    pub fn status(&self, name: &str) -> u64 {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = text.lines().find(|line| line.starts_with(&format!("{name}:"))).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

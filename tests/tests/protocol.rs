@@ -1,0 +1,183 @@
+//! docs/PROTOCOL.md is true: every exchange in it is executed, and its tables list exactly what the source has.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tests::{Form, Installation, Wire};
+use ttp::call::{BroadcastCall, DataCall};
+use ttp::code::{Advice, CloseCode, ErrorCode};
+
+const DOCUMENT: &str = include_str!("../../docs/PROTOCOL.md");
+
+/// Members whose values differ from run to run: only their kind is compared.
+const VOLATILE: &[&str] = &["message_ts", "change_ts", "activity_ts", "epoch", "server", "broadcast_address"];
+
+/// Every documented frame is executed, over both forms of the servers (T68).
+#[tokio::test(flavor = "multi_thread")]
+async fn every_documented_exchange_happens() {
+    for form in [Form::Together, Form::Apart] {
+        let installation = Installation::start(form).await;
+        let mut lines = 0;
+        for block in blocks("ttp") {
+            let mut connections: BTreeMap<String, Wire> = BTreeMap::new();
+            for line in block.lines() {
+                perform(&installation, &mut connections, line).await;
+                lines += 1;
+            }
+        }
+        assert!(lines > 60, "only {lines} lines were found: the document's form has changed");
+        installation.stop().await;
+    }
+}
+
+async fn perform(installation: &Installation, connections: &mut BTreeMap<String, Wire>, line: &str) {
+    let mut words = line.splitn(3, ' ');
+    let (name, arrow) = (words.next().unwrap(), words.next().unwrap());
+    let payload = words.next().unwrap_or_default();
+    if !connections.contains_key(name) {
+        let wire = if name.starts_with("data") {
+            installation.data_wire().await
+        } else {
+            assert!(name.starts_with("stream"), "{line}");
+            installation.broadcast_wire().await
+        };
+        connections.insert(name.to_owned(), wire);
+    }
+    let wire = connections.get_mut(name).unwrap();
+    match arrow {
+        "→" => wire.send_payload(payload).await,
+        "←" => {
+            let received = wire.receive_text().await;
+            let mut said: Value = serde_json::from_str(&received).unwrap();
+            let mut documented: Value =
+                serde_json::from_str(payload).unwrap_or_else(|error| panic!("{error}: {line}"));
+            // Compared as text, since a 128-bit id would lose its digits as a value.
+            if let Some((_, id)) = payload.rsplit_once("\"id\":").filter(|_| !payload.starts_with('[')) {
+                assert!(received.ends_with(id), "the id of {line} came as {received}");
+            }
+            blur(&mut said);
+            blur(&mut documented);
+            assert_eq!(said, documented, "\ndocumented: {payload}\nreceived:   {received}\n");
+        }
+        "✕" => assert!(wire.is_closed().await, "{line}"),
+        _ => panic!("{line}"),
+    }
+}
+
+/// Replaces volatile values by their kind.
+fn blur(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if VOLATILE.contains(&name.as_str()) {
+                    *value = Value::from(if value.is_i64() { "a number" } else { "a text" });
+                } else {
+                    blur(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(blur),
+        _ => {}
+    }
+}
+
+/// The fenced blocks of one language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let opening = format!("\n```{language}\n");
+    DOCUMENT.split(&opening).skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect()
+}
+
+/// The rows of the table under a heading, cell by cell.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let (_, section) = DOCUMENT.split_once(&format!("\n## {heading}\n")).unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with('|')).skip(2);
+    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+}
+
+/// T01: the documented bytes are what the encoder writes.
+#[test]
+fn t01_documented_frame_is_what_is_sent() {
+    assert_eq!(blocks("bytes"), [std::str::from_utf8(&ttp::frame::encode(b"hello world")).unwrap()]);
+}
+
+#[test]
+fn documented_methods_are_the_methods() {
+    let mut documented = BTreeMap::new();
+    for row in table("Methods") {
+        for name in row[0].split(", ") {
+            documented.insert(name.trim_matches('`').to_owned(), row[1].clone());
+        }
+    }
+    let listed = |server: &str| -> Vec<String> {
+        let here = documented.iter().filter(|(_, of)| *of == server || *of == "both");
+        here.map(|(name, _)| name.clone()).collect()
+    };
+    let sorted = |names: &[&str]| {
+        let mut names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(listed("data"), sorted(DataCall::METHODS));
+    assert_eq!(listed("broadcast"), sorted(BroadcastCall::METHODS));
+}
+
+#[test]
+fn documented_codes_are_the_codes() {
+    let advice = |code: ErrorCode| match code.advice() {
+        Advice::CorrectRequest => "correct the request",
+        Advice::Authenticate => "authenticate, then repeat",
+        Advice::GiveUp => "give up",
+        Advice::RetryLater => "repeat after `data.retry_after_ms`",
+        Advice::RetryWithSameKey => "repeat with the same key",
+        Advice::ChangeVersion => "speak a version of `data.supported`",
+    };
+    let codes: Vec<Vec<String>> = ErrorCode::ALL
+        .iter()
+        .map(|code| {
+            let number = format!("−{}", code.number().abs());
+            vec![number, format!("{code:?}"), code.http_status().to_string(), advice(*code).into()]
+        })
+        .collect();
+    assert_eq!(table("Error codes"), codes);
+    let closes: Vec<Vec<String>> = CloseCode::ALL
+        .iter()
+        .map(|code| {
+            let back = if code.reconnect() { "yes" } else { "no" };
+            vec![code.number().to_string(), code.reason().into(), back.into()]
+        })
+        .collect();
+    assert_eq!(table("Close codes"), closes);
+}
+
+#[test]
+fn documented_limits_are_the_limits() {
+    use ttp::limits as l;
+    let spaced = |number: usize| {
+        let digits = number.to_string();
+        let groups: Vec<&str> =
+            digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
+        if number < 1_000 { digits.clone() } else { groups.join(" ") }
+    };
+    let limits: Vec<String> = table("Limits").into_iter().map(|row| row[1].clone()).collect();
+    let expected = [
+        format!("{} bytes", spaced(l::FRAME_BYTES_MAX)),
+        format!("{} bytes", spaced(l::FRAME_BYTES_MAX_BEFORE_LOGIN)),
+        format!("{} levels", l::JSON_DEPTH_MAX),
+        l::BATCH_REQUESTS_MAX.to_string(),
+        l::IN_FLIGHT_MAX.to_string(),
+        format!("{} bytes", spaced(l::REQUEST_ID_BYTES_MAX)),
+        format!("{} bytes and {} characters", spaced(l::TEXT_BYTES_MAX), spaced(l::TEXT_CHARS_MAX)),
+        format!("{} characters", l::NAME_CHARS_MAX),
+        format!("{} bytes", l::CLIENT_KEY_BYTES_MAX),
+        spaced(l::CHAT_USERS_MAX),
+        format!("{} rows or {} KiB", l::PAGE_ROWS_MAX, l::PAGE_BYTES_MAX / 1024),
+        l::STREAMS_PER_USER_MAX.to_string(),
+        spaced(l::OUTLET_BYTES_MAX),
+        spaced(l::CONNECTIONS_MAX),
+        format!("{} s", l::OPENING_TIMEOUT_MS / 1000),
+        format!("{} s", l::IDLE_TIMEOUT_MS / 1000),
+    ];
+    assert_eq!(limits, expected);
+}
