@@ -1,0 +1,4 @@
+//! libFuzzer's entry to [`talko_fuzz::params`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| talko_fuzz::params(data));
