@@ -33,16 +33,9 @@ struct Heard {
 impl Recorder {
     fn wait(&self, what: &str, until: impl Fn(&Heard) -> bool) -> Heard {
         let heard = self.heard.lock().unwrap();
-        let (heard, timeout) = self
-            .changed
-            .wait_timeout_while(heard, DEADLINE, |heard| !until(heard))
-            .unwrap();
-        assert!(
-            !timeout.timed_out(),
-            "{what}: only {} hints, {} resyncs",
-            heard.hints.len(),
-            heard.resyncs
-        );
+        let (heard, timeout) =
+            self.changed.wait_timeout_while(heard, DEADLINE, |heard| !until(heard)).unwrap();
+        assert!(!timeout.timed_out(), "{what}: only {} hints, {} resyncs", heard.hints.len(), heard.resyncs);
         heard.clone()
     }
 }
@@ -67,10 +60,7 @@ impl Directory for Numbers {
         if users.iter().any(|user| user.0 < 0) {
             return answer(Err(Unavailable));
         }
-        answer(Ok(users
-            .iter()
-            .map(|user| vec![Topic(user.0), Topic(user.0 + 1)])
-            .collect()));
+        answer(Ok(users.iter().map(|user| vec![Topic(user.0), Topic(user.0 + 1)]).collect()));
     }
 }
 
@@ -95,11 +85,7 @@ fn memory(directory: Arc<dyn Directory>) -> Bus {
     let recorder = Arc::new(Recorder::default());
     memory.attach_directory(directory);
     memory.attach_receiver(Arc::clone(&recorder) as _);
-    Bus {
-        publisher: Arc::clone(&memory) as _,
-        asker: memory,
-        recorder,
-    }
+    Bus { publisher: Arc::clone(&memory) as _, asker: memory, recorder }
 }
 
 /// A listener that makes every connection a link, as a broadcast-server does after a `Link` request.
@@ -126,14 +112,7 @@ async fn link_with_keys(
     tokio::spawn(listen(listener, Arc::clone(&links)));
     let publisher = Caller::start(address, caller_key);
     publisher.attach_directory(directory);
-    (
-        Bus {
-            publisher,
-            asker: Arc::clone(&links) as _,
-            recorder,
-        },
-        links,
-    )
+    (Bus { publisher, asker: Arc::clone(&links) as _, recorder }, links)
 }
 
 async fn link(directory: Arc<dyn Directory>) -> Bus {
@@ -142,49 +121,24 @@ async fn link(directory: Arc<dyn Directory>) -> Bus {
 }
 
 fn event(topic: i64, seq: u64) -> Hint {
-    let created = ChatCreated {
-        chat_name: "имя 🌮".into(),
-        is_private: false,
-        by: None,
-        change_ts: 1,
-    };
-    let entry = Entry {
-        chat_id: ChatId(topic),
-        seq,
-        change: Change::Created(created),
-    };
-    Hint::Event(Event {
-        topic: Topic(topic),
-        seq,
-        author: Some(UserId(7)),
-        frame: EventFrame::new(&entry),
-    })
+    let created = ChatCreated { chat_name: "имя 🌮".into(), is_private: false, by: None, change_ts: 1 };
+    let entry = Entry { chat_id: ChatId(topic), seq, change: Change::Created(created) };
+    Hint::Event(Event { topic: Topic(topic), seq, author: Some(UserId(7)), frame: EventFrame::new(&entry) })
 }
 
 async fn ask(bus: &Bus, users: Vec<UserId>) -> Result<Vec<Vec<Topic>>, Unavailable> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    bus.asker
-        .topics_of(users, Box::new(move |topics| sender.send(topics).unwrap()));
-    tokio::time::timeout(DEADLINE, receiver)
-        .await
-        .expect("promise 5: an answer always comes")
-        .unwrap()
+    bus.asker.topics_of(users, Box::new(move |topics| sender.send(topics).unwrap()));
+    tokio::time::timeout(DEADLINE, receiver).await.expect("promise 5: an answer always comes").unwrap()
 }
 
 /// Promises 2 and 3: order, and the announcement that a new receiver may have missed something.
 async fn hints_arrive_in_order(bus: Bus) {
-    bus.recorder
-        .wait("the first announcement", |heard| heard.resyncs > 0);
+    bus.recorder.wait("the first announcement", |heard| heard.resyncs > 0);
     let members: Arc<[UserId]> = (0..1_200).map(UserId).collect();
-    let mut published = vec![Hint::Subscribe(Membership {
-        topic: Topic(1),
-        users: Arc::clone(&members),
-    })];
+    let mut published = vec![Hint::Subscribe(Membership { topic: Topic(1), users: Arc::clone(&members) })];
     published.extend((1..=1_000).map(|seq| event(1, seq)));
-    published.push(Hint::Unsubscribe(Membership {
-        topic: Topic(1),
-        users: members,
-    }));
+    published.push(Hint::Unsubscribe(Membership { topic: Topic(1), users: members }));
     for part in published.chunks(97) {
         bus.publisher.publish(part.to_vec());
     }
@@ -205,16 +159,8 @@ enum Flat {
 fn flatten(hint: &Hint) -> Vec<Flat> {
     match hint {
         Hint::Event(_) => vec![Flat::Event(hint.clone())],
-        Hint::Subscribe(m) => m
-            .users
-            .iter()
-            .map(|user| Flat::Member("in", m.topic, *user))
-            .collect(),
-        Hint::Unsubscribe(m) => m
-            .users
-            .iter()
-            .map(|user| Flat::Member("out", m.topic, *user))
-            .collect(),
+        Hint::Subscribe(m) => m.users.iter().map(|user| Flat::Member("in", m.topic, *user)).collect(),
+        Hint::Unsubscribe(m) => m.users.iter().map(|user| Flat::Member("out", m.topic, *user)).collect(),
     }
 }
 
@@ -228,10 +174,7 @@ async fn questions_are_answered(bus: Bus) {
     for n in 0..300 {
         seen.insert(n, ask(&bus, vec![UserId(n)]).await.unwrap());
     }
-    assert!(
-        seen.iter()
-            .all(|(n, topics)| topics[0] == [Topic(*n), Topic(n + 1)])
-    );
+    assert!(seen.iter().all(|(n, topics)| topics[0] == [Topic(*n), Topic(n + 1)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,19 +202,11 @@ async fn link_questions_are_answered() {
 async fn unattached_buses_answer_unavailable() {
     let recorder = Arc::new(Recorder::default());
     let memory = Memory::new();
-    let bus = Bus {
-        publisher: Arc::clone(&memory) as _,
-        asker: memory,
-        recorder: Arc::clone(&recorder),
-    };
+    let bus = Bus { publisher: Arc::clone(&memory) as _, asker: memory, recorder: Arc::clone(&recorder) };
     assert_eq!(ask(&bus, vec![UserId(1)]).await, Err(Unavailable));
     bus.publisher.publish(vec![event(1, 1)]);
     let links = Links::new(ServiceKey::generate().unwrap());
-    let bus = Bus {
-        publisher: bus.publisher,
-        asker: links,
-        recorder,
-    };
+    let bus = Bus { publisher: bus.publisher, asker: links, recorder };
     assert_eq!(ask(&bus, vec![UserId(1)]).await, Err(Unavailable));
 }
 
@@ -297,9 +232,7 @@ async fn t34_a_wrong_key_opens_no_link() {
     honest.publish(vec![event(2, 1)]);
     bus.recorder.wait("the honest link", |heard| heard.resyncs >= 2);
     honest.publish(vec![event(2, 2)]);
-    let heard = bus
-        .recorder
-        .wait("the honest hint", |heard| heard.hints.contains(&event(2, 2)));
+    let heard = bus.recorder.wait("the honest hint", |heard| heard.hints.contains(&event(2, 2)));
     assert!(!heard.hints.contains(&event(1, 1)));
     assert_eq!(links.count(), 1);
 }
@@ -315,11 +248,8 @@ async fn a_cut_link_is_announced_and_goes_on() {
     first_links.attach_receiver(Arc::clone(&recorder) as _);
     // The first server lives on a runtime of its own, so that dropping it cuts its links at once.
     let std_listener = listener.into_std().unwrap();
-    let first_server = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let first_server =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let key_there = key.clone();
     let recorder_there = Arc::clone(&recorder);
     first_server.spawn(async move {

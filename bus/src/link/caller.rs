@@ -62,11 +62,7 @@ struct Waiting {
 impl Default for Waiting {
     /// A new link has always lost what was published before it.
     fn default() -> Self {
-        Self {
-            hints: VecDeque::new(),
-            bytes: 0,
-            lost: true,
-        }
+        Self { hints: VecDeque::new(), bytes: 0, lost: true }
     }
 }
 
@@ -74,10 +70,7 @@ impl Caller {
     /// Keeps a link to the broadcast-server at `address` (`HOST:PORT`). Needs a tokio runtime.
     pub fn start(address: String, key: ServiceKey) -> Arc<Self> {
         let queue = Arc::new(Queue::default());
-        let caller = Arc::new(Self {
-            queue: Arc::clone(&queue),
-            directory: OnceLock::new(),
-        });
+        let caller = Arc::new(Self { queue: Arc::clone(&queue), directory: OnceLock::new() });
         tokio::spawn(keep(address, key, queue, Arc::downgrade(&caller)));
         caller
     }
@@ -131,10 +124,7 @@ impl Queue {
     fn take(&self) -> (bool, Vec<Hint>) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.bytes = 0;
-        (
-            std::mem::take(&mut waiting.lost),
-            waiting.hints.drain(..).collect(),
-        )
+        (std::mem::take(&mut waiting.lost), waiting.hints.drain(..).collect())
     }
 }
 
@@ -198,9 +188,8 @@ async fn ask<P: serde::Serialize, R: serde::de::DeserializeOwned>(
         connection.write_frames(&frame).await?;
         connection.next_payload().await?.ok_or(LinkError::Closed)
     };
-    let payload = tokio::time::timeout(OPENING_TIMEOUT, exchange)
-        .await
-        .map_err(|_| LinkError::TimedOut)??;
+    let payload =
+        tokio::time::timeout(OPENING_TIMEOUT, exchange).await.map_err(|_| LinkError::TimedOut)??;
     let reply: ServerMessage<'_> = serde_json::from_slice(&payload)?;
     match reply.result {
         Some(result) => Ok(serde_json::from_str(result.get())?),
@@ -258,9 +247,8 @@ async fn answer_questions(
 }
 
 fn answer_frame(id: &RequestId, topics: Result<Vec<Vec<crate::Topic>>, crate::Unavailable>) -> Vec<u8> {
-    let outcome = topics
-        .map_err(|unavailable| CallError::overloaded(unavailable.to_string()))
-        .and_then(|topics| {
+    let outcome =
+        topics.map_err(|unavailable| CallError::overloaded(unavailable.to_string())).and_then(|topics| {
             serde_json::value::to_raw_value(&Topics { topics })
                 .map_err(|error| CallError::new(ErrorCode::InternalError, error.to_string()))
         });
@@ -307,10 +295,7 @@ mod tests {
     use crate::{Membership, Topic};
 
     fn subscribe(topic: i64, users: usize) -> Hint {
-        Hint::Subscribe(Membership {
-            topic: Topic(topic),
-            users: vec![UserId(1); users].into(),
-        })
+        Hint::Subscribe(Membership { topic: Topic(topic), users: vec![UserId(1); users].into() })
     }
 
     #[test]

@@ -50,10 +50,7 @@ impl ServiceKey {
     }
 
     pub(super) fn prove(&self, role: Role, data_server_nonce: &str, broadcast_server_nonce: &str) -> String {
-        hex(&self
-            .mac(role, data_server_nonce, broadcast_server_nonce)
-            .finalize()
-            .into_bytes())
+        hex(&self.mac(role, data_server_nonce, broadcast_server_nonce).finalize().into_bytes())
     }
 
     /// Compares in constant time.
@@ -74,11 +71,7 @@ impl ServiceKey {
             Role::DataServer => b"talko link 1 data-server",
             Role::BroadcastServer => b"talko link 1 broadcast-server",
         };
-        for part in [
-            role,
-            data_server_nonce.as_bytes(),
-            broadcast_server_nonce.as_bytes(),
-        ] {
+        for part in [role, data_server_nonce.as_bytes(), broadcast_server_nonce.as_bytes()] {
             mac.update(part);
             mac.update(&[0]);
         }
@@ -144,10 +137,6 @@ mod tests {
         assert!(!key.is_proven(Role::DataServer, "ab", "", &proof));
         assert!(!key.is_proven(Role::DataServer, "b", "a", &proof));
         assert!(!key.is_proven(Role::DataServer, "a", "b", "00"));
-        assert!(
-            !ServiceKey::generate()
-                .unwrap()
-                .is_proven(Role::DataServer, "a", "b", &proof)
-        );
+        assert!(!ServiceKey::generate().unwrap().is_proven(Role::DataServer, "a", "b", &proof));
     }
 }

@@ -87,11 +87,7 @@ impl Links {
             let _permit = permit;
             decoder.set_limit(FRAME_BYTES_MAX);
             let error = match TcpStream::from_std(stream) {
-                Ok(stream) => {
-                    links
-                        .run(FramedConnection::with_decoder(stream, decoder), &first)
-                        .await
-                }
+                Ok(stream) => links.run(FramedConnection::with_decoder(stream, decoder), &first).await,
                 Err(error) => error.into(),
             };
             match error {
@@ -113,10 +109,7 @@ impl Links {
             return LinkError::Closed;
         };
         let (questions, waiting_questions) = mpsc::channel(QUESTIONS_MAX);
-        let link = Arc::new(Link {
-            questions,
-            pending: Mutex::default(),
-        });
+        let link = Arc::new(Link { questions, pending: Mutex::default() });
         self.lock_open().push(Arc::clone(&link));
         info!("link open");
         receiver.resync();
@@ -128,11 +121,7 @@ impl Links {
             () = sweep(&link) => LinkError::Closed,
         };
         self.lock_open().retain(|open| !Arc::ptr_eq(open, &link));
-        let unanswered: Vec<Answer> = link
-            .lock_pending()
-            .drain()
-            .map(|(_, (_, answer))| answer)
-            .collect();
+        let unanswered: Vec<Answer> = link.lock_pending().drain().map(|(_, (_, answer))| answer).collect();
         unanswered.into_iter().for_each(|answer| answer(Err(Unavailable)));
         error
     }
@@ -146,30 +135,18 @@ impl Links {
         let theirs: ttp::call::Link = read_params(&request)?;
         let mine = nonce().map_err(|_| LinkError::Unproven)?;
         let proof = self.key.prove(Role::BroadcastServer, &theirs.nonce, &mine);
-        let challenge = serde_json::value::to_raw_value(&Challenge {
-            nonce: mine.clone(),
-            proof,
-        })?;
-        connection
-            .write_frames(&reply_frame(&request.id, Ok(&challenge)))
-            .await?;
+        let challenge = serde_json::value::to_raw_value(&Challenge { nonce: mine.clone(), proof })?;
+        connection.write_frames(&reply_frame(&request.id, Ok(&challenge))).await?;
         let second = connection.next_payload().await?.ok_or(LinkError::Closed)?;
         let request = read_request(&second, PROVE)?;
         let prove: Prove = read_params(&request)?;
-        if !self
-            .key
-            .is_proven(Role::DataServer, &theirs.nonce, &mine, &prove.proof)
-        {
+        if !self.key.is_proven(Role::DataServer, &theirs.nonce, &mine, &prove.proof) {
             let error = CallError::new(ErrorCode::Forbidden, LinkError::Unproven.to_string());
-            connection
-                .write_frames(&reply_frame(&request.id, Err(&error)))
-                .await?;
+            connection.write_frames(&reply_frame(&request.id, Err(&error))).await?;
             return Err(LinkError::Unproven);
         }
         let empty = serde_json::value::to_raw_value(&ttp::call::Empty {})?;
-        connection
-            .write_frames(&reply_frame(&request.id, Ok(&empty)))
-            .await?;
+        connection.write_frames(&reply_frame(&request.id, Ok(&empty))).await?;
         Ok(())
     }
 
@@ -185,9 +162,7 @@ impl Directory for Links {
         let link = {
             let open = self.lock_open();
             let turn = id.checked_rem(open.len() as u64).unwrap_or(0);
-            usize::try_from(turn)
-                .ok()
-                .and_then(|turn| open.get(turn).cloned())
+            usize::try_from(turn).ok().and_then(|turn| open.get(turn).cloned())
         };
         match link {
             Some(link) => link.ask(id, users, answer),
@@ -200,8 +175,7 @@ impl Link {
     fn ask(&self, id: u64, users: Vec<UserId>, answer: Answer) {
         let mut frame = Vec::new();
         wire::write(&mut frame, Some(id), TOPICS_OF, &TopicsOf { user_ids: users });
-        self.lock_pending()
-            .insert(id, (clock::now() + ANSWER_TIMEOUT, answer));
+        self.lock_pending().insert(id, (clock::now() + ANSWER_TIMEOUT, answer));
         if self.questions.try_send(frame).is_err() {
             self.answer(id, Err(Unavailable));
         }
@@ -273,12 +247,8 @@ async fn sweep(link: &Link) {
     loop {
         ticks.tick().await;
         let now = clock::now();
-        let late: Vec<u64> = link
-            .lock_pending()
-            .iter()
-            .filter(|(_, (until, _))| *until <= now)
-            .map(|(id, _)| *id)
-            .collect();
+        let late: Vec<u64> =
+            link.lock_pending().iter().filter(|(_, (until, _))| *until <= now).map(|(id, _)| *id).collect();
         for id in late {
             link.answer(id, Err(Unavailable));
         }
@@ -293,7 +263,5 @@ fn read_request<'a>(payload: &'a Bytes, method: &str) -> Result<Request<'a>, Lin
 }
 
 fn read_params<P: serde::de::DeserializeOwned>(request: &Request<'_>) -> Result<P, LinkError> {
-    Ok(serde_json::from_str(
-        request.params.map_or("{}", serde_json::value::RawValue::get),
-    )?)
+    Ok(serde_json::from_str(request.params.map_or("{}", serde_json::value::RawValue::get))?)
 }

@@ -51,20 +51,9 @@ struct PublishOut<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "snake_case")]
 enum HintOut<'a> {
-    Event {
-        topic: Topic,
-        seq: Seq,
-        author: Option<UserId>,
-        entry: &'a RawValue,
-    },
-    Subscribe {
-        topic: Topic,
-        users: &'a [UserId],
-    },
-    Unsubscribe {
-        topic: Topic,
-        users: &'a [UserId],
-    },
+    Event { topic: Topic, seq: Seq, author: Option<UserId>, entry: &'a RawValue },
+    Subscribe { topic: Topic, users: &'a [UserId] },
+    Unsubscribe { topic: Topic, users: &'a [UserId] },
 }
 
 #[derive(Deserialize)]
@@ -75,20 +64,9 @@ struct PublishIn {
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum HintIn {
-    Event {
-        topic: Topic,
-        seq: Seq,
-        author: Option<UserId>,
-        entry: Box<RawValue>,
-    },
-    Subscribe {
-        topic: Topic,
-        users: Vec<UserId>,
-    },
-    Unsubscribe {
-        topic: Topic,
-        users: Vec<UserId>,
-    },
+    Event { topic: Topic, seq: Seq, author: Option<UserId>, entry: Box<RawValue> },
+    Subscribe { topic: Topic, users: Vec<UserId> },
+    Unsubscribe { topic: Topic, users: Vec<UserId> },
 }
 
 /// Appends one notification or request as a frame.
@@ -117,9 +95,7 @@ pub(super) fn write_hints(out: &mut Vec<u8>, hints: &[Hint]) {
                 entry: event.frame.params(),
             }),
             Hint::Subscribe(Membership { topic, users }) => publish.hints.extend(
-                users
-                    .chunks(USERS_PER_QUESTION_MAX)
-                    .map(|users| HintOut::Subscribe { topic: *topic, users }),
+                users.chunks(USERS_PER_QUESTION_MAX).map(|users| HintOut::Subscribe { topic: *topic, users }),
             ),
             Hint::Unsubscribe(Membership { topic, users }) => publish.hints.extend(
                 users
@@ -145,25 +121,11 @@ pub(super) fn size_of_hint(hint: &Hint) -> usize {
 pub(super) fn read_hints(params: &RawValue) -> Result<Vec<Hint>, serde_json::Error> {
     let publish: PublishIn = serde_json::from_str(params.get())?;
     let hints = publish.hints.into_iter().map(|hint| match hint {
-        HintIn::Event {
-            topic,
-            seq,
-            author,
-            entry,
-        } => Hint::Event(Event {
-            topic,
-            seq,
-            author,
-            frame: EventFrame::from_params(&entry),
-        }),
-        HintIn::Subscribe { topic, users } => Hint::Subscribe(Membership {
-            topic,
-            users: users.into(),
-        }),
-        HintIn::Unsubscribe { topic, users } => Hint::Unsubscribe(Membership {
-            topic,
-            users: users.into(),
-        }),
+        HintIn::Event { topic, seq, author, entry } => {
+            Hint::Event(Event { topic, seq, author, frame: EventFrame::from_params(&entry) })
+        }
+        HintIn::Subscribe { topic, users } => Hint::Subscribe(Membership { topic, users: users.into() }),
+        HintIn::Unsubscribe { topic, users } => Hint::Unsubscribe(Membership { topic, users: users.into() }),
     });
     Ok(hints.collect())
 }
