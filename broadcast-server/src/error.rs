@@ -11,6 +11,9 @@ pub enum Error {
         "{0} can be reached from other machines; a server that trusts user numbers listens on loopback only"
     )]
     NotLoopback(SocketAddr),
+    /// A shard ended, and every connection that it had or would have got with it.
+    #[error("a shard ended; the log says why")]
+    ShardEnded,
     /// The operating system refused something.
     #[error("{what}: {source}")]
     Io {

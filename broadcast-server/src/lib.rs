@@ -35,5 +35,4 @@ mod stats;
 pub use config::Config;
 pub use error::Error;
 pub use server::{Server, StatsReader};
-pub use shared::LinkAcceptor;
 pub use stats::Stats;

@@ -7,8 +7,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bus::Directory;
+use bus::link::LinkAcceptor;
 use mio::{Poll, Waker};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
@@ -20,17 +22,29 @@ use crate::error::Error;
 use crate::hub::{Hub, Mailbox, NewConnection};
 use crate::places::Places;
 use crate::shard::{MAILBOX, Shard};
-use crate::shared::{LinkAcceptor, Shared};
+use crate::shared::Shared;
 use crate::stats::{ShardStats, Stats};
 
 /// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
 /// the shutdown of [`Server::serve`].
 pub struct Server {
     hub: Arc<Hub>,
+    links: Option<Arc<dyn LinkAcceptor>>,
     stats: StatsReader,
     counters: Arc<ServeCounters>,
     limits: ServeLimits,
     threads: Vec<JoinHandle<()>>,
+    /// Notified when a shard's thread ends.
+    shard_ended: Arc<Notify>,
+}
+
+/// Tells the server that a shard's thread ends, by a panic too.
+struct EndOfShard(Arc<Notify>);
+
+impl Drop for EndOfShard {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
 }
 
 /// Reads a server's figures, also while the server itself is busy in [`Server::serve`].
@@ -76,6 +90,7 @@ impl Server {
         let shards = parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect();
         let mut server = Self {
             hub: Arc::clone(&hub),
+            links: links.clone(),
             stats: StatsReader { shards },
             counters: Arc::default(),
             limits: ServeLimits {
@@ -83,6 +98,7 @@ impl Server {
                 drain_timeout: Duration::from_millis(config.drain_timeout_ms),
             },
             threads: Vec::new(),
+            shard_ended: Arc::default(),
         };
         let shared = Arc::new(Shared {
             places: Places::new(config.streams_per_user_max),
@@ -93,9 +109,14 @@ impl Server {
         });
         for (index, (poll, inbox, stats)) in parts.into_iter().enumerate() {
             let shard = Shard::new(Arc::clone(&shared), poll, inbox, stats);
+            let end = EndOfShard(Arc::clone(&server.shard_ended));
+            let life = move || {
+                let _end = end;
+                shard.run();
+            };
             let thread = std::thread::Builder::new()
                 .name(format!("shard-{index}"))
-                .spawn(move || shard.run())
+                .spawn(life)
                 .map_err(Error::io("a shard's thread could not be started"))?;
             server.threads.push(thread);
         }
@@ -121,7 +142,7 @@ impl Server {
     /// drain time. Returns how many connections were cut at its end.
     ///
     /// # Errors
-    /// [`Error::NotLoopback`], and that the listener is of no use.
+    /// [`Error::NotLoopback`], that the listener is of no use, and [`Error::ShardEnded`], after a drain.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -132,19 +153,26 @@ impl Server {
             return Err(Error::NotLoopback(address));
         }
         info!(%address, shards = self.threads.len(), "broadcast-server serves");
-        let left = serve(
-            listener,
-            self.limits,
-            Arc::clone(&self.counters),
-            shutdown,
-            |accepted| hand_over(&self.hub, accepted),
-            || self.hub.drain(),
-        )
-        .await;
+        let mut is_broken = false;
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                // No shard ends before it is told to.
+                () = self.shard_ended.notified() => is_broken = true,
+            }
+        };
+        let drain = || {
+            self.hub.drain();
+            if let Some(links) = &self.links {
+                links.close();
+            }
+        };
+        let hand_over = |accepted| hand_over(&self.hub, accepted);
+        let left = serve(listener, self.limits, Arc::clone(&self.counters), stop, hand_over, drain).await;
         // Joining the shards' threads may take as long as their last turn.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
         info!(%address, left, "broadcast-server ended");
-        Ok(left)
+        if is_broken { Err(Error::ShardEnded) } else { Ok(left) }
     }
 }
 

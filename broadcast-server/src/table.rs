@@ -75,6 +75,15 @@ impl Person {
     }
 }
 
+/// What an answer of the directory changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Learned {
+    /// Streams that waited for it, and are live now.
+    pub(crate) opened: Vec<StreamKey>,
+    /// Streams that were live before and hear of a topic only now. Entries of it may have passed them by.
+    pub(crate) behind: Vec<StreamKey>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
@@ -144,10 +153,10 @@ impl Table {
     }
 
     /// Takes the directory's answer about one person, corrects what their live streams hear, and opens the streams
-    /// that waited: these are returned.
-    pub(crate) fn learn(&mut self, user: UserId, number: u64, mut topics: Vec<Topic>) -> Vec<StreamKey> {
+    /// that waited.
+    pub(crate) fn learn(&mut self, user: UserId, number: u64, mut topics: Vec<Topic>) -> Learned {
         let Some((person, question)) = self.asked(user, number) else {
-            return Vec::new();
+            return Learned::default();
         };
         topics.retain(|topic| question.changes.get(topic) != Some(&false));
         let begun = question.changes.iter().filter(|(_, hears)| **hears);
@@ -164,13 +173,16 @@ impl Table {
         for topic in before.iter().filter(|topic| topics.binary_search(topic).is_err()) {
             self.silence(*topic, &live);
         }
+        let mut is_behind = false;
         for topic in &topics {
             let is_new = before.binary_search(topic).is_err();
+            is_behind |= is_new;
             self.tell(*topic, if is_new { &live } else { &[] });
             self.tell(*topic, &opened);
         }
         self.streams += opened.len();
-        opened.into_iter().map(|member| member.key).collect()
+        let keys = |members: Vec<Member>| members.into_iter().map(|member| member.key).collect();
+        Learned { opened: keys(opened), behind: if is_behind { keys(live) } else { Vec::new() } }
     }
 
     /// The directory did not answer about this person. The streams that waited are given back and forgotten;

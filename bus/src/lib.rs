@@ -30,7 +30,9 @@ pub mod link;
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// People in one question to the directory, and in one membership hint on a link.
-pub const USERS_PER_QUESTION_MAX: usize = 500;
+///
+/// Few enough that the answer about people with thousands of topics each fits a frame of a link.
+pub const USERS_PER_QUESTION_MAX: usize = 50;
 
 /// What streams listen to: an opaque number. Which chats it stands for is the data-server's business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]

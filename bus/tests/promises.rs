@@ -6,9 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use bus::link::{Caller, Links, ServiceKey};
+use bus::link::{Caller, LinkAcceptor, Links, ServiceKey};
 use bus::memory::Memory;
-use bus::{Answer, Directory, Event, Hint, Membership, Publisher, Receiver, Topic, Unavailable};
+use bus::{
+    Answer, Directory, Event, Hint, Membership, Publisher, Receiver, Topic, USERS_PER_QUESTION_MAX,
+    Unavailable,
+};
 use tokio::net::TcpListener;
 use ttp::event::EventFrame;
 use ttp::limits::FRAME_BYTES_MAX;
@@ -28,6 +31,8 @@ struct Recorder {
 struct Heard {
     hints: Vec<Hint>,
     resyncs: usize,
+    /// How many announcements came before the first hint.
+    resyncs_before_hints: Option<usize>,
 }
 
 impl Recorder {
@@ -42,7 +47,11 @@ impl Recorder {
 
 impl Receiver for Recorder {
     fn receive(&self, hints: Vec<Hint>) {
-        self.heard.lock().unwrap().hints.extend(hints);
+        let mut heard = self.heard.lock().unwrap();
+        let resyncs = heard.resyncs;
+        heard.resyncs_before_hints.get_or_insert(resyncs);
+        heard.hints.extend(hints);
+        drop(heard);
         self.changed.notify_all();
     }
 
@@ -94,7 +103,7 @@ async fn listen(listener: TcpListener, links: Arc<Links>) {
         let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX);
         if let Ok(Some(first)) = connection.next_payload().await {
             let (stream, decoder) = connection.into_parts();
-            links.accept(stream.into_std().unwrap(), decoder, first, ());
+            Arc::clone(&links).accept(stream.into_std().unwrap(), decoder, first, Box::new(()));
         }
     }
 }
@@ -237,40 +246,91 @@ async fn t34_a_wrong_key_opens_no_link() {
     assert_eq!(links.count(), 1);
 }
 
-/// Promise 3: after a cut link comes back, the loss is announced before anything new.
+/// Promise 3: a cut is announced at once, also if the link never comes back; when it does, the loss is announced
+/// before anything new.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_link_is_announced_and_goes_on() {
     let key = ServiceKey::generate().unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    let (before, after) = (Arc::new(Recorder::default()), Arc::new(Recorder::default()));
     let first_links = Links::new(key.clone());
-    let recorder = Arc::new(Recorder::default());
-    first_links.attach_receiver(Arc::clone(&recorder) as _);
-    // The first server lives on a runtime of its own, so that dropping it cuts its links at once.
-    let std_listener = listener.into_std().unwrap();
-    let first_server =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let key_there = key.clone();
-    let recorder_there = Arc::clone(&recorder);
-    first_server.spawn(async move {
-        let links = Links::new(key_there);
-        links.attach_receiver(recorder_there);
-        listen(TcpListener::from_std(std_listener).unwrap(), links).await;
-    });
+    first_links.attach_receiver(Arc::clone(&before) as _);
+    let listening = tokio::spawn(listen(listener, Arc::clone(&first_links)));
     let publisher = Caller::start(address.to_string(), key.clone());
     // Accepting a link is announced by the server, and a new caller announces that it may have lost something.
-    let before = recorder.wait("the first link", |heard| heard.resyncs >= 2);
-    first_server.shutdown_background();
-    let listener = loop {
-        match TcpListener::bind(address).await {
-            Ok(listener) => break listener,
-            Err(_) => tokio::task::yield_now().await,
+    before.wait("the first link", |heard| heard.resyncs == 2);
+    listening.abort();
+    assert!(listening.await.unwrap_err().is_cancelled());
+    first_links.close();
+    before.wait("the announcement of the cut", |heard| heard.resyncs == 3);
+    publisher.publish(vec![event(1, 1)]);
+
+    let links = Links::new(key);
+    links.attach_receiver(Arc::clone(&after) as _);
+    let rebinding = async {
+        loop {
+            match TcpListener::bind(address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
         }
     };
-    let links = Links::new(key);
+    let listener = tokio::time::timeout(DEADLINE, rebinding).await.expect("the address is free again");
+    tokio::spawn(listen(listener, links));
+    publisher.publish(vec![event(1, 2)]);
+    after.wait("the second link", |heard| heard.resyncs == 2);
+    publisher.publish(vec![event(1, 3)]);
+    let heard = after.wait("a hint after the cut", |heard| heard.hints.contains(&event(1, 3)));
+    assert_eq!(heard.resyncs_before_hints, Some(2), "both announcements come first");
+    let published: Vec<Hint> = (1..=3).map(|seq| event(1, seq)).collect();
+    assert!(published.ends_with(&heard.hints), "lost from the front, never reordered: {:?}", heard.hints);
+}
+
+/// Knows that everybody hears five thousand topics.
+struct Popular;
+
+impl Directory for Popular {
+    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+        let topics: Vec<Topic> = (1_000_000..1_005_000).map(Topic).collect();
+        answer(Ok(vec![topics; users.len()]));
+    }
+}
+
+/// Promise 5 for people in very many chats: long answers pass, and the link stays open.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_answers_pass_a_link() {
+    let bus = link(Arc::new(Popular)).await;
+    bus.recorder.wait("the link is up", |heard| heard.resyncs == 2);
+    let users: Vec<UserId> = (0..1_200).map(UserId).collect();
+    for users in users.chunks(USERS_PER_QUESTION_MAX) {
+        let topics = ask(&bus, users.to_vec()).await.unwrap();
+        assert_eq!(topics.iter().map(Vec::len).collect::<Vec<_>>(), vec![5_000; users.len()]);
+    }
+    bus.publisher.publish(vec![event(1, 1)]);
+    let heard = bus.recorder.wait("a hint", |heard| !heard.hints.is_empty());
+    assert_eq!(heard.resyncs, 2, "the link was never cut");
+}
+
+/// What was published before a flush arrives, though the publisher's process ends right after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flush_loses_nothing() {
+    let key = ServiceKey::generate().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let recorder = Arc::new(Recorder::default());
+    let links = Links::new(key.clone());
     links.attach_receiver(Arc::clone(&recorder) as _);
     tokio::spawn(listen(listener, links));
-    recorder.wait("the announcement", |heard| heard.resyncs > before.resyncs);
-    publisher.publish(vec![event(1, 1)]);
-    recorder.wait("a hint after the cut", |heard| heard.hints.contains(&event(1, 1)));
+    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let guard = process.enter();
+    let publisher = Caller::start(address.to_string(), key);
+    drop(guard);
+    recorder.wait("the link is up", |heard| heard.resyncs == 2);
+    let published: Vec<Hint> = (1..=20_000).map(|seq| event(1, seq)).collect();
+    publisher.publish(published.clone());
+    publisher.flush().await;
+    process.shutdown_background();
+    let heard = recorder.wait("the end of the link", |heard| heard.resyncs == 3);
+    assert_eq!(heard.hints.len(), published.len());
 }

@@ -128,8 +128,8 @@ impl Client {
         self.call(GetChats { user_id: None, messages_max, before }).await
     }
 
-    /// Creates a chat of the person and others; with one other and without a name, finds or creates the private
-    /// chat of the two. Sent until the outcome is definite, as [`Client::insert_message`] is.
+    /// Creates a chat of the person and others; with one other, finds or creates the private chat of the two,
+    /// whatever name is given. Sent until the outcome is definite, as [`Client::insert_message`] is.
     ///
     /// # Errors
     /// As [`Client::insert_message`].

@@ -8,6 +8,7 @@ use tokio::net::TcpStream;
 use ttp::call::{Call, Hello, Welcome};
 use ttp::event::{Push, read_push};
 use ttp::frame::encode_with;
+use ttp::limits::BATCH_REPLY_BYTES_MAX;
 use ttp::net::connection::FramedConnection;
 use ttp::net::{address, socket};
 use ttp::rpc;
@@ -17,7 +18,7 @@ use crate::options::Options;
 use crate::pending::{self, Pending};
 
 /// Longest payload taken from a server: its longest batch of replies, with a little room.
-const PAYLOAD_BYTES_MAX: usize = 16 * 1024 * 1024 + 64 * 1024;
+const PAYLOAD_BYTES_MAX: usize = BATCH_REPLY_BYTES_MAX + 64 * 1024;
 
 /// A connection to a server, framed.
 pub(crate) type Link = FramedConnection<TcpStream>;

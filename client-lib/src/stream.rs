@@ -42,6 +42,9 @@ const EVENTS_MAX: usize = 256;
 /// Distance of our heartbeats on a stream.
 const PING_INTERVAL: Duration = Duration::from_secs(30);
 
+/// Times that a temporary failure of one page is borne before the stream begins anew.
+const SYNC_ATTEMPTS_MAX: u32 = 5;
+
 /// Silence after which the server is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_millis(STREAM_SILENCE_MAX_MS);
 
@@ -247,11 +250,22 @@ impl Follower<'_> {
         Ok(link)
     }
 
-    /// Fetches page by page what is newer than the position.
+    /// Fetches page by page what is newer than the position. A data-server that is busy or away for a moment is asked
+    /// again: the stream may be well, and giving it up would only bring more questions.
     async fn sync(&mut self) -> Result<(), Error> {
+        let options = &self.session.profile.options;
+        let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
         loop {
             let question = self.resume.question();
-            let reply = self.session.call(&question, self.session.profile.options.call_timeout).await?;
+            let reply = match self.session.call(&question, options.call_timeout).await {
+                Err(error) if error.is_temporary() && backoff.attempts() < SYNC_ATTEMPTS_MAX => {
+                    let advice = error.retry_after().unwrap_or_default();
+                    sleep(backoff.next_wait(random()) + advice).await;
+                    continue;
+                }
+                answered => answered?,
+            };
+            backoff.reset();
             let more = reply.more;
             for step in self.resume.apply(reply)? {
                 self.give_step(step).await;

@@ -16,11 +16,11 @@ pub struct Config {
     pub connections_max: usize,
     /// Time for pending calls after the shutdown began.
     pub drain_timeout: Duration,
-    /// Time for a peer to complete its first frame, and any frame that it has begun.
+    /// Time for a peer to complete its first frame and any frame that it has begun, and to take some of its replies.
     pub opening_timeout: Duration,
-    /// Time without a frame, or without a reply being read, after which a connection is closed.
+    /// Time without a frame after which a connection is closed.
     pub idle_timeout: Duration,
-    /// Threads that answer questions to the store.
+    /// Threads that answer questions to the store, at least two: one of them is for short questions alone.
     pub reader_threads: usize,
 }
 

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
-use ttp::call::DataCall;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
+use ttp::call::{DataCall, Dialect};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Exchange, Slot, refusal_frame};
 use ttp::frame::{Decoder, FrameError};
-use ttp::limits::{FRAME_BYTES_MAX, OUTLET_BYTES_MAX};
+use ttp::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_VERSION_1, OUTLET_BYTES_MAX, PAGE_BYTES_MAX};
 use ttp::net::clock;
 
 use crate::calls::{self, Completed, ReplyTo, Service, Session, Weight};
@@ -30,6 +30,12 @@ const READ_BYTES: (usize, usize) = (1024, 16 * 1024);
 
 /// Calls with long replies that are with the store at one time. Further ones wait for their turn.
 const PAGES_IN_FLIGHT_MAX: usize = 4;
+
+/// The same of a version 1 peer, whose replies are the longest.
+const PAGES_IN_FLIGHT_MAX_VERSION_1: usize = 1;
+
+/// What a reply of version 1 counts in pages of version 2: it may be that much longer.
+const PAGES_OF_VERSION_1_REPLY: u32 = (FRAME_BYTES_MAX_VERSION_1 / PAGE_BYTES_MAX) as u32;
 
 /// How long a peer may take to read why the connection ends.
 const LINGER: Duration = Duration::from_millis(250);
@@ -69,9 +75,9 @@ pub(crate) enum End {
 /// How long a connection may take for what.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
-    /// For the first frame, and for the rest of any frame.
+    /// For the first frame, for the rest of any frame, and for taking some of the replies that wait.
     pub(crate) opening: Duration,
-    /// Between frames, and for reading replies.
+    /// Between frames.
     pub(crate) idle: Duration,
 }
 
@@ -157,6 +163,8 @@ struct Life {
     exchange: Exchange,
     waiting: VecDeque<Waiting>,
     pages_in_flight: usize,
+    /// One for each long reply that is under way, until nothing is.
+    places: Vec<OwnedSemaphorePermit>,
     barrier_in_flight: bool,
     decoder: Decoder,
     read_bytes: usize,
@@ -166,6 +174,10 @@ struct Life {
     /// When the frame that the peer is sending began. The first one began when the connection did.
     frame_begun: Option<Instant>,
     last_progress: Instant,
+    /// When the socket took bytes last, or was given the first ones.
+    last_written: Instant,
+    /// Whether the peer was listened to at the last look.
+    listened: bool,
     finishing: Option<End>,
 }
 
@@ -184,6 +196,7 @@ impl Life {
             exchange: Exchange::default(),
             waiting: VecDeque::new(),
             pages_in_flight: 0,
+            places: Vec::new(),
             barrier_in_flight: false,
             decoder: Decoder::new(FRAME_BYTES_MAX),
             read_bytes: READ_BYTES.0,
@@ -191,6 +204,8 @@ impl Life {
             sending: Bytes::new(),
             frame_begun: Some(now),
             last_progress: now,
+            last_written: now,
+            listened: true,
             finishing: None,
         }
     }
@@ -243,13 +258,17 @@ impl Life {
     /// Starts calls in their order, as far as they need not wait for others or for the peer to read.
     fn start_waiting(&mut self) {
         while let Some(next) = self.waiting.front() {
-            let pages_full = self.pages_in_flight == PAGES_IN_FLIGHT_MAX || self.is_choked();
+            let pages_full = self.pages_in_flight >= self.pages_max() || self.is_choked();
             if self.barrier_in_flight || (next.weight == Weight::Page && pages_full) {
                 return;
             }
-            let Some(Waiting { slot, weight, call }) = self.waiting.pop_front() else {
+            let Some(Waiting { slot, mut weight, mut call }) = self.waiting.pop_front() else {
                 return;
             };
+            if weight == Weight::Page && !self.has_place() {
+                weight = Weight::Light;
+                call = Err(CallError::overloaded("too many long replies are under way"));
+            }
             self.pages_in_flight += usize::from(weight == Weight::Page);
             self.barrier_in_flight = weight == Weight::Barrier;
             let to = ReplyTo { slot, connection: self.completed.clone(), weight };
@@ -258,6 +277,26 @@ impl Life {
                 Err(error) => calls::refuse(&mut self.session, error, to),
             }
         }
+    }
+
+    fn pages_max(&self) -> usize {
+        match self.session.dialect {
+            Dialect::Version1 => PAGES_IN_FLIGHT_MAX_VERSION_1,
+            Dialect::Version2 => PAGES_IN_FLIGHT_MAX,
+        }
+    }
+
+    /// Whether there is a place for one more long reply. A place that was taken is used again until it is given back:
+    /// what waits here besides the pages in flight is bounded by [`OUTLET_BYTES_MAX`].
+    fn has_place(&mut self) -> bool {
+        if self.places.len() <= self.pages_in_flight {
+            let pages = match self.session.dialect {
+                Dialect::Version1 => PAGES_OF_VERSION_1_REPLY,
+                Dialect::Version2 => 1,
+            };
+            self.places.extend(Arc::clone(&self.service.long_replies).try_acquire_many_owned(pages));
+        }
+        self.places.len() > self.pages_in_flight
     }
 
     /// Takes an answer.
@@ -275,6 +314,7 @@ impl Life {
     fn sent(&mut self, bytes: usize) {
         self.sending.advance(bytes);
         self.last_progress = clock::now();
+        self.last_written = self.last_progress;
         self.start_waiting();
     }
 
@@ -295,8 +335,18 @@ impl Life {
     fn prepare_buffers(&mut self) {
         if self.sending.is_empty() && !self.fresh.is_empty() {
             self.sending = std::mem::take(&mut self.fresh).into();
+            self.last_written = clock::now();
         }
-        if self.listens() {
+        if self.exchange.in_flight() == 0 && !self.has_unsent() {
+            self.places.clear();
+        }
+        let listens = self.listens();
+        if listens && !self.listened {
+            // The peer could not go on with its frame while it was not listened to.
+            self.frame_begun = self.frame_begun.map(|_| clock::now());
+        }
+        self.listened = listens;
+        if listens {
             self.decoder.buffer().reserve(self.read_bytes);
         }
     }
@@ -317,8 +367,11 @@ impl Life {
     /// When patience ends, unless it is the store that the connection waits for.
     fn deadline(&self) -> Option<Instant> {
         let frame = self.frame_begun.filter(|_| self.listens()).map(|begun| begun + self.patience.opening);
-        let waits_for_peer = self.exchange.in_flight() == 0 || self.has_unsent();
-        let idle = waits_for_peer.then_some(self.last_progress + self.patience.idle);
+        let idle = if self.has_unsent() {
+            Some(self.last_written + self.patience.opening)
+        } else {
+            (self.exchange.in_flight() == 0).then_some(self.last_progress + self.patience.idle)
+        };
         match (frame, idle) {
             (Some(frame), Some(idle)) => Some(frame.min(idle)),
             (frame, idle) => frame.or(idle),

@@ -17,3 +17,4 @@ pub mod store;
 pub use config::Config;
 pub use error::Error;
 pub use server::Server;
+pub use store::sqlite::epoch_of;

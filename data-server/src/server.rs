@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bus::{Directory, Publisher};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, info, info_span, warn};
 use ttp::net::address::is_loopback;
 use ttp::net::clock;
 use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
 
 use crate::audience::Audience;
-use crate::calls::Service;
+use crate::calls::{LONG_REPLIES_MAX, Service};
 use crate::config::Config;
 use crate::connection::{self, Patience, Phase};
 use crate::error::Error;
@@ -40,7 +40,8 @@ impl Server {
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
         let store: Arc<dyn Store> = Arc::new(store);
         let broadcast_address = config.broadcast_address.clone();
-        let service = Arc::new(Service { store, broadcast_address });
+        let long_replies = Arc::new(Semaphore::new(LONG_REPLIES_MAX));
+        let service = Arc::new(Service { store, broadcast_address, long_replies });
         Ok(Self { config, service, counters: Arc::default() })
     }
 

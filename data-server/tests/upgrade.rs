@@ -246,3 +246,27 @@ fn t27_a_damaged_file_is_left_as_it_is() {
     assert_eq!(std::fs::read(&house.path).unwrap(), bytes);
     assert!(!house.backup("").exists());
 }
+
+/// Texts that nothing checked in 2020 do not make a chat unreadable, and are kept as they were beside it.
+#[test]
+fn t27_unreadable_texts_are_made_readable() {
+    let long = "ж".repeat(50_000);
+    let house = House::with_2020_file(
+        "",
+        &format!(
+            "INSERT INTO Users VALUES (1, 'Ada');
+             INSERT INTO Chats (chat_id, chat_name) VALUES (1, CAST(x'61ff62' AS TEXT));
+             INSERT INTO Participants (chat_id, user_id) VALUES (1, 1);
+             INSERT INTO Messages (chat_id, user_id, message_text, message_ts) VALUES
+                 (1, 1, CAST(x'd0bfff' AS TEXT), 1), (1, 1, '{long}', 2), (1, 1, 'fine', 3);"
+        ),
+    );
+    let store = house.open().unwrap();
+    let texts = texts(&store, ChatId(1));
+    assert_eq!((texts[0].as_str(), texts[2].as_str()), ("п\u{fffd}", "fine"));
+    assert!(texts[1].len() <= 64 * 1024 && long.starts_with(&texts[1]) && texts[1].len() > 65_000);
+    assert_eq!(chats(&store, UserId(1))[0].chat_name, "a\u{fffd}b");
+    let left_over = rows(&house.path, "SELECT table_name || row_json FROM Leftovers ORDER BY 1");
+    assert_eq!(left_over.len(), 3);
+    assert!(left_over[0].contains("X'61FF62'") && left_over[1].contains("X'D0BFFF'"), "{left_over:?}");
+}

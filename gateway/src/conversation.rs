@@ -18,7 +18,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, info};
@@ -28,9 +28,10 @@ use ttp::frame::{encode, encode_with};
 use ttp::limits::FRAME_BYTES_MAX;
 use ttp::net::connection::FrameReader;
 use ttp::net::serve::Permit;
-use ttp::rpc::{self, Incoming, RequestId};
+use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
 use crate::config::Config;
+use crate::post::Expected;
 use crate::server::Shared;
 use crate::upstream::{Failure, REPLY_BYTES_MAX, Upstream};
 
@@ -81,10 +82,16 @@ async fn converse(socket: WebSocket, shared: Shared) -> End {
     let Shared { config, mut stopping } = shared;
     let (mut sink, mut stream) = socket.split();
     let (outgoing, queue) = mpsc::channel(1);
+    let unanswered = watch::Sender::new(0);
+    let stopped = async {
+        let _ = stopping.wait_for(|&stops| stops).await;
+        let patience = config.drain_timeout.saturating_sub(LINGER);
+        let _ = timeout(patience, unanswered.subscribe().wait_for(|&count| count == 0)).await;
+    };
     let end = tokio::select! {
-        end = hear(&mut stream, Speaker::new(&config, outgoing)) => end,
-        end = tell(&mut sink, queue, config.idle_timeout) => end,
-        _ = stopping.wait_for(|&stops| stops) => End::Close(CloseCode::GoingAway, "the gateway is stopping"),
+        end = hear(&mut stream, Speaker::new(&config, outgoing, &unanswered)) => end,
+        end = tell(&mut sink, queue, config.idle_timeout, &unanswered) => end,
+        () = stopped => End::Close(CloseCode::GoingAway, "the gateway is stopping"),
     };
     if let End::Close(code, reason) = end {
         let farewell = CloseFrame { code: code.number(), reason: reason.into() };
@@ -130,24 +137,36 @@ async fn tell(
     sink: &mut SplitSink<WebSocket, Message>,
     mut queue: mpsc::Receiver<Outgoing>,
     patience: Duration,
+    unanswered: &watch::Sender<usize>,
 ) -> End {
     let mut pings = tokio::time::interval(patience / 3);
     // A peer that has just come is alive.
     pings.reset();
     loop {
+        let mut is_answer = false;
         let message = tokio::select! {
             Some(outgoing) = queue.recv() => match outgoing {
-                Ok(text) => Message::Text(text),
+                Ok(text) => {
+                    is_answer = *unanswered.borrow() > 0 && is_reply(&text);
+                    Message::Text(text)
+                }
                 Err(end) => return end,
             },
             _ = pings.tick() => Message::Ping(Bytes::new()),
         };
         match timeout(patience, sink.send(message)).await {
+            Ok(Ok(())) if is_answer => unanswered.send_modify(|count| *count = count.saturating_sub(1)),
             Ok(Ok(())) => {}
             Ok(Err(_)) => return End::Lost,
             Err(_) => return End::Close(CloseCode::Slow, "a message was not taken in time"),
         }
     }
+}
+
+/// Whether a payload answers a request; otherwise it is a push.
+fn is_reply(payload: &str) -> bool {
+    payload.starts_with('[')
+        || serde_json::from_str::<ServerMessage<'_>>(payload).is_ok_and(|message| message.id.is_some())
 }
 
 /// A payload for the peer, or the end of it all.
@@ -164,6 +183,8 @@ enum Side {
 struct Speaker<'a> {
     config: &'a Config,
     outgoing: mpsc::Sender<Outgoing>,
+    /// Payloads whose answer the peer has not been told yet.
+    unanswered: &'a watch::Sender<usize>,
     /// The peer's, as far as its Hello is known.
     dialect: Dialect,
     /// To the data-server and to the broadcast-server, once something was said to them.
@@ -172,15 +193,23 @@ struct Speaker<'a> {
 }
 
 impl<'a> Speaker<'a> {
-    fn new(config: &'a Config, outgoing: mpsc::Sender<Outgoing>) -> Self {
+    fn new(
+        config: &'a Config,
+        outgoing: mpsc::Sender<Outgoing>,
+        unanswered: &'a watch::Sender<usize>,
+    ) -> Self {
         let (writers, pumps) = ([None, None], JoinSet::new());
-        Self { config, outgoing, dialect: Dialect::default(), writers, pumps }
+        Self { config, outgoing, unanswered, dialect: Dialect::default(), writers, pumps }
     }
 
     /// Says a payload to the server that its method belongs to. Batches, and what is no request, are the
     /// data-server's.
     async fn speak(&mut self, text: &str) -> Result<(), End> {
-        let Incoming::Single(Ok(request)) = rpc::parse(text.as_bytes()) else {
+        let payload = rpc::parse(text.as_bytes());
+        if matches!(Expected::of(&payload), Expected::Reply(_)) {
+            self.unanswered.send_modify(|count| *count += 1);
+        }
+        let Incoming::Single(Ok(request)) = payload else {
             return self.say(Side::Data, text, &RequestId::Null).await;
         };
         let method = &*request.method;

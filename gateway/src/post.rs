@@ -1,10 +1,11 @@
 //! `POST /rpc`: one payload in, one payload out.
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use futures_util::StreamExt;
 use tracing::info;
 use ttp::call::Dialect;
 use ttp::code::{CallError, ErrorCode};
@@ -33,17 +34,23 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         }
     };
     let config = &shared.config;
+    if request.body().size_hint().lower() > FRAME_BYTES_MAX as u64 {
+        // Who were cut off while sending might not see the answer: for a while the body is read and thrown away.
+        let mut body = request.into_body().into_data_stream();
+        let reading = async move { while let Some(Ok(_)) = body.next().await {} };
+        tokio::spawn(tokio::time::timeout(config.opening_timeout, reading));
+        return too_large();
+    }
     let body = Bytes::from_request(request, &());
     let payload = match tokio::time::timeout(config.opening_timeout, body).await {
         Ok(Ok(payload)) => payload,
         Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            let message = format!("a payload holds at most {FRAME_BYTES_MAX} bytes");
-            return refused(&CallError::new(ErrorCode::TooLarge, message));
+            return too_large();
         }
         Ok(Err(rejection)) => return rejection.into_response(),
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
-    let expected = Expected::of(&payload);
+    let expected = Expected::of(&rpc::parse(&payload));
     let asked = upstream::ask(config.data_address, dialect, &payload, config.upstream_timeout).await;
     let failure = match (asked, &expected) {
         (Ok(Some(reply)), _) => return answered(reply),
@@ -57,12 +64,18 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         Failure::Refused(_) => status_of(error.code),
         Failure::Unreachable(_) | Failure::Lost => StatusCode::BAD_GATEWAY,
         Failure::Late => StatusCode::GATEWAY_TIMEOUT,
+        Failure::TooLong => status_of(error.code),
     };
     let id = match expected {
         Expected::Reply(id) => id,
         Expected::Nothing => RequestId::Null,
     };
     refused_with(status, &id, &error)
+}
+
+fn too_large() -> Response {
+    let message = format!("a payload holds at most {FRAME_BYTES_MAX} bytes");
+    refused(&CallError::new(ErrorCode::TooLarge, message))
 }
 
 /// A page of another site cannot send this type without asking the gateway first, which never allows it.
@@ -73,7 +86,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// What a payload asks for.
-enum Expected {
+pub(crate) enum Expected {
     /// A reply; if the gateway makes it, with this id.
     Reply(RequestId),
     /// Notifications alone get none.
@@ -81,14 +94,14 @@ enum Expected {
 }
 
 impl Expected {
-    fn of(payload: &[u8]) -> Self {
+    pub(crate) fn of(payload: &Incoming<'_>) -> Self {
         let is_notification = |item: &Result<rpc::Request<'_>, _>| {
             item.as_ref().is_ok_and(|request| request.id == RequestId::Absent)
         };
-        match rpc::parse(payload) {
-            Incoming::Single(one) if is_notification(&one) => Self::Nothing,
-            Incoming::Single(Ok(request)) => Self::Reply(request.id),
-            Incoming::Single(Err(refusal)) => Self::Reply(refusal.id),
+        match payload {
+            Incoming::Single(one) if is_notification(one) => Self::Nothing,
+            Incoming::Single(Ok(request)) => Self::Reply(request.id.clone()),
+            Incoming::Single(Err(refusal)) => Self::Reply(refusal.id.clone()),
             Incoming::Batch(items) if items.iter().all(is_notification) => Self::Nothing,
             Incoming::Batch(_) => Self::Reply(RequestId::Null),
         }

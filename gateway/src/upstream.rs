@@ -9,14 +9,15 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use ttp::call::{Call, Dialect, Hello};
 use ttp::code::{CallError, ErrorCode};
-use ttp::frame::{encode, encode_with};
-use ttp::limits::FRAME_BYTES_MAX_VERSION_1;
-use ttp::net::connection::FrameReader;
+use ttp::frame::{FrameError, encode, encode_with};
+use ttp::limits::BATCH_REPLY_BYTES_MAX;
+use ttp::net::connection::{FrameReader, ReadError};
 use ttp::net::socket;
 use ttp::rpc::{self, ServerMessage};
 
-/// The longest payload taken from a server.
-pub(crate) const REPLY_BYTES_MAX: usize = FRAME_BYTES_MAX_VERSION_1;
+/// The longest payload taken from a server: the replies of a batch, the last of which may be errors that come on
+/// top of the servers' own limit.
+pub(crate) const REPLY_BYTES_MAX: usize = BATCH_REPLY_BYTES_MAX + 256 * 1024;
 
 /// Time for a server to accept a connection. It is on this machine, or near.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +37,9 @@ pub(crate) enum Failure {
     /// What was sent may have its effect yet.
     #[error("the server did not answer in time")]
     Late,
+    /// What was sent has had its effect.
+    #[error("the server's answer is too long for a gateway")]
+    TooLong,
 }
 
 impl From<&Failure> for CallError {
@@ -44,6 +48,7 @@ impl From<&Failure> for CallError {
             Failure::Refused(error) => error.clone(),
             // What the operating system says is for our log.
             Failure::Unreachable(_) => Self::overloaded("the server cannot be reached"),
+            Failure::TooLong => Self::new(ErrorCode::TooLarge, failure.to_string()),
             Failure::Lost | Failure::Late => Self::new(ErrorCode::Indeterminate, failure.to_string()),
         }
     }
@@ -102,6 +107,7 @@ pub(crate) async fn ask(
         match (reader.next_payload().await, written) {
             (Ok(Some(reply)), _) => Ok(Some(reply)),
             (Ok(None), Ok(())) => Ok(None),
+            (Err(ReadError::Frame(FrameError::TooLong { .. })), _) => Err(Failure::TooLong),
             _ => Err(Failure::Lost),
         }
     };

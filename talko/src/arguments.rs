@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Self-hosted chat from TCP up. Without a command: chat now.
@@ -32,9 +33,8 @@ pub(crate) enum Command {
     Up {
         #[command(flatten)]
         recreate: RecreateArguments,
-        /// Serve the same methods over HTTP and WebSocket there, too. [default: not at all]
-        #[arg(long, env = "TALKO_HTTP_ADDRESS", value_name = "HOST:PORT")]
-        http_address: Option<String>,
+        #[command(flatten)]
+        _http: HttpArguments,
         #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
@@ -135,6 +135,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         _server: ServerArguments,
         #[command(flatten)]
+        _http: HttpArguments,
+        #[command(flatten)]
         _key: ServiceKeyArguments,
         #[command(flatten)]
         _user: UserArguments,
@@ -188,10 +190,10 @@ pub(crate) struct AddressArguments {
     #[arg(long, env = "TALKO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data-server. [default: 127.0.0.1:8889]
-    #[arg(long, env = "TALKO_DATA_ADDRESS", value_name = "HOST:PORT")]
+    #[arg(long, env = "TALKO_DATA_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     data_address: Option<String>,
     /// The broadcast-server. [default: 127.0.0.1:8888, or what the data-server says]
-    #[arg(long, env = "TALKO_BROADCAST_ADDRESS", value_name = "HOST:PORT")]
+    #[arg(long, env = "TALKO_BROADCAST_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     broadcast_address: Option<String>,
 }
 
@@ -205,9 +207,10 @@ pub(crate) struct DatabaseArguments {
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
     /// Believe the user ids that peers send. Loopback only; until accounts exist it is always on.
-    #[arg(long, env = "TALKO_TRUST_USER_IDS")]
+    #[arg(long, env = "TALKO_TRUST_USER_IDS", value_parser = clap::builder::FalseyValueParser::new())]
     trust_user_ids: bool,
-    /// Connections of each server; further ones are told to come back later. [default: 20000]
+    /// Connections of each server; further ones are told to come back later. [default: 20000, or fewer where the
+    /// system allows fewer open files]
     #[arg(long, env = "TALKO_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
     /// How long a stopping server waits for open connections, in milliseconds. [default: 10000]
@@ -219,6 +222,13 @@ pub(crate) struct ServerArguments {
     /// How log lines look. [default: text]
     #[arg(long, env = "TALKO_LOG_FORMAT", value_name = "FORMAT")]
     log_format: Option<LogFormat>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HttpArguments {
+    /// Serve the same methods over HTTP and WebSocket there, too. [default: not at all]
+    #[arg(long, env = "TALKO_HTTP_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
+    http_address: Option<String>,
 }
 
 #[derive(Debug, Args)]

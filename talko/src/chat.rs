@@ -1,7 +1,8 @@
 //! `talko` alone: join the servers that run on the local address, or run them in this process, then chat.
 //!
-//! Every `talko` on an address watches over it: when the one that runs the servers ends, the next one takes over,
-//! on the same database, and all clients go on.
+//! Every `talko` on an address watches over it: when the one that runs the servers ends, another takes over and all
+//! clients go on, if its own database is the one that was served. Any other database would be another world: then it
+//! waits for the servers to come back.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -14,20 +15,33 @@ use tracing::{info, warn};
 use ttp::net::address;
 
 use crate::arguments::ChatArguments;
+use crate::commands::call;
 use crate::failure::Misuse;
+use crate::output::note;
 use crate::settings::Settings;
 use crate::stdin_lines::{self, Line};
-use crate::{line, logging, person, servers};
+use crate::{failure, line, logging, person, servers};
 
 /// How often a `talko` that joined looks whether it must take over.
 const TAKE_OVER_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Joins or starts, then chats until the person leaves.
 pub(crate) async fn run(arguments: ChatArguments, settings: Settings) -> anyhow::Result<()> {
-    logging::to_file(&settings)?;
+    keep_log(&settings)?;
     let (client, keeper) = join_or_start(&settings).await?;
     let chatted = converse(&client, arguments.line, &settings).await;
     keeper.stop().await.and(chatted)
+}
+
+/// Logs to a file. Without a place for it one can still chat.
+pub(crate) fn keep_log(settings: &Settings) -> anyhow::Result<()> {
+    match logging::to_file(settings) {
+        Err(error) if !error.is::<Misuse>() => {
+            note(format_args!("talko: no log is kept: {}", failure::sentence(&error)));
+            Ok(())
+        }
+        kept => kept,
+    }
 }
 
 /// The task that runs the servers whenever nobody else does.
@@ -76,14 +90,16 @@ pub(crate) async fn join_or_start(settings: &Settings) -> anyhow::Result<(Client
         Some(client) => client,
         None => person::connect(settings).await?,
     };
-    let task = tokio::spawn(keep(settings.clone(), started, stop.clone()));
+    let epoch = call::epoch(settings).await?;
+    let task = tokio::spawn(keep(settings.clone(), started, epoch, stop.clone()));
     Ok((client, Keeper { stop, task: Some(task) }))
 }
 
-/// Runs the servers whenever the address is free.
+/// Runs the servers whenever the address is free and the database is that of `epoch`.
 async fn keep(
     settings: Settings,
     mut running: Option<servers::Running>,
+    epoch: Option<String>,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
@@ -98,10 +114,14 @@ async fn keep(
             () = stop.cancelled() => return Ok(()),
             () = tokio::time::sleep(TAKE_OVER_INTERVAL) => {}
         }
+        let is_ours = || epoch.is_some() && data_server::epoch_of(&settings.db.value) == epoch;
+        if !servers::is_address_free(&settings).await || !is_ours() {
+            continue;
+        }
         match servers::start_both(&settings).await {
             Ok(servers) => running = Some(servers),
             Err(error) if servers::is_address_in_use(&error) => {}
-            Err(error) => warn!("cannot take over the servers: {error:#}"),
+            Err(error) => warn!("cannot take over the servers: {}", failure::sentence(&error)),
         }
     }
 }

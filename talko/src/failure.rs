@@ -12,6 +12,8 @@ use std::process::ExitCode;
 
 use client_lib::Error as ClientError;
 
+use crate::output::{ReaderGone, note};
+
 /// The command line or the configuration is wrong in a way that only shows after reading it.
 #[derive(Debug)]
 pub(crate) struct Misuse(pub(crate) String);
@@ -26,7 +28,10 @@ impl std::error::Error for Misuse {}
 
 /// Says what went wrong on standard error.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("talko: {}", sentence(error));
+    if error.is::<ReaderGone>() {
+        return ExitCode::SUCCESS;
+    }
+    note(format_args!("talko: {}", sentence(error)));
     let code = error.chain().find_map(|cause| {
         if cause.is::<Misuse>() {
             return Some(2);
@@ -44,15 +49,18 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     ExitCode::from(code.unwrap_or(1))
 }
 
-/// The error and its causes in one line. Some errors say their cause themselves; it is not said twice.
+/// The error and its causes in one line. Some errors say their cause themselves, and some causes say again what
+/// was said; nothing is said twice.
 pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut said = error.to_string();
+    let mut last = said.clone();
     for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !said.contains(&cause) {
+        if !said.contains(&cause) && !cause.contains(&last) {
             said = format!("{said}: {cause}");
+            last = cause;
         }
     }
-    said
+    said.replace('\n', " ")
 }
 
 #[cfg(test)]

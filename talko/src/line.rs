@@ -7,11 +7,14 @@ use ttp::model::{Change, Chat, ChatId, Entry, Message, User};
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
 
+use crate::output::{ReaderGone, note, say};
 use crate::stdin_lines::Line;
 use crate::{failure, person};
 
 /// Messages shown when a chat is opened.
 const MESSAGES_SHOWN: u32 = 20;
+
+const NO_CHATS: &str = "You have no chats yet: /new PERSON makes one.";
 
 /// Chats until `/quit` or the end of the input.
 pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) -> anyhow::Result<()> {
@@ -24,14 +27,15 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
                 Some(Line::Text(text)) => match conversation.take(text.trim()).await {
                     Ok(Flow::Go) => {}
                     Ok(Flow::Quit) => return Ok(()),
+                    Err(error) if error.is::<ReaderGone>() => return Err(error),
                     // What the person typed was wrong or was refused; the conversation goes on.
-                    Err(error) => eprintln!("! {}", failure::sentence(&error)),
+                    Err(error) => note(format_args!("! {}", failure::sentence(&error))),
                 },
-                Some(Line::TooLong) => eprintln!("! that line is longer than a message may be; nothing was sent"),
-                None => return drain(&mut events, &conversation).await,
+                Some(Line::TooLong) => note("! that line is longer than a message may be; nothing was sent"),
+                None => return drain(&mut events, &mut conversation).await,
             },
             event = events.next() => match event {
-                Some(event) => conversation.show(&event),
+                Some(event) => conversation.show(event).await?,
                 None => bail!("the servers do not want this stream any more"),
             },
         }
@@ -39,9 +43,9 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
 }
 
 /// The input has ended: what has already come is shown, then the program ends.
-async fn drain(events: &mut EventStream, conversation: &Conversation<'_>) -> anyhow::Result<()> {
+async fn drain(events: &mut EventStream, conversation: &mut Conversation<'_>) -> anyhow::Result<()> {
     while let Ok(Some(event)) = tokio::time::timeout(std::time::Duration::ZERO, events.next()).await {
-        conversation.show(&event);
+        conversation.show(event).await?;
     }
     Ok(())
 }
@@ -56,20 +60,18 @@ enum Flow {
 struct Conversation<'a> {
     client: &'a Client,
     me: User,
+    /// In the order of their numbers, which stay until the person asks for the list again.
     listed: Vec<Chat>,
     open: Option<Chat>,
 }
 
 impl Conversation<'_> {
     async fn start(&mut self) -> anyhow::Result<()> {
-        println!("You are {}. /help tells what you can type.", one_line(&self.me.user_name));
+        say(format_args!("You are {}. /help tells what you can type.", one_line(&self.me.user_name)))?;
         self.listed = person::chats(self.client).await?;
         match self.listed.first().cloned() {
             Some(chat) => self.open(chat).await,
-            None => {
-                println!("You have no chats yet: /new PERSON makes one.");
-                Ok(())
-            }
+            None => say(NO_CHATS),
         }
     }
 
@@ -79,13 +81,11 @@ impl Conversation<'_> {
         }
         match slash::read(text).map_err(|usage| anyhow!(usage))? {
             Typed::Say(text) => self.say(&text).await?,
-            Typed::New { name, people } => {
-                let chat = person::new_chat(self.client, &name, &people).await?;
-                self.open(chat).await?;
-            }
+            Typed::New { name, people } => self.create(&name, &people).await?,
             Typed::Open(number) => {
                 let chat = self.listed.get(number - 1).cloned();
-                self.open(chat.ok_or_else(|| anyhow!("/chats lists no chat {number}"))?).await?;
+                self.open(chat.ok_or_else(|| anyhow!("there is no chat {number}; /chats lists them"))?)
+                    .await?;
             }
             Typed::Chats => self.list().await?,
             Typed::Add(name) => {
@@ -98,7 +98,7 @@ impl Conversation<'_> {
                 self.client.remove_participant(chat_id, self.me.user_id).await?;
                 self.open = None;
             }
-            Typed::Help => print_help(),
+            Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
         Ok(Flow::Go)
@@ -107,20 +107,29 @@ impl Conversation<'_> {
     async fn list(&mut self) -> anyhow::Result<()> {
         self.listed = person::chats(self.client).await?;
         if self.listed.is_empty() {
-            println!("You have no chats yet: /new PERSON makes one.");
+            say(NO_CHATS)?;
         }
         for (index, chat) in self.listed.iter().enumerate() {
             let unread = if chat.unread > 0 { format!("  ({} unread)", chat.unread) } else { String::new() };
-            println!("{:3}  {}{unread}", index + 1, one_line(&chat.chat_name));
+            say(format_args!("{:3}  {}{unread}", index + 1, one_line(&chat.chat_name)))?;
         }
         Ok(())
     }
 
+    async fn create(&mut self, name: &str, people: &[String]) -> anyhow::Result<()> {
+        let chat = person::new_chat(self.client, &self.me, name, people).await?;
+        self.number_of(chat.chat_id).await?;
+        if chat.is_private && !name.is_empty() {
+            note("* two people have one private chat, which bears no name of its own");
+        }
+        self.open(chat).await
+    }
+
     async fn open(&mut self, chat: Chat) -> anyhow::Result<()> {
-        println!("--- {} ---", one_line(&chat.chat_name));
+        say(format_args!("--- {} ---", one_line(&chat.chat_name)))?;
         let page = self.client.get_messages(chat.chat_id, None, Some(MESSAGES_SHOWN)).await?;
         for message in &page.messages {
-            println!("{}", format_message(message));
+            say(format_message(message))?;
         }
         if let Some(last) = page.messages.last() {
             self.client.mark_read(chat.chat_id, last.number).await?;
@@ -138,38 +147,65 @@ impl Conversation<'_> {
         Ok(())
     }
 
-    fn show(&self, event: &Event) {
+    async fn show(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Entry(entry) => {
-                if let Some(text) = describe(entry) {
-                    println!("{}{text}", self.place(entry.chat_id));
-                }
+            Event::Entry(entry) => match describe(&entry) {
+                Some(text) => say(format_args!("{}{text}", self.place(entry.chat_id).await?)),
+                None => Ok(()),
+            },
+            Event::Gone(chat_id) => {
+                say(format_args!("{}* you are not in this chat any more", self.place(chat_id).await?))
             }
-            Event::Connection(ConnectionState::Connected) => {}
-            Event::Connection(ConnectionState::Disconnected { reason, .. }) => {
-                eprintln!("* disconnected: {reason}; trying again");
+            Event::Connection(state) => {
+                note_connection(&state);
+                Ok(())
             }
-            Event::Gone(chat_id) => println!("{}* you are not in this chat any more", self.place(*chat_id)),
-            Event::Reset => eprintln!("* the server's database was replaced; what you see may be old"),
+            Event::Reset => {
+                note("* the server's database was replaced; what you see may be old");
+                Ok(())
+            }
         }
     }
 
-    /// The open chat needs no name; others do.
-    fn place(&self, chat_id: ChatId) -> String {
+    /// The open chat needs no name; others have theirs, with the number that `/open` takes.
+    async fn place(&mut self, chat_id: ChatId) -> anyhow::Result<String> {
         if self.open.as_ref().is_some_and(|open| open.chat_id == chat_id) {
-            return String::new();
+            return Ok(String::new());
         }
-        let name =
-            self.listed.iter().find(|chat| chat.chat_id == chat_id).map(|chat| one_line(&chat.chat_name));
-        format!("[{}] ", name.unwrap_or_else(|| format!("chat {chat_id}")))
+        Ok(match self.number_of(chat_id).await? {
+            Some(number) => format!("[{number} {}] ", one_line(&self.listed[number - 1].chat_name)),
+            None => format!("[chat {chat_id}] "),
+        })
+    }
+
+    /// A chat's number. Chats that are new get the next ones; those that have one keep it.
+    async fn number_of(&mut self, chat_id: ChatId) -> anyhow::Result<Option<usize>> {
+        let find = |listed: &[Chat]| listed.iter().position(|chat| chat.chat_id == chat_id).map(|at| at + 1);
+        if let Some(number) = find(&self.listed) {
+            return Ok(Some(number));
+        }
+        for chat in person::chats(self.client).await? {
+            if self.listed.iter().all(|listed| listed.chat_id != chat.chat_id) {
+                self.listed.push(chat);
+            }
+        }
+        Ok(find(&self.listed))
     }
 }
 
-fn print_help() {
-    for command in slash::COMMANDS {
-        println!("  {:26} {}", command.form, command.meaning);
+/// Says what became of the connection, as far as a person needs to know.
+pub(crate) fn note_connection(state: &ConnectionState) {
+    if let ConnectionState::Disconnected { reason, retry_in } = state {
+        let hope = if retry_in.is_some() { "; trying again" } else { "" };
+        note(format_args!("* disconnected: {reason}{hope}"));
     }
-    println!("Anything else is sent to the open chat. Two slashes begin a message that begins with one.");
+}
+
+fn print_help() -> anyhow::Result<()> {
+    for command in slash::COMMANDS {
+        say(format_args!("  {:26} {}", command.form, command.meaning))?;
+    }
+    say("Anything else is sent to the open chat. Two slashes begin a message that begins with one.")
 }
 
 /// One entry of a log as a line, if it is worth one.

@@ -6,7 +6,7 @@
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
 //! - [`line`]: the line chat, for pipes and plain terminals.
 //! - [`commands`]: everything else, one file each.
-//! - [`failure`]: from an error to one sentence and an exit code.
+//! - [`failure`]: from an error to one sentence and an exit code; [`output`]: standard output.
 
 mod arguments;
 mod settings;
@@ -20,6 +20,7 @@ mod line;
 mod seed;
 mod commands;
 mod failure;
+mod output;
 
 use std::process::ExitCode;
 use std::time::Duration;

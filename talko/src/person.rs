@@ -85,10 +85,18 @@ pub(crate) async fn find_chat(client: &Client, text: &str) -> anyhow::Result<Cha
 }
 
 /// Creates a chat with people given by name.
-pub(crate) async fn new_chat(client: &Client, name: &str, people: &[String]) -> anyhow::Result<Chat> {
+pub(crate) async fn new_chat(
+    client: &Client,
+    me: &User,
+    name: &str,
+    people: &[String],
+) -> anyhow::Result<Chat> {
     let mut users = Vec::new();
     for person in people {
         users.push(find(client, person).await?.user_id);
+    }
+    if users.iter().all(|user| *user == me.user_id) {
+        bail!("a chat needs somebody besides you");
     }
     Ok(client.insert_chat(name, &users).await?)
 }

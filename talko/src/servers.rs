@@ -13,8 +13,6 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use ttp::frame::Decoder;
-use ttp::net::serve::Permit;
 use ttp::net::{address, socket};
 
 use crate::failure::Misuse;
@@ -47,7 +45,7 @@ impl Running {
 
 /// Starts both servers in this process, and the gateway if it has an address.
 pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
-    make_room_for_connections(settings, 2);
+    settings.check_for_serving()?;
     let data_listener = listen(&settings.data_address.value, "--data-address").await?;
     let broadcast_listener = listen(&settings.broadcast_address.value, "--broadcast-address").await?;
     let http_listener = match &settings.http_address.value {
@@ -57,10 +55,15 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     let address = data_listener.local_addr()?;
     let broadcast_address = broadcast_listener.local_addr()?;
     let memory = Memory::new();
-    let data = open_data_server(settings, broadcast_address.to_string(), Arc::clone(&memory) as _)?;
+    let connections_max = connections_max(settings);
+    let data =
+        open_data_server(settings, connections_max, broadcast_address.to_string(), Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
-    let broadcast =
-        broadcast_server::Server::start(broadcast_config(settings), Arc::clone(&memory) as _, None)?;
+    let broadcast = broadcast_server::Server::start(
+        broadcast_config(settings, connections_max),
+        Arc::clone(&memory) as _,
+        None,
+    )?;
     memory.attach_receiver(broadcast.receiver());
     let mut description = format!("data-server on {address}, broadcast-server on {broadcast_address}, ");
     if let Some(listener) = &http_listener {
@@ -68,7 +71,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     }
     description += &format!("database {}", settings.db.value.display());
     let gateway = gateway::Server::open(gateway::Config {
-        connections_max: settings.connections_max.value,
+        connections_max,
         drain_timeout: settings.drain_timeout(),
         ..gateway::Config::new(address, broadcast_address)
     });
@@ -76,9 +79,19 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     let stop = stops[0].clone();
     let task = tokio::spawn(async move {
         let [stop_gateway, stop_data, stop_broadcast] = stops;
-        let broadcast_task =
-            tokio::spawn(broadcast.serve(broadcast_listener, stop_broadcast.clone().cancelled_owned()));
-        let data_task = tokio::spawn(data.serve(data_listener, stop_data.clone().cancelled_owned()));
+        // A server that ends by itself begins the end of all.
+        let (broadcast_guard, data_guard) =
+            (stop_gateway.clone().drop_guard(), stop_gateway.clone().drop_guard());
+        let stopped = stop_broadcast.clone().cancelled_owned();
+        let broadcast_task = tokio::spawn(async move {
+            let _guard = broadcast_guard;
+            broadcast.serve(broadcast_listener, stopped).await
+        });
+        let stopped = stop_data.clone().cancelled_owned();
+        let data_task = tokio::spawn(async move {
+            let _guard = data_guard;
+            data.serve(data_listener, stopped).await
+        });
         // Each stops before the one that it speaks to, so that what was begun is finished and delivered.
         let gateway_ended = match http_listener {
             Some(listener) => gateway.serve(listener, stop_gateway.cancelled_owned()).await,
@@ -100,13 +113,18 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
 
 /// Starts the data-server alone, linked to the broadcast-server.
 pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Running> {
-    make_room_for_connections(settings, 1);
+    settings.check_for_serving()?;
     let listener = listen(&settings.data_address.value, "--data-address").await?;
     let address = listener.local_addr()?;
     let key = service_key(&settings.service_key_file.value)?;
     let broadcast_address = settings.broadcast_address.value.clone();
     let caller = Caller::start(broadcast_address.clone(), key);
-    let server = open_data_server(settings, broadcast_address.clone(), Arc::clone(&caller) as _)?;
+    let server = open_data_server(
+        settings,
+        connections_max(settings),
+        broadcast_address.clone(),
+        Arc::clone(&caller) as _,
+    )?;
     caller.attach_directory(server.directory());
     let description = format!(
         "data-server on {address}, linked to {broadcast_address}, database {}",
@@ -116,7 +134,7 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
     let stopped = stop.clone().cancelled_owned();
     let task = tokio::spawn(async move {
         server.serve(listener, stopped).await?;
-        drop(caller);
+        caller.flush().await;
         Ok(())
     });
     Ok(Running { description, address, stop, task })
@@ -124,13 +142,13 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
 
 /// Starts the broadcast-server alone; data-servers link to it.
 pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Result<Running> {
-    make_room_for_connections(settings, 1);
+    settings.check_for_serving()?;
     let listener = listen(&settings.broadcast_address.value, "--broadcast-address").await?;
     let links = Links::new(service_key(&settings.service_key_file.value)?);
     let server = broadcast_server::Server::start(
-        broadcast_config(settings),
+        broadcast_config(settings, connections_max(settings)),
         Arc::clone(&links) as _,
-        Some(Arc::new(LinkDoor(Arc::clone(&links)))),
+        Some(Arc::clone(&links) as _),
     )?;
     links.attach_receiver(server.receiver());
     let address = listener.local_addr()?;
@@ -144,37 +162,32 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
     Ok(Running { description, address, stop, task })
 }
 
-/// Where the broadcast-server hands over connections that want to become links.
-struct LinkDoor(Arc<Links>);
-
-impl broadcast_server::LinkAcceptor for LinkDoor {
-    fn accept(&self, stream: std::net::TcpStream, decoder: Decoder, first: bytes::Bytes, permit: Permit) {
-        self.0.accept(stream, decoder, first, permit);
-    }
-}
-
 fn open_data_server(
     settings: &Settings,
+    connections_max: usize,
     broadcast_address: String,
     publisher: Arc<dyn bus::Publisher>,
 ) -> anyhow::Result<data_server::Server> {
     let path = &settings.db.value;
+    if path.is_dir() {
+        return Err(Misuse(format!("{} is a directory, not a database", path.display())).into());
+    }
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
     let config = data_server::Config {
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
-        connections_max: settings.connections_max.value,
+        connections_max,
         drain_timeout: settings.drain_timeout(),
         ..data_server::Config::default()
     };
     Ok(data_server::Server::open(config, publisher)?)
 }
 
-fn broadcast_config(settings: &Settings) -> broadcast_server::Config {
+fn broadcast_config(settings: &Settings, connections_max: usize) -> broadcast_server::Config {
     broadcast_server::Config {
-        connections_max: settings.connections_max.value,
+        connections_max,
         drain_timeout_ms: settings.drain_timeout_ms.value,
         ..broadcast_server::Config::default()
     }
@@ -183,15 +196,22 @@ fn broadcast_config(settings: &Settings) -> broadcast_server::Config {
 /// Files that a process needs besides its connections.
 const OTHER_FILES: u64 = 256;
 
-/// Raises the limit of open files as far as the connections of `servers` servers may need, if the system allows.
-fn make_room_for_connections(settings: &Settings, servers: u64) {
-    let wanted = settings.connections_max.value as u64 * servers + OTHER_FILES;
-    match rlimit::increase_nofile_limit(wanted) {
-        Ok(allowed) if allowed < wanted => {
-            info!(wanted, allowed, "the system allows fewer open files than connections_max may need");
+/// How many connections a server of this process may have: as many as were asked for, if the system lets the process
+/// open so many files. A server that runs out of files could not even refuse.
+fn connections_max(settings: &Settings) -> usize {
+    let wanted = settings.connections_max.value;
+    match rlimit::increase_nofile_limit((wanted as u64).saturating_mul(2).saturating_add(OTHER_FILES)) {
+        Ok(files) => {
+            let possible = usize::try_from(files - OTHER_FILES.min(files / 4)).unwrap_or(usize::MAX);
+            if possible < wanted {
+                info!(wanted, possible, "the system allows fewer open files than connections_max needs");
+            }
+            wanted.min(possible)
         }
-        Ok(_) => {}
-        Err(error) => warn!(%error, "the limit of open files cannot be raised"),
+        Err(error) => {
+            warn!(%error, "the limit of open files is not known");
+            wanted
+        }
     }
 }
 
@@ -217,6 +237,14 @@ async fn listen(text: &str, flag: &str) -> anyhow::Result<TcpListener> {
                 .context(format!("{wanted} is in use: {owner}; stop it or choose another {flag}")))
         }
         Err(error) => Err(error).with_context(|| format!("cannot listen on {wanted}")),
+    }
+}
+
+/// Whether nobody listens where the data-server of these settings would.
+pub(crate) async fn is_address_free(settings: &Settings) -> bool {
+    match address::resolve(&settings.data_address.value).await {
+        Ok(wanted) => socket::listen(wanted).is_ok(),
+        Err(_) => false,
     }
 }
 

@@ -121,6 +121,43 @@ impl Settings {
         (setting.origin != Origin::Default).then(|| setting.value.clone())
     }
 
+    /// The flags that lead another `talko` to the same servers; nothing where the defaults do.
+    pub(crate) fn address_flags(&self) -> String {
+        let mut flags = String::new();
+        for (flag, setting) in
+            [("--data-address", &self.data_address), ("--broadcast-address", &self.broadcast_address)]
+        {
+            if setting.origin != Origin::Default {
+                flags += &format!(" {flag} {}", setting.value);
+            }
+        }
+        flags
+    }
+
+    /// What no server may start with.
+    ///
+    /// # Errors
+    /// A sentence that says what to change.
+    pub(crate) fn check_for_serving(&self) -> Result<(), Misuse> {
+        if !self.trust_user_ids.value {
+            return Err(Misuse(
+                "trust_user_ids is off, but until accounts exist the servers cannot tell who is who otherwise; \
+                 leave it on"
+                    .into(),
+            ));
+        }
+        if self.connections_max.value == 0 {
+            return Err(Misuse("connections_max is 0: nobody could connect".into()));
+        }
+        let (data, broadcast) = (&self.data_address.value, &self.broadcast_address.value);
+        if data == broadcast && !data.ends_with(":0") {
+            return Err(Misuse(format!(
+                "data_address and broadcast_address are both {data}; each needs its own"
+            )));
+        }
+        Ok(())
+    }
+
     /// A table of names, values and origins, for `talko config`.
     pub(crate) fn table(&self) -> Vec<[String; 3]> {
         fn row<T>(name: &str, setting: &Setting<T>, value: impl fmt::Display) -> [String; 3] {

@@ -57,6 +57,20 @@ impl Person {
         }
     }
 
+    /// Types and sees lines of a document; times are not compared.
+    fn follows(&mut self, lines: &[&str]) {
+        for line in lines {
+            match line.strip_prefix("> ") {
+                Some(typed) => self.types(typed),
+                None => {
+                    let (before, after) = line.split_once("12:0").map_or((*line, ""), |(b, a)| (b, &a[2..]));
+                    let seen = self.sees(if after.is_empty() { before } else { after });
+                    assert!(seen.starts_with(before) && seen.ends_with(after), "{line:?} came as {seen:?}");
+                }
+            }
+        }
+    }
+
     fn quits(mut self) {
         self.types("/quit");
         assert!(self.child.wait().unwrap().success());
@@ -67,6 +81,29 @@ impl Drop for Person {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// `talko up` on a database of its own, until it is dropped.
+struct Served(Child);
+
+impl Served {
+    fn start(home: &Path, ports: &[String; 2]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
+        command.env_clear().env("HOME", home).current_dir(home).args(["up", "--db", "served.db"]);
+        command.args(["--data-address", &ports[0], "--broadcast-address", &ports[1], "--log-level", "error"]);
+        let mut served = Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let mut ready = String::new();
+        BufReader::new(served.0.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        assert!(ready.starts_with("ready: "), "{ready:?}");
+        served
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -108,6 +145,61 @@ fn t43_a_second_terminal_joins_the_first() {
     third.sees("Грейс: still here");
     grace.quits();
     third.quits();
+}
+
+/// T43: a `talko` that joined a server of another database does not take its place with its own: it waits.
+#[test]
+fn t43_another_database_does_not_take_over() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let first = Served::start(home.path(), &ports);
+    let mut ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let grace = Person::start(home.path(), &ports, &["--user", "Grace"]);
+    grace.sees("no chats yet");
+    ada.types("/new Grace");
+    ada.sees("--- Grace ---");
+    ada.types("hello");
+    grace.sees("[1 Ada] ");
+    drop(first);
+    ada.sees("disconnected");
+    grace.sees("disconnected");
+    // Nobody else may have the ports when the operator starts again.
+    let second = Served::start(home.path(), &ports);
+    ada.types("are you there?");
+    grace.sees("Ada: are you there?");
+    assert!(!home.path().join(".local/share/talko/talko.db").exists(), "a database was made");
+    grace.quits();
+    ada.quits();
+    drop(second);
+}
+
+/// The README's session of two people, line by line: what begins with `> ` is typed, the rest is seen.
+#[test]
+fn the_session_of_the_readme_happens() {
+    let readme = include_str!("../../README.md");
+    let blocks: Vec<&str> =
+        readme.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let block = |user: &str| {
+        let first = format!("$ talko --line --user {user}\n");
+        blocks
+            .iter()
+            .find_map(|block| block.strip_prefix(first.as_str()))
+            .unwrap()
+            .lines()
+            .collect::<Vec<_>>()
+    };
+    let (ada_lines, grace_lines) = (block("ada"), block("grace"));
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let mut grace = Person::start(home.path(), &ports, &["--line", "--user", "grace"]);
+    grace.follows(&grace_lines[..2]);
+    let mut ada = Person::start(home.path(), &ports, &["--line", "--user", "ada"]);
+    ada.follows(&ada_lines[..5]);
+    grace.follows(&grace_lines[2..]);
+    ada.follows(&ada_lines[5..]);
+    grace.quits();
+    ada.quits();
 }
 
 /// T44: from nothing to the demo chat in one command.

@@ -202,6 +202,7 @@ fn t43_wrong_usage_is_told_in_a_sentence() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("wrong.toml"), "data_address = \"127.0.0.1:1\"\nshoe_size = 43\n")
         .unwrap();
+    std::fs::write(home.path().join("distrust.toml"), "trust_user_ids = false\n").unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["up", "--insert-demo-chat"], "--recreate-db"),
         (&["send"], "<CHAT>"),
@@ -220,6 +221,17 @@ fn t43_wrong_usage_is_told_in_a_sentence() {
         (&["up", "--config", "wrong.toml"], "line 2"),
         (&["call", "GetUser", "{"], "not JSON"),
         (&["dance"], "dance"),
+        (&["up", "--config", "distrust.toml"], "trust_user_ids"),
+        (&["up", "--connections-max", "0"], "connections_max"),
+        (
+            &["up", "--data-address", "127.0.0.1:1", "--broadcast-address", "127.0.0.1:1"],
+            "each needs its own",
+        ),
+        (
+            &["up", "--db", ".", "--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"],
+            "is a directory",
+        ),
+        (&["up", "--data-address", ""], "--data-address"),
     ];
     for (arguments, words) in cases {
         let (code, said) = failure(talko(home.path()).args(*arguments));
@@ -337,6 +349,7 @@ fn config_says_where_each_value_is_from() {
     let output = talko(home.path())
         .args(["config", "--config", "talko.toml", "--db", "here.db"])
         .env("TALKO_LOG_LEVEL", "debug")
+        .env("TALKO_HTTP_ADDRESS", "127.0.0.1:8080")
         .output()
         .unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
@@ -344,11 +357,37 @@ fn config_says_where_each_value_is_from() {
     for row in [
         ["db", "here.db", "flag"],
         ["log_level", "debug", "environment"],
+        ["http_address", "127.0.0.1:8080", "environment"],
         ["connections_max", "7", "talko.toml"],
         ["user", "Ada", "talko.toml"],
         ["data_address", "127.0.0.1:8889", "default"],
     ] {
         assert!(rows.contains(&row.to_vec()), "no {row:?} in\n{said}");
+    }
+}
+
+/// Whoever read the output may go away: no panic, no word, no failure.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let up = Up::start(&[]);
+    up.say(&["user", "add", "Ada"]);
+    for arguments in [
+        &["config"][..],
+        &["completions", "bash"],
+        &["user", "show", "Ada"],
+        &["call", "GetChats", "--user", "Ada"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = up
+            .command(arguments)
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{arguments:?}");
     }
 }
 

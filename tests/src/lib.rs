@@ -18,9 +18,8 @@ use client_lib::{Client, Options};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use ttp::frame::Decoder;
 use ttp::model::User;
-use ttp::net::serve::{Permit, ServeCounters};
+use ttp::net::serve::ServeCounters;
 use ttp::net::socket;
 
 pub use wire::Wire;
@@ -169,8 +168,9 @@ fn apart(
 ) -> (data_server::Server, broadcast_server::Server, Option<ServiceKey>) {
     let key = ServiceKey::generate().unwrap();
     let links = Links::new(key.clone());
-    let door = Arc::new(Door(Arc::clone(&links)));
-    let broadcast = broadcast_server::Server::start(broadcast, Arc::clone(&links) as _, Some(door)).unwrap();
+    let broadcast =
+        broadcast_server::Server::start(broadcast, Arc::clone(&links) as _, Some(Arc::clone(&links) as _))
+            .unwrap();
     links.attach_receiver(broadcast.receiver());
     (linked(data, broadcast_address, key.clone()), broadcast, Some(key))
 }
@@ -185,14 +185,6 @@ fn linked(
     let server = data_server::Server::open(config, Arc::clone(&caller) as _).unwrap();
     caller.attach_directory(server.directory());
     server
-}
-
-struct Door(Arc<Links>);
-
-impl broadcast_server::LinkAcceptor for Door {
-    fn accept(&self, stream: std::net::TcpStream, decoder: Decoder, first: bytes::Bytes, permit: Permit) {
-        self.0.accept(stream, decoder, first, permit);
-    }
 }
 
 /// Makes room for so many open files, in this process and in those that it starts.

@@ -287,7 +287,7 @@ pub struct InsertChat {
     pub chat_name: String,
     /// Who takes part. An authenticated caller is added when missing.
     pub user_ids: Vec<UserId>,
-    /// Makes a repeated call answer the first one's chat.
+    /// Makes a repeated call answer the first one's chat. Two people are a key themselves: theirs is not used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_chat_id: Option<String>,
 }

@@ -1,7 +1,8 @@
 //! The serving side of JSON-RPC, without I/O: payloads in, calls out, answers in any order, replies out.
 //!
 //! [`Exchange`] counts what is in flight, refuses what is past the limit, and holds the replies of a batch back
-//! until its last one is there. Both servers and the test of the specification's examples drive this one type.
+//! until its last one is there. Replies past
+//! [`BATCH_REPLY_BYTES_MAX`] become `TooLarge`, also that of a change that is stored: its key finds it. Both servers and the test of the specification's examples drive this one type.
 
 use std::collections::HashMap;
 
@@ -9,15 +10,11 @@ use serde_json::value::RawValue;
 
 use crate::code::CallError;
 use crate::frame::encode_with;
-use crate::limits::IN_FLIGHT_MAX;
+use crate::limits::{BATCH_REPLY_BYTES_MAX, IN_FLIGHT_MAX};
 use crate::rpc::{self, Incoming, Refusal, Request, RequestId};
 
 /// What a call ended in: the reply's `result` as JSON, or its `error`.
 pub type Outcome = Result<Box<RawValue>, CallError>;
-
-/// Bytes after which the rest of a batch's replies become errors. A batch of writes cannot reach it: its request
-/// fits a frame, and a reply repeats little more than what the request said.
-const BATCH_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Where the answer of a call goes. Give it back with [`Exchange::complete`].
 #[derive(Debug)]

@@ -21,6 +21,15 @@ pub const PAGE_ROWS_MAX: usize = 500;
 /// Messages of one reply to a version 1 peer, which knows no pages: the newest are sent.
 pub const MESSAGES_MAX_VERSION_1: usize = 10_000;
 
+/// Chats of one page.
+pub const CHATS_PER_PAGE: usize = 100;
+
+/// Chats of one reply to a version 1 peer, which knows no pages: the most recent are sent.
+pub const CHATS_MAX_VERSION_1: usize = 10_000;
+
+/// Messages listed with each chat, whatever the caller asks for.
+pub const MESSAGES_PER_CHAT_MAX: usize = 100;
+
 /// People listed with each chat of `GetChats`; the rest come from `GetParticipants`.
 pub const USERS_PER_CHAT_MAX: usize = 16;
 
@@ -56,6 +65,10 @@ pub const JSON_DEPTH_MAX: usize = 32;
 
 /// Requests in one batch.
 pub const BATCH_REQUESTS_MAX: usize = 100;
+
+/// Bytes after which the rest of a batch's replies become errors. The errors come on top, so a client takes
+/// a little more than this.
+pub const BATCH_REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Requests of one connection that wait for their reply.
 pub const IN_FLIGHT_MAX: usize = 128;

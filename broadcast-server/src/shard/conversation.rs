@@ -107,7 +107,7 @@ impl Shard {
             return;
         }
         info!(%peer, "connection handed to the bus as a link");
-        links.accept(socket.into(), decoder, first, connection.permit);
+        links.accept(socket.into(), decoder, first, Box::new(connection.permit));
     }
 
     /// Ends a connection: it hears nothing more but its farewell, and is closed when that is read.

@@ -7,7 +7,6 @@ use ttp::call::Dialect;
 use ttp::event::heartbeat_frame;
 
 use super::Shard;
-use super::connections::Connections;
 use crate::stream::Due;
 use crate::table::StreamKey;
 use crate::turn::Group;
@@ -86,8 +85,17 @@ impl Shard {
 
     /// Sends to every live stream that understands pushes of the server's own.
     pub(super) fn push_to_all_version_2(&mut self, blocks: &[Bytes]) {
-        for key in listening(&self.connections) {
-            self.push(key, blocks);
+        let keys: Vec<StreamKey> = self.connections.iter().map(|(key, _)| key).collect();
+        self.push_to_version_2(&keys, blocks);
+    }
+
+    /// Sends to those of these streams that are live and understand pushes of the server's own.
+    pub(super) fn push_to_version_2(&mut self, keys: &[StreamKey], blocks: &[Bytes]) {
+        for key in keys {
+            let stream = self.connections.get(*key).filter(|stream| stream.listener().is_some());
+            if stream.is_some_and(|stream| stream.dialect() == Dialect::Version2) {
+                self.push(*key, blocks);
+            }
         }
         self.end_the_ended();
     }
@@ -128,11 +136,4 @@ impl Shard {
         }
         self.ended = ended;
     }
-}
-
-fn listening(connections: &Connections) -> Vec<StreamKey> {
-    let version_2 = connections
-        .iter()
-        .filter(|(_, stream)| stream.listener().is_some() && stream.dialect() == Dialect::Version2);
-    version_2.map(|(key, _)| key).collect()
 }

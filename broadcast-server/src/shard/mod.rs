@@ -280,7 +280,9 @@ impl Shard {
         match answered.topics {
             Ok(topics) if topics.len() == answered.users.len() => {
                 for (user, topics) in answered.users.into_iter().zip(topics) {
-                    for key in self.table.learn(user, answered.number, topics) {
+                    let learned = self.table.learn(user, answered.number, topics);
+                    self.push_to_version_2(&learned.behind, &[resync_frame()]);
+                    for key in learned.opened {
                         self.opened(key, Ok(()));
                     }
                 }

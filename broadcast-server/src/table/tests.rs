@@ -35,7 +35,7 @@ fn ask(table: &mut Table, about: &[i64]) -> u64 {
 fn open(table: &mut Table, user: i64, slot: u32, hears: &[i64]) {
     table.enter(UserId(user), key(slot), Dialect::Version2);
     let number = ask(table, &[user]);
-    assert_eq!(table.learn(UserId(user), number, topics(hears)), [key(slot)]);
+    assert_eq!(table.learn(UserId(user), number, topics(hears)).opened, [key(slot)]);
 }
 
 fn is_empty(table: &Table) -> bool {
@@ -74,7 +74,7 @@ fn memberships_during_the_question_win_over_the_answer() {
     // Nothing of the opening is remembered for the next answer.
     table.doubt_everybody();
     let number = ask(&mut table, &[1]);
-    assert!(table.learn(UserId(1), number, topics(&[6])).is_empty());
+    assert!(table.learn(UserId(1), number, topics(&[6])).opened.is_empty());
     assert_eq!(heard_by(&table, 6), [0]);
     assert_eq!(table.topics(), 1);
 }
@@ -86,10 +86,24 @@ fn an_answer_from_before_a_loss_is_asked_for_again() {
     let old = ask(&mut table, &[1]);
     table.subscribe(&membership(5, &[1]));
     table.doubt_everybody();
-    assert!(table.learn(UserId(1), old, topics(&[5])).is_empty());
+    assert_eq!(table.learn(UserId(1), old, topics(&[5])), Learned::default());
     let number = ask(&mut table, &[1]);
-    assert_eq!(table.learn(UserId(1), number, topics(&[])), [key(0)]);
+    assert_eq!(table.learn(UserId(1), number, topics(&[])).opened, [key(0)]);
     assert_eq!(table.topics(), 0);
+}
+
+#[test]
+fn live_streams_that_hear_of_a_topic_late_are_behind() {
+    let mut table = Table::default();
+    open(&mut table, 1, 0, &[7, 8]);
+    let mut relearn = |hears: &[i64]| {
+        table.doubt_everybody();
+        let number = ask(&mut table, &[1]);
+        table.learn(UserId(1), number, topics(hears))
+    };
+    assert_eq!(relearn(&[7]), Learned::default());
+    assert_eq!(relearn(&[7, 9]), Learned { opened: vec![], behind: vec![key(0)] });
+    assert_eq!(relearn(&[7, 9]), Learned::default());
 }
 
 #[test]
@@ -124,8 +138,8 @@ fn questions_are_chunked_and_name_nobody_twice() {
     table.leave(UserId(0), key(10), |_| true);
     table.enter(UserId(0), key(20), Dialect::Version2);
     let new = ask(&mut table, &[0]);
-    assert!(table.learn(UserId(0), old, topics(&[7])).is_empty());
-    assert_eq!(table.learn(UserId(0), new, topics(&[7])), [key(20)]);
+    assert_eq!(table.learn(UserId(0), old, topics(&[7])), Learned::default());
+    assert_eq!(table.learn(UserId(0), new, topics(&[7])).opened, [key(20)]);
 }
 
 #[test]

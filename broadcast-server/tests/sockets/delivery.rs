@@ -207,6 +207,7 @@ fn a_resync_asks_about_everybody() {
         if index < 20 {
             assert_eq!(stream.next_event(), (17, 1));
         } else {
+            assert_eq!(stream.next()["method"], "Resync", "what is new to them may have passed them by");
             assert_eq!([stream.next_event(), stream.next_event()], [(18, 1), (19, 1)]);
         }
     }

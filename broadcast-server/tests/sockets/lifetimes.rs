@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use broadcast_server::{Config, Error, Server, Stats};
 use bus::memory::Memory;
+use bus::{Answer, Directory};
 use serde_json::{Value, json};
 
-use crate::stage::{Client, Stage, message, until};
+use crate::stage::{Client, PATIENCE, Stage, message, until};
 
 fn impatient() -> Config {
-    Config { opening_timeout_ms: 150, tick_ms: 20, ..Config::default() }
+    Config { opening_timeout_ms: 1_000, tick_ms: 20, ..Config::default() }
 }
 
 /// T06: five bytes of a header and then silence, on a new connection and on a stream. Others notice nothing.
@@ -111,7 +112,7 @@ fn t41_a_full_server_sheds() {
 fn silent_peers_of_version_2_are_closed_and_living_ones_are_not() {
     let stage = Stage::new(Config {
         heartbeat_interval_ms: 30,
-        idle_timeout_ms: 400,
+        idle_timeout_ms: 3_000,
         tick_ms: 10,
         ..Config::default()
     });
@@ -175,6 +176,30 @@ fn a_listener_that_others_can_reach_is_refused() {
         server.serve(listener, std::future::pending()).await
     });
     assert!(matches!(refused, Err(Error::NotLoopback(_))));
+}
+
+/// A directory whose failure takes the asking shard with it.
+struct Fatal;
+
+impl Directory for Fatal {
+    fn topics_of(&self, _: Vec<ttp::model::UserId>, _: Answer) {
+        panic!("on purpose");
+    }
+}
+
+/// A server that lost a shard would leave the connections of that shard in silence.
+#[test]
+fn a_shard_that_ends_ends_the_server() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(async { ttp::net::socket::listen(([127, 0, 0, 1], 0).into()).unwrap() });
+    let address = listener.local_addr().unwrap();
+    let server = Server::start(Config { shards: 2, ..Config::default() }, Arc::new(Fatal), None).unwrap();
+    let serving = runtime.spawn(server.serve(listener, std::future::pending()));
+    let mut client = Client::new(std::net::TcpStream::connect(address).unwrap());
+    client.send("OpenStream", json!({"user_id": 7}));
+    assert!(client.is_closed());
+    let ended = runtime.block_on(async { tokio::time::timeout(PATIENCE, serving).await });
+    assert!(matches!(ended.unwrap().unwrap(), Err(Error::ShardEnded)));
 }
 
 /// T42: accepted, closed and shed connections are in the log, with the peer's address and the reason.

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use broadcast_server::{Config, LinkAcceptor};
+use broadcast_server::Config;
+use bus::link::{Caller, LinkAcceptor, ServiceKey};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use ttp::frame::Decoder;
-use ttp::net::serve::Permit;
 
 use crate::stage::{Mood, Stage, membership, message, until};
 
@@ -212,7 +212,7 @@ fn memberships_and_events_keep_their_order() {
 }
 
 /// What one link was handed: the first request, and what its decoder held.
-type Handed = Mutex<Vec<(Bytes, Decoder, std::net::TcpStream, Permit)>>;
+type Handed = Mutex<Vec<(Bytes, Decoder, std::net::TcpStream, Box<dyn Send>)>>;
 
 #[derive(Default)]
 struct Links {
@@ -220,9 +220,17 @@ struct Links {
 }
 
 impl LinkAcceptor for Links {
-    fn accept(&self, stream: std::net::TcpStream, decoder: Decoder, first: Bytes, permit: Permit) {
+    fn accept(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        decoder: Decoder,
+        first: Bytes,
+        permit: Box<dyn Send>,
+    ) {
         self.handed.lock().unwrap().push((first, decoder, stream, permit));
     }
+
+    fn close(&self) {}
 }
 
 #[test]
@@ -245,4 +253,19 @@ fn a_link_takes_its_socket_and_the_bytes_that_were_read() {
     assert_eq!((stage.counters.open(), stage.stats().connections), (1, 0));
     drop(permit);
     assert_eq!(stage.stop(), 0);
+}
+
+/// An open link does not hold the shutdown up until its deadline.
+#[test]
+fn a_shutdown_ends_links() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let _entered = runtime.enter();
+    let key = ServiceKey::generate().unwrap();
+    let links = bus::link::Links::new(key.clone());
+    let mut stage = Stage::with_links(Config::default(), Some(Arc::clone(&links) as _));
+    links.attach_receiver(Arc::clone(&stage.hub));
+    let _caller = Caller::start(stage.address.to_string(), key);
+    until("the link is open", || links.count() == 1);
+    assert_eq!(stage.stop(), 0, "no connection was cut at the deadline");
+    assert_eq!(links.count(), 0);
 }

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use broadcast_server::{Config, LinkAcceptor, Server, Stats, StatsReader};
+use broadcast_server::{Config, Server, Stats, StatsReader};
+use bus::link::LinkAcceptor;
 use bus::{Answer, Directory, Event, Hint, Membership, Receiver, Topic, Unavailable};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;

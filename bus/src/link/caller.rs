@@ -20,12 +20,12 @@ use ttp::limits::FRAME_BYTES_MAX;
 use ttp::model::UserId;
 use ttp::net::backoff::{Backoff, random};
 use ttp::net::connection::{FrameReader, FramedConnection};
-use ttp::net::{address, socket};
+use ttp::net::{address, clock, socket};
 use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
 use super::key::{Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{LinkError, ServiceKey};
+use super::{LINK_FRAME_BYTES_MAX, LinkError, ServiceKey};
 use crate::{Answer, Directory, Hint, Publisher, Unavailable};
 
 /// Bytes of hints that may wait for the connection.
@@ -40,6 +40,13 @@ const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
 
+/// How long a link must hold before its end begins a new outage. One that opens and ends again and again, whatever
+/// is said on it, is one outage.
+const HOLD_MIN: Duration = Duration::from_secs(10);
+
+/// Longest wait for the queue to be written.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Publishes to one broadcast-server. Dropping the last handle ends the link.
 pub struct Caller {
     queue: Arc<Queue>,
@@ -50,6 +57,7 @@ pub struct Caller {
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Notify,
+    written: Notify,
 }
 
 #[derive(Debug)]
@@ -57,12 +65,14 @@ struct Waiting {
     hints: VecDeque<Hint>,
     bytes: usize,
     lost: bool,
+    /// Whether hints were taken that the connection has not swallowed yet.
+    is_writing: bool,
 }
 
 impl Default for Waiting {
     /// A new link has always lost what was published before it.
     fn default() -> Self {
-        Self { hints: VecDeque::new(), bytes: 0, lost: true }
+        Self { hints: VecDeque::new(), bytes: 0, lost: true, is_writing: false }
     }
 }
 
@@ -78,6 +88,18 @@ impl Caller {
     /// Answers the broadcast-server's questions from `directory` from now on. The first directory stays.
     pub fn attach_directory(&self, directory: Arc<dyn Directory>) {
         let _ = self.directory.set(directory);
+    }
+
+    /// Waits until nothing that was published waits any more, because it was written or was lost with the
+    /// connection; but not for long. To be awaited by one task, before the process ends.
+    pub async fn flush(&self) {
+        let written = async {
+            while self.queue.is_unwritten() {
+                self.queue.written.notified().await;
+            }
+        };
+        // A link that is too slow has the loss announced by its end.
+        let _ = tokio::time::timeout(FLUSH_TIMEOUT, written).await;
     }
 }
 
@@ -104,7 +126,7 @@ impl Drop for Caller {
 
 impl Queue {
     fn push(&self, hints: Vec<Hint>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         for hint in hints {
             waiting.bytes += wire::size_of_hint(&hint);
             waiting.hints.push_back(hint);
@@ -116,14 +138,32 @@ impl Queue {
         self.changed.notify_one();
     }
 
+    /// The connection has ended.
     fn lose(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).lose();
+        self.lock().lose();
+        self.wrote();
+    }
+
+    /// What was taken has been written, or is lost.
+    fn wrote(&self) {
+        self.lock().is_writing = false;
+        self.written.notify_one();
+    }
+
+    fn is_unwritten(&self) -> bool {
+        let waiting = self.lock();
+        waiting.is_writing || !waiting.hints.is_empty()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What to send next: whether something was lost before, and hints.
     fn take(&self) -> (bool, Vec<Hint>) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         waiting.bytes = 0;
+        waiting.is_writing = waiting.lost || !waiting.hints.is_empty();
         (std::mem::take(&mut waiting.lost), waiting.hints.drain(..).collect())
     }
 }
@@ -138,26 +178,48 @@ impl Waiting {
 
 /// Connects again and again until the caller is dropped.
 async fn keep(address: String, key: ServiceKey, queue: Arc<Queue>, alive: Weak<Caller>) {
-    let mut backoff = Backoff::new(BACKOFF_FIRST, BACKOFF_MAX);
+    let mut outage = Outage::default();
     while alive.strong_count() > 0 {
-        let error = match open(&address, &key).await {
+        let (error, held) = match open(&address, &key).await {
             Ok(connection) => {
                 info!(%address, "link open");
-                backoff.reset();
-                talk(connection, &queue, &alive).await
+                let opened = clock::now();
+                (talk(connection, &queue, &alive).await, clock::now() - opened)
             }
-            Err(error) => error,
+            Err(error) => (error, Duration::ZERO),
         };
         queue.lose();
         if alive.strong_count() == 0 {
             return;
         }
-        let wait = backoff.next_wait(random());
-        // An outage is told when it begins, not with each attempt.
-        if backoff.attempts() == 1 {
+        let (wait, begins) = outage.go_on(held, random());
+        if begins {
             warn!(%address, %error, "link to the broadcast-server is down; messages are stored, live delivery waits");
         }
         tokio::time::sleep(wait).await;
+    }
+}
+
+/// Links that do not open, or do not hold, one after another. An outage is told when it begins, not with each
+/// attempt.
+struct Outage {
+    backoff: Backoff,
+}
+
+impl Default for Outage {
+    fn default() -> Self {
+        Self { backoff: Backoff::new(BACKOFF_FIRST, BACKOFF_MAX) }
+    }
+}
+
+impl Outage {
+    /// A link has ended that held for so long: how long to wait, and whether a new outage begins with this.
+    fn go_on(&mut self, held: Duration, random: u32) -> (Duration, bool) {
+        if held >= HOLD_MIN {
+            self.backoff.reset();
+        }
+        let begins = self.backoff.attempts() == 0;
+        (self.backoff.next_wait(random), begins)
     }
 }
 
@@ -200,7 +262,8 @@ async fn ask<P: serde::Serialize, R: serde::de::DeserializeOwned>(
 /// Publishes and answers until the connection ends. Reading and writing go on side by side: were one to wait for
 /// the other, two full sockets could wait for each other for ever.
 async fn talk(connection: FramedConnection<TcpStream>, queue: &Queue, alive: &Weak<Caller>) -> LinkError {
-    let (stream, decoder) = connection.into_parts();
+    let (stream, mut decoder) = connection.into_parts();
+    decoder.set_limit(LINK_FRAME_BYTES_MAX);
     let (read_half, write_half) = stream.into_split();
     let reader = FrameReader::with_decoder(read_half, decoder);
     let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
@@ -252,7 +315,13 @@ fn answer_frame(id: &RequestId, topics: Result<Vec<Vec<crate::Topic>>, crate::Un
             serde_json::value::to_raw_value(&Topics { topics })
                 .map_err(|error| CallError::new(ErrorCode::InternalError, error.to_string()))
         });
-    reply_frame(id, outcome.as_deref())
+    let frame = reply_frame(id, outcome.as_deref());
+    if frame.len() > LINK_FRAME_BYTES_MAX {
+        // The reader would take a longer one for a broken peer, reconnect, and ask the same again.
+        let error = CallError::new(ErrorCode::TooLarge, "the answer is too long for a link");
+        return reply_frame(id, Err(&error));
+    }
+    frame
 }
 
 async fn write_out(
@@ -274,6 +343,7 @@ async fn write_out(
         if let Err(error) = stream.write_all(&out).await {
             return error.into();
         }
+        queue.wrote();
         out.clear();
         out.shrink_to(1024 * 1024);
         if alive.strong_count() == 0 {
@@ -308,5 +378,22 @@ mod tests {
         assert_eq!(queue.take(), (true, vec![subscribe(3, 1)]));
         queue.push(vec![subscribe(4, 1)]);
         assert_eq!(queue.take(), (false, vec![subscribe(4, 1)]));
+    }
+
+    #[test]
+    fn a_link_that_does_not_hold_backs_off_and_is_told_of_once() {
+        let mut outage = Outage::default();
+        let flaps = [Duration::ZERO, HOLD_MIN / 2, Duration::ZERO].map(|held| outage.go_on(held, u32::MAX));
+        assert_eq!(flaps.map(|(_, begins)| begins), [true, false, false]);
+        assert_eq!(flaps.map(|(wait, _)| wait), [BACKOFF_FIRST, BACKOFF_FIRST * 2, BACKOFF_FIRST * 4]);
+        assert_eq!(outage.go_on(HOLD_MIN, u32::MAX), (BACKOFF_FIRST, true));
+    }
+
+    #[test]
+    fn an_answer_too_long_for_the_link_is_an_error_instead() {
+        let id = RequestId::Null;
+        let frame = answer_frame(&id, Ok(vec![vec![Topic(i64::MAX); LINK_FRAME_BYTES_MAX / 20]]));
+        assert!(frame.len() < 1024);
+        assert!(String::from_utf8(frame).unwrap().contains("-32013"));
     }
 }

@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::reply_frame;
@@ -24,7 +24,7 @@ use ttp::rpc::{self, Incoming, Request, ServerMessage};
 
 use super::key::{Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, PUBLISH, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{LinkError, ServiceKey};
+use super::{LINK_FRAME_BYTES_MAX, LinkAcceptor, LinkError, ServiceKey};
 use crate::{ANSWER_TIMEOUT, Answer, Directory, Receiver, Unavailable};
 
 /// Questions that may wait for one link.
@@ -43,6 +43,7 @@ pub struct Links {
     receiver: OnceLock<Arc<dyn Receiver>>,
     open: Mutex<Vec<Arc<Link>>>,
     asked: AtomicU64,
+    closing: watch::Sender<bool>,
 }
 
 /// One proven peer.
@@ -60,6 +61,7 @@ impl Links {
             receiver: OnceLock::new(),
             open: Mutex::default(),
             asked: AtomicU64::new(0),
+            closing: watch::Sender::new(false),
         })
     }
 
@@ -73,34 +75,14 @@ impl Links {
         self.lock_open().len()
     }
 
-    /// Takes over a connection whose last payload, `first`, was a `Link` request. `decoder` holds what was read
-    /// beyond it; `permit` is dropped when the link ends.
-    pub fn accept<P: Send + 'static>(
-        self: &Arc<Self>,
-        stream: std::net::TcpStream,
-        mut decoder: Decoder,
-        first: Bytes,
-        permit: P,
-    ) {
-        let links = Arc::clone(self);
-        self.runtime.spawn(async move {
-            let _permit = permit;
-            decoder.set_limit(FRAME_BYTES_MAX);
-            let error = match TcpStream::from_std(stream) {
-                Ok(stream) => links.run(FramedConnection::with_decoder(stream, decoder), &first).await,
-                Err(error) => error.into(),
-            };
-            match error {
-                LinkError::Unproven => warn!(%error, "link refused"),
-                error => info!(%error, "link closed"),
-            }
-        });
-    }
-
     /// A link's whole life.
     async fn run(&self, mut connection: FramedConnection<TcpStream>, first: &Bytes) -> LinkError {
         let proving = tokio::time::timeout(PROVING_TIMEOUT, self.prove(&mut connection, first));
-        match proving.await {
+        let proven = tokio::select! {
+            proven = proving => proven,
+            () = self.closed() => return LinkError::Stopped,
+        };
+        match proven {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return error,
             Err(_) => return LinkError::TimedOut,
@@ -113,16 +95,20 @@ impl Links {
         self.lock_open().push(Arc::clone(&link));
         info!("link open");
         receiver.resync();
-        let (stream, decoder) = connection.into_parts();
+        let (stream, mut decoder) = connection.into_parts();
+        decoder.set_limit(LINK_FRAME_BYTES_MAX);
         let (read_half, write_half) = stream.into_split();
         let error = tokio::select! {
             error = receive(FrameReader::with_decoder(read_half, decoder), receiver, &link) => error,
             error = write_out(write_half, waiting_questions) => error,
             () = sweep(&link) => LinkError::Closed,
+            () = self.closed() => LinkError::Stopped,
         };
         self.lock_open().retain(|open| !Arc::ptr_eq(open, &link));
         let unanswered: Vec<Answer> = link.lock_pending().drain().map(|(_, (_, answer))| answer).collect();
         unanswered.into_iter().for_each(|answer| answer(Err(Unavailable)));
+        // What was on its way is lost, and the data-server may never come back to say so.
+        receiver.resync();
         error
     }
 
@@ -150,8 +136,42 @@ impl Links {
         Ok(())
     }
 
+    async fn closed(&self) {
+        // The sender lives as long as this does, so the wait ends for one reason alone.
+        let _ = self.closing.subscribe().wait_for(|closes| *closes).await;
+    }
+
     fn lock_open(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Link>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LinkAcceptor for Links {
+    /// The connection's last payload, `first`, was a `Link` request.
+    fn accept(
+        self: Arc<Self>,
+        stream: std::net::TcpStream,
+        mut decoder: Decoder,
+        first: Bytes,
+        permit: Box<dyn Send>,
+    ) {
+        let links = Arc::clone(&self);
+        self.runtime.spawn(async move {
+            let _permit = permit;
+            decoder.set_limit(FRAME_BYTES_MAX);
+            let error = match TcpStream::from_std(stream) {
+                Ok(stream) => links.run(FramedConnection::with_decoder(stream, decoder), &first).await,
+                Err(error) => error.into(),
+            };
+            match error {
+                LinkError::Unproven => warn!(%error, "link refused"),
+                error => info!(%error, "link closed"),
+            }
+        });
+    }
+
+    fn close(&self) {
+        self.closing.send_replace(true);
     }
 }
 

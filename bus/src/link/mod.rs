@@ -25,11 +25,32 @@ mod wire;
 pub mod caller;
 pub mod links;
 
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ttp::frame::Decoder;
 use ttp::net::connection::ReadError;
 
 pub use caller::Caller;
 pub use key::ServiceKey;
 pub use links::Links;
+
+/// Largest payload between two peers that have proven the key. An answer of the directory may be far longer than
+/// what a client may say.
+const LINK_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Takes connections that ask to become links of the bus.
+pub trait LinkAcceptor: Send + Sync {
+    /// Goes on with a connection whose first unanswered request is `first`. Must not block.
+    ///
+    /// The socket does not block; `decoder` holds what was read after `first`; `permit` is to be held as long as
+    /// the connection lives. Whether the peer may be a link is for the acceptor to find out.
+    fn accept(self: Arc<Self>, stream: TcpStream, decoder: Decoder, first: Bytes, permit: Box<dyn Send>);
+
+    /// Ends all links, and those that are still to come: the server drains.
+    fn close(&self);
+}
 
 /// Why a link ended. It is opened again by the data-server.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +64,9 @@ pub enum LinkError {
     /// The peer closed the connection.
     #[error("the peer closed the link")]
     Closed,
+    /// This end closes its links, because its server stops.
+    #[error("this server stops")]
+    Stopped,
     /// The peer said something else than the conversation above.
     #[error("the peer does not speak the link's language: {0}")]
     Protocol(#[from] serde_json::Error),

@@ -5,22 +5,14 @@ use std::collections::HashSet;
 use ttp::call::{ChatReply, ChatsReply, Dialect, GetChats, InsertChat};
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{
-    CHAT_USERS_MAX, FRAME_BYTES_MAX_VERSION_1, MESSAGES_PER_CHAT_DEFAULT,
-    MESSAGES_PER_CHAT_DEFAULT_VERSION_1, PAGE_BYTES_MAX, USERS_PER_CHAT_MAX, USERS_PER_CHAT_MAX_VERSION_1,
+    CHAT_USERS_MAX, CHATS_MAX_VERSION_1, CHATS_PER_PAGE, FRAME_BYTES_MAX_VERSION_1,
+    MESSAGES_PER_CHAT_DEFAULT, MESSAGES_PER_CHAT_DEFAULT_VERSION_1, MESSAGES_PER_CHAT_MAX, PAGE_BYTES_MAX,
+    USERS_PER_CHAT_MAX, USERS_PER_CHAT_MAX_VERSION_1,
 };
 use ttp::model::{Chat, UserId, check_client_key, check_name, check_name_length};
 
 use super::{Reply, Service, Session};
 use crate::store::{ChatDetail, ChatsQuery, NewChat};
-
-/// Chats of one page.
-const CHATS_PER_PAGE: usize = 100;
-
-/// Chats of one reply to a version 1 peer, which knows no pages: the most recent are sent.
-const CHATS_MAX_VERSION_1: usize = 10_000;
-
-/// Messages listed with each chat, whatever the caller asks for.
-const MESSAGES_PER_CHAT_MAX: usize = 100;
 
 pub(super) fn get(service: &Service, session: &Session, call: &GetChats, reply: Reply<GetChats>) {
     let caller = match session.caller(call.user_id) {

@@ -7,16 +7,20 @@ use ttp::model::User;
 use super::{Reply, Service, Session};
 use crate::store::{MembershipChange, Page, ParticipantsQuery};
 
-/// A connection without an identity is trusted to ask for what is its own.
+/// A version 1 connection without an identity is trusted to ask for what is its own.
 pub(super) fn get(
     service: &Service,
     session: &Session,
     call: &GetParticipants,
     reply: Reply<GetParticipants>,
 ) {
+    let viewer = match session.viewer() {
+        Ok(viewer) => viewer,
+        Err(refused) => return reply.send(Err(refused)),
+    };
     let query = ParticipantsQuery {
         chat_id: call.chat_id,
-        viewer: session.identity,
+        viewer,
         after_user_id: call.after_user_id,
         rows_max: PAGE_ROWS_MAX,
     };

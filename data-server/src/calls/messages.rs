@@ -8,8 +8,12 @@ use ttp::model::{Message, check_client_key, check_text};
 use super::{Reply, Service, Session};
 use crate::store::{MessagesQuery, NewMessage, Page, ReadMark};
 
-/// A connection without an identity is trusted to ask for what is its own, as in version 1.
+/// A version 1 connection without an identity is trusted to ask for what is its own.
 pub(super) fn get(service: &Service, session: &Session, call: &GetMessages, reply: Reply<GetMessages>) {
+    let viewer = match session.viewer() {
+        Ok(viewer) => viewer,
+        Err(refused) => return reply.send(Err(refused)),
+    };
     let dialect = session.dialect;
     let (rows_max, bytes_max) = match dialect {
         Dialect::Version1 => (MESSAGES_MAX_VERSION_1, FRAME_BYTES_MAX_VERSION_1),
@@ -18,7 +22,7 @@ pub(super) fn get(service: &Service, session: &Session, call: &GetMessages, repl
     let asked = call.limit.map_or(rows_max, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
     let query = MessagesQuery {
         chat_id: call.chat_id,
-        viewer: session.identity,
+        viewer,
         before_seq: call.before_seq,
         rows_max: asked.min(rows_max),
         bytes_max,

@@ -7,6 +7,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde_json::value::to_raw_value;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::error;
 use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
@@ -23,12 +24,17 @@ mod messages;
 mod members;
 mod sync;
 
+/// Pages of long replies that may be under way at one time on all connections together: 256 MiB.
+pub(crate) const LONG_REPLIES_MAX: usize = 512;
+
 /// What all connections of a server share.
 pub(crate) struct Service {
     /// Where everything is.
     pub(crate) store: Arc<dyn Store>,
     /// Told in the greeting.
     pub(crate) broadcast_address: Option<String>,
+    /// Places for long replies of all connections together, from the question until they are written.
+    pub(crate) long_replies: Arc<Semaphore>,
 }
 
 /// What a connection has said about itself.
@@ -200,6 +206,14 @@ impl Session {
                 let message = "say who you are: Authenticate, or give `user_id`";
                 Err(CallError::new(ErrorCode::Unauthenticated, message))
             }
+        }
+    }
+
+    /// For whom a chat is read. In version 1 nobody need say it.
+    fn viewer(&self) -> Result<Option<UserId>, CallError> {
+        match self.dialect {
+            Dialect::Version1 => Ok(self.identity),
+            Dialect::Version2 => self.identity().map(Some),
         }
     }
 

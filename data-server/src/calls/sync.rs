@@ -21,7 +21,8 @@ pub(super) fn sync(service: &Service, session: &Session, call: Sync, reply: Repl
                 entries: page.entries,
                 more: page.more,
                 gone: page.gone,
-                ..SyncReply::default()
+                reset: page.heads.is_some(),
+                heads: page.heads,
             });
             service.store.entries(query, done);
         }

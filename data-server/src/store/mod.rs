@@ -12,7 +12,7 @@
 //!    numbered 1, 2, 3 … and its messages once more by themselves, both without holes, under any number of writers
 //!    and stores on one database. The time of a message is never before that of the one before it.
 //! 6. **A key stands for one change for ever.** The same change again gets the first answer and makes no entry;
-//!    another change with the key is refused.
+//!    another change with the key is refused. For a chat of two people the pair itself is the key: theirs is not used.
 //! 7. **Two people have one private chat**, however many create it at once.
 //! 8. **Committed entries go to the [`CommitSink`]** of the store that committed them, in the order of commit,
 //!    after the callers were answered.
@@ -111,6 +111,9 @@ pub struct EntriesPage {
     pub more: bool,
     /// Chats of the cursors that the person is not in.
     pub gone: Vec<ChatId>,
+    /// The newest entries' numbers, and nothing else, when a cursor is above its chat's: it comes from another life of
+    /// the database, such as one whose file was replaced by an older copy.
+    pub heads: Option<BTreeMap<ChatId, Seq>>,
 }
 
 /// Why a call has no answer.

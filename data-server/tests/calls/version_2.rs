@@ -150,6 +150,25 @@ async fn sync_brings_what_is_newer() {
     let reset = a.call("Sync", json!({"epoch": "another life", "cursors": {"1": 2}})).await.unwrap();
     assert_eq!((&reset["reset"], &reset["heads"]), (&json!(true), &json!({"1": 3})));
     assert_eq!(reset["epoch"], epoch);
+    let ahead = a.call("Sync", json!({"epoch": epoch, "cursors": {"1": 4}})).await.unwrap();
+    assert_eq!(
+        (&ahead["reset"], &ahead["heads"]),
+        (&json!(true), &json!({"1": 3})),
+        "an older copy of the file"
+    );
+}
+
+/// T30: in version 2 nobody reads a chat without saying who asks.
+#[tokio::test]
+async fn t30_version_2_reads_nothing_for_nobody() {
+    let house = House::new().await;
+    house.people(2).await;
+    house.connect_as(1).await.call("InsertChat", json!({"user_ids": [2]})).await.unwrap();
+    let mut nobody = house.connect().await;
+    nobody.call("Hello", json!({"protocol": [2]})).await.unwrap();
+    for method in ["GetMessages", "GetParticipants"] {
+        assert_eq!(nobody.call(method, json!({"chat_id": 1})).await, Err(-32001), "{method}");
+    }
 }
 
 /// Long texts come in pages below the frame's limit, and all of them come.

@@ -93,7 +93,7 @@ async fn broken_frames_get_a_typed_error_and_a_close() {
 /// T06: a frame that is begun must come to its end, and so must the opening.
 #[tokio::test]
 async fn t06_an_unfinished_frame_is_cut_off() {
-    let house = House::with(|config| config.opening_timeout = Duration::from_millis(100)).await;
+    let house = House::with(|config| config.opening_timeout = Duration::from_secs(1)).await;
     for start in [&b""[..], b"11   ", b"11        hello"] {
         let mut peer = house.connect().await;
         peer.write(start).await;
@@ -105,11 +105,11 @@ async fn t06_an_unfinished_frame_is_cut_off() {
 /// A connection that asks nothing is closed, one that asks now and then is not.
 #[tokio::test]
 async fn silence_ends_a_connection() {
-    let house = House::with(|config| config.idle_timeout = Duration::from_secs(1)).await;
+    let house = House::with(|config| config.idle_timeout = Duration::from_secs(3)).await;
     let mut peer = house.connect().await;
-    for _ in 0..4 {
+    for _ in 0..16 {
         peer.call("Ping", json!({})).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
     peer.call("Ping", json!({})).await.unwrap();
     assert_eq!(peer.read().await, None);
@@ -219,7 +219,7 @@ async fn hello_comes_first_or_never() {
 /// A peer that reads no replies is closed, however much it asks for.
 #[tokio::test]
 async fn a_peer_that_does_not_read_is_closed() {
-    let house = House::with(|config| config.idle_timeout = Duration::from_secs(1)).await;
+    let house = House::with(|config| config.opening_timeout = Duration::from_secs(1)).await;
     house.people(2).await;
     let mut peer = house.connect().await;
     peer.call("InsertChat", json!({"user_ids": [1, 2]})).await.unwrap();
@@ -231,6 +231,35 @@ async fn a_peer_that_does_not_read_is_closed() {
     let flood = async { while peer.stream.write_all(&request).await.is_ok() {} };
     tokio::time::timeout(PATIENCE, flood).await.expect("the server closes");
     assert!(house.connect().await.call("Ping", json!({})).await.is_ok());
+}
+
+/// Peers that do not read share a number of places for long replies, and no more is read for them.
+#[tokio::test]
+async fn long_replies_of_all_peers_are_bounded() {
+    let house = House::with(|config| config.opening_timeout = PATIENCE).await;
+    house.people(2).await;
+    let mut peer = house.connect().await;
+    peer.call("InsertChat", json!({"user_ids": [1, 2]})).await.unwrap();
+    let text = "x".repeat(16_000);
+    for _ in 0..40 {
+        peer.call("InsertMessage", json!({"chat_id": 1, "user_id": 1, "message_text": text})).await.unwrap();
+    }
+    let request = encode(br#"{"jsonrpc":"2.0","method":"GetMessages","params":{"chat_id":1},"id":1}"#);
+    let mut deaf = Vec::new();
+    // Each takes four of the 512 places.
+    for _ in 0..128 {
+        let mut peer = house.connect_as(1).await;
+        // So many replies are more than the kernel's buffers take.
+        peer.write(&request.repeat(60)).await;
+        peer.stream.readable().await.unwrap();
+        deaf.push(peer);
+    }
+    let messages = json!({"chat_id": 1, "limit": 1});
+    assert_eq!(peer.call("GetMessages", messages.clone()).await, Err(-32053));
+    assert!(peer.call("GetUser", json!({"user_id": 1})).await.is_ok());
+    drop(deaf);
+    let served = async { while peer.call("GetMessages", messages.clone()).await.is_err() {} };
+    tokio::time::timeout(PATIENCE, served).await.expect("the places come back");
 }
 
 /// What was accepted before the stop is answered, then the connections end and the file is whole.

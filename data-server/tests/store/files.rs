@@ -46,6 +46,24 @@ fn what_is_no_database_of_ours_is_left_as_it_is() {
     assert!(open(&house.folder.path().join("missing/talko.db")).is_some());
 }
 
+/// Whose database it is can be asked without making or changing one.
+#[test]
+fn the_epoch_is_read_without_touching_the_file() {
+    let house = House::new();
+    let path = house.path();
+    assert_eq!(data_server::epoch_of(&path), None);
+    assert!(!path.exists());
+    let store = house.open();
+    let epoch = store.0.epoch().to_owned();
+    assert_eq!(data_server::epoch_of(&path).as_ref(), Some(&epoch), "while it is in use");
+    store.0.close();
+    let before = std::fs::read(&path).unwrap();
+    assert_eq!(data_server::epoch_of(&path), Some(epoch));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    std::fs::write(&path, "something else").unwrap();
+    assert_eq!(data_server::epoch_of(&path), None);
+}
+
 /// T28: servers that start together on a file that is not there yet agree on it.
 #[test]
 fn t28_one_of_many_openers_creates_the_file() {

@@ -214,6 +214,7 @@ fn a_repeated_group_is_created_once() {
     let (ann, bob, cid, dan) = (store.user("Ann"), store.user("Bob"), store.user("Cid"), store.user("Dan"));
     let keyed = |name: &str, users: &[UserId]| NewChat {
         creator: Some(ann),
+        viewer: ann,
         client_chat_id: Some("k".into()),
         ..new_chat(name, users)
     };
@@ -231,6 +232,9 @@ fn a_repeated_group_is_created_once() {
     }
     let keyless = store.chat(NewChat { client_chat_id: None, ..keyed("team", &[ann, bob, cid]) }).unwrap();
     assert_ne!(keyless.chat_id, first.chat_id);
+    store.remove(first.chat_id, ann, ann).unwrap();
+    let refused = StoreError::NotAParticipant { user_id: ann, chat_id: first.chat_id };
+    assert_eq!(store.chat(keyed("team", &[ann, bob, cid])), Err(refused), "the key is no way back in");
 }
 
 /// Promise 7.

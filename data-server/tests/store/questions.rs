@@ -72,6 +72,27 @@ fn t20_messages_come_in_pages_from_the_newest() {
     assert_eq!(refused, Err(StoreError::NotAParticipant { user_id: bob, chat_id }));
 }
 
+/// A short question does not wait behind pages.
+#[test]
+fn a_person_is_found_while_pages_wait() {
+    let house = House::new();
+    let store = house.open();
+    let ann = store.user("Ann");
+    let chat_id = store.group(&[ann]);
+    (0..200).for_each(|_| drop(store.say(chat_id, ann, &"x".repeat(1_000))));
+    let (sender, receiver) = mpsc::channel();
+    let pages = 2_000;
+    for _ in 0..pages {
+        let sender = sender.clone();
+        let done = Box::new(move |page: Answer<Page<Message>>| sender.send(page.map(drop)).unwrap());
+        store.0.messages(newest(chat_id, 500), done);
+    }
+    store.ask(|store, done| store.user(ann, done)).unwrap();
+    let before = receiver.try_iter().count();
+    assert!(before < pages / 2, "{before} pages came first");
+    assert!(receiver.iter().take(pages - before).all(|page| page.is_ok()));
+}
+
 #[test]
 fn t26_people_come_and_go() {
     let house = House::new();
@@ -118,10 +139,13 @@ fn news_start_at_the_cursor_or_where_the_person_joined() {
     assert_eq!((page.gone, page.more), (vec![left, ChatId(99)], false));
     let page = store.news(bob, &[(old, 2), (new, 4)], 3);
     assert_eq!((places(&page), page.more), (vec![(old, 3), (old, 4), (new, 5)], true));
-    let page = store.news(bob, &[(old, 77), (new, u64::MAX)], 3);
-    assert_eq!(page, EntriesPage::default(), "a cursor above the head is at the head");
     let heads = store.ask(|store, done| store.heads(bob, done)).unwrap();
     assert_eq!(heads, BTreeMap::from([(old, 4), (new, 6)]));
+    for ahead in [[(old, 5), (new, 4)], [(old, 2), (new, u64::MAX)]] {
+        let page = store.news(bob, &ahead, 3);
+        let expected = EntriesPage { heads: Some(heads.clone()), ..EntriesPage::default() };
+        assert_eq!(page, expected, "a cursor above the head is of another life");
+    }
 }
 
 /// T19: the newest message decides, then the creation; and the list comes in pages.

@@ -231,6 +231,34 @@ async fn signs_of_life_reach_both_servers_and_silence_ends_the_socket() {
 }
 
 #[tokio::test]
+async fn long_replies_pass_a_socket() {
+    let stage = Stage::set().await;
+    let mut socket = stage.web_socket().await;
+    say(&mut socket, r#"{"jsonrpc":"2.0","method":"Long","params":[15000000],"id":1}"#).await;
+    assert_eq!(hear_json(&mut socket).await["result"].as_str().map(str::len), Some(15_000_000));
+}
+
+#[tokio::test]
+async fn what_a_socket_asked_before_the_end_is_answered() {
+    let mut stage = Stage::set().await;
+    let address = stage.address;
+    let mut socket = stage.web_socket().await;
+    say(&mut socket, request("Wait", "1")).await;
+    assert_eq!(stage.data.hears().await, "Wait");
+    let (data, served) = stage.stop();
+    within(async {
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    data.released.notify_one();
+    assert_eq!(hear_json(&mut socket).await["id"], 1);
+    assert_eq!(hear_close(&mut socket).await, 3002);
+    within(served).await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn the_end_of_the_gateway_is_told() {
     let stage = Stage::set().await;
     let mut socket = stage.web_socket().await;

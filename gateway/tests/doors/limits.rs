@@ -26,6 +26,34 @@ async fn the_longest_payload_passes_and_a_longer_one_does_not() {
     assert!(stage.data.heard_nothing_more());
 }
 
+/// What says that it is too long is not waited for.
+#[tokio::test]
+async fn a_length_above_the_limit_is_refused_at_once() {
+    let stage = Stage::set_with(|config| config.opening_timeout = 2 * DEADLINE).await;
+    let mut stream = TcpStream::connect(stage.address).await.unwrap();
+    let head = format!(
+        "POST /rpc HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        stage.address,
+        FRAME_BYTES_MAX + 1
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut status = [0; 12];
+    within(stream.read_exact(&mut status)).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
+}
+
+/// The replies of a batch may be far longer than a request; a server that says more costs an answer.
+#[tokio::test]
+async fn long_replies_pass_and_longer_ones_are_told() {
+    let stage = Stage::set().await;
+    let long = |bytes: usize| format!(r#"{{"jsonrpc":"2.0","method":"Long","params":[{bytes}],"id":7}}"#);
+    let answer = stage.post(&long(16 << 20)).await;
+    assert_eq!((answer.status, answer.json()["result"].as_str().map(str::len)), (200, Some(16 << 20)));
+    let answer = stage.post(&long(17 << 20)).await;
+    assert_eq!((answer.status, &answer.json()["error"]["code"]), (413, &json!(-32013)));
+    assert_eq!(answer.json()["id"], 7);
+}
+
 #[tokio::test]
 async fn slow_heads_and_bodies_are_not_waited_for() {
     let stage = Stage::set_with(|config| config.opening_timeout = Duration::from_millis(200)).await;

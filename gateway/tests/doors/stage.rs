@@ -32,7 +32,8 @@ pub(crate) async fn within<T>(wait: impl Future<Output = T>) -> T {
 pub(crate) const PUSH: &str = r#"{"jsonrpc":"2.0","method":"Event","params":{"chat_id":17}}"#;
 
 /// A server that answers each method with `{"NAME": params}`, but for these: `Refuse` with an error, `Leave` by
-/// closing, `Wait` only when released; `OpenStreamRequest` is followed by a push.
+/// closing, `Wait` only when released, `Long` with as many bytes as its param says; `OpenStreamRequest` is followed
+/// by a push.
 pub(crate) struct Pretender {
     pub(crate) address: SocketAddr,
     pub(crate) released: Arc<Notify>,
@@ -90,6 +91,10 @@ async fn pretend(
             let outcome = match method.as_str() {
                 "Refuse" => Err(CallError::new(ErrorCode::NotFound, "there is none")),
                 "Leave" => return,
+                "Long" => {
+                    let [bytes]: [usize; 1] = serde_json::from_str(params.unwrap().get()).unwrap();
+                    Ok(to_raw_value(&"x".repeat(bytes)).unwrap())
+                }
                 _ => Ok(to_raw_value(&json!({ name: params })).unwrap()),
             };
             if method == "Wait" {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
-use ttp::call::{Call, Hello, Ping};
+use ttp::call::{Call, Hello, Ping, Welcome};
 use ttp::frame::encode_with;
-use ttp::net::connection::FramedConnection;
+use ttp::net::connection::{FramedConnection, ReadError};
 use ttp::net::{address, socket};
 use ttp::rpc::{ServerMessage, write_request};
 
 use crate::failure::Misuse;
+use crate::output::say;
 use crate::person;
 use crate::settings::Settings;
 
@@ -38,8 +39,7 @@ pub(crate) async fn run(
         let user_id = person::become_person(&client, name).await?.user_id;
         connection.call("Authenticate", &ttp::call::Authenticate { user_id }).await?;
     }
-    println!("{}", connection.call(method, params).await?);
-    Ok(())
+    say(connection.call(method, params).await?)
 }
 
 /// Succeeds when both servers answer.
@@ -50,8 +50,16 @@ pub(crate) async fn ping(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The life of the database behind the data-server that runs.
+pub(crate) async fn epoch(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let connection = Connection::open(&settings.data_address.value).await?;
+    Ok(connection.welcome.and_then(|welcome| welcome.epoch))
+}
+
 /// One connection on which calls take turns.
 struct Connection {
+    server: String,
+    welcome: Option<Welcome>,
     frames: FramedConnection<TcpStream>,
     calls: u64,
 }
@@ -66,8 +74,10 @@ impl Connection {
             address: server.to_owned(),
             source: Arc::new(error),
         })?;
-        let mut connection = Self { frames: FramedConnection::new(stream, REPLY_BYTES_MAX), calls: 0 };
-        connection.call(Hello::METHOD, &Hello::from_client("talko call")).await?;
+        let frames = FramedConnection::new(stream, REPLY_BYTES_MAX);
+        let mut connection = Self { server: server.to_owned(), welcome: None, frames, calls: 0 };
+        let welcome = connection.call(Hello::METHOD, &Hello::from_client("talko call")).await?;
+        connection.welcome = serde_json::from_str(&welcome).ok();
         Ok(connection)
     }
 
@@ -86,7 +96,11 @@ impl Connection {
         self.frames.write_frames(&frame).await?;
         let payload = tokio::time::timeout(TIMEOUT, self.frames.next_payload())
             .await
-            .map_err(|_| client_lib::Error::Timeout { after: TIMEOUT })??
+            .map_err(|_| client_lib::Error::Timeout { after: TIMEOUT })?
+            .map_err(|error| match error {
+                ReadError::Frame(_) => anyhow!("{} does not answer like a Talko server", self.server),
+                error => error.into(),
+            })?
             .ok_or_else(|| anyhow!("the server closed the connection without an answer"))?;
         let reply: ServerMessage<'_> =
             serde_json::from_slice(&payload).context("the answer is not JSON-RPC")?;

@@ -3,14 +3,15 @@
 use crate::arguments::ChatArguments;
 use crate::chat;
 use crate::failure::Misuse;
+use crate::output::note;
+use crate::person;
 use crate::seed::{self, DEMO_PEOPLE};
 use crate::servers;
 use crate::settings::Settings;
-use crate::{logging, person};
 
 /// Starts on a fresh demo database and opens the chat.
 pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> anyhow::Result<()> {
-    logging::to_file(&settings)?;
+    chat::keep_log(&settings)?;
     settings.db.value = settings.data_directory.join("demo.db");
     settings.user.value.get_or_insert_with(|| DEMO_PEOPLE[0].into());
     if person::connect(&settings).await.is_ok() {
@@ -24,7 +25,11 @@ pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> any
     servers::set_database_aside(&settings)?;
     let (client, keeper) = chat::join_or_start(&settings).await?;
     seed::insert_demo_chat(&client).await?;
-    eprintln!("In another terminal: talko --user \"{}\"", DEMO_PEOPLE[1]);
+    note(format_args!(
+        "In another terminal: talko --user \"{}\"{}",
+        DEMO_PEOPLE[1],
+        settings.address_flags()
+    ));
     let chatted = chat::converse(&client, arguments.line, &settings).await;
     keeper.stop().await.and(chatted)
 }

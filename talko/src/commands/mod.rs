@@ -1,6 +1,6 @@
 //! The commands, one file each, and the table that leads to them.
 
-mod call;
+pub(crate) mod call;
 mod demo;
 mod send;
 mod tail;
@@ -9,6 +9,7 @@ mod up;
 use clap::CommandFactory;
 
 use crate::arguments::{Arguments, Command, UserCommand};
+use crate::output::{self, say};
 use crate::settings::Settings;
 use crate::{chat, person};
 
@@ -26,33 +27,30 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
             call::run(&method, &params, broadcast, &settings).await
         }
         Some(Command::User { command: UserCommand::Add { name, .. } }) => {
-            print_user(&person::connect(&settings).await?.insert_user(&name).await?);
-            Ok(())
+            say_user(&person::connect(&settings).await?.insert_user(&name).await?)
         }
         Some(Command::User { command: UserCommand::Show { name, .. } }) => {
-            print_user(&person::connect(&settings).await?.find_user(&name).await?);
-            Ok(())
+            say_user(&person::connect(&settings).await?.find_user(&name).await?)
         }
         Some(Command::Ping { .. }) => call::ping(&settings).await,
-        Some(Command::Config { .. }) => {
-            print_table(&settings.table());
-            Ok(())
-        }
+        Some(Command::Config { .. }) => say_table(&settings.table()),
         Some(Command::Completions { shell }) => {
-            clap_complete::generate(shell, &mut Arguments::command(), "talko", &mut std::io::stdout());
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "talko", &mut script);
+            output::write(&script)
         }
     }
 }
 
-fn print_user(user: &ttp::model::User) {
-    println!("{}\t{}", user.user_id, tui_client::one_line(&user.user_name));
+fn say_user(user: &ttp::model::User) -> anyhow::Result<()> {
+    say(format_args!("{}\t{}", user.user_id, tui_client::one_line(&user.user_name)))
 }
 
-fn print_table(rows: &[[String; 3]]) {
+fn say_table(rows: &[[String; 3]]) -> anyhow::Result<()> {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let (names, values) = (width(0), width(1));
     for [name, value, origin] in rows {
-        println!("{name:names$}  {value:values$}  {origin}");
+        say(format_args!("{name:names$}  {value:values$}  {origin}"))?;
     }
+    Ok(())
 }

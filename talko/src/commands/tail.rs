@@ -1,11 +1,10 @@
 //! `talko tail`: follows what is said, as text for people or one JSON object per log entry for programs.
 
-use std::io::Write;
-
 use client_lib::{Client, Cursors, Event, Position};
 use ttp::call::Sync;
 use ttp::model::{Chat, Entry};
 
+use crate::output::say;
 use crate::settings::Settings;
 use crate::{line, person};
 
@@ -23,18 +22,13 @@ pub(crate) async fn run(
     };
     let from = position(&client, chat.as_ref(), since).await?;
     let mut events = client.events(from);
-    let mut out = std::io::stdout();
     while let Some(event) = events.next().await {
-        let Event::Entry(entry) = event else {
-            continue;
-        };
-        if chat.as_ref().is_some_and(|chat| chat.chat_id != entry.chat_id) {
-            continue;
-        }
-        match print(&mut out, &entry, json) {
-            // Whoever read has gone: as with `head`, that is no failure.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
-            printed => printed?,
+        match event {
+            Event::Entry(entry) if chat.as_ref().is_none_or(|chat| chat.chat_id == entry.chat_id) => {
+                print(&entry, json)?;
+            }
+            Event::Connection(state) => line::note_connection(&state),
+            _ => {}
         }
     }
     Ok(())
@@ -55,12 +49,9 @@ async fn position(client: &Client, chat: Option<&Chat>, since: Option<u64>) -> a
     Ok(Position::After(Cursors { epoch: Some(heads.epoch), seqs }))
 }
 
-fn print(out: &mut impl Write, entry: &Entry, json: bool) -> std::io::Result<()> {
+fn print(entry: &Entry, json: bool) -> anyhow::Result<()> {
     if json {
-        serde_json::to_writer(&mut *out, entry)?;
-        out.write_all(b"\n")?;
-    } else if let Some(text) = line::describe(entry) {
-        writeln!(out, "{text}")?;
+        return say(serde_json::to_string(entry)?);
     }
-    out.flush()
+    line::describe(entry).map_or(Ok(()), say)
 }

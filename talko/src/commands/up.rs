@@ -4,6 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::arguments::RecreateArguments;
+use crate::output::say;
 use crate::servers::{self, Running};
 use crate::settings::Settings;
 use crate::{logging, person, seed};
@@ -40,16 +41,18 @@ pub(crate) async fn broadcast_server(settings: Settings) -> anyhow::Result<()> {
     until_signal(servers::start_broadcast_server(&settings).await?).await
 }
 
-/// Says that it is ready, on standard output and once, then drains on SIGINT or SIGTERM. A second signal ends the
-/// process at once.
+/// Says that it is ready, on standard output and once, then drains on SIGINT, SIGTERM or SIGHUP. A second signal ends
+/// the process at once.
 async fn until_signal(mut running: Running) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    println!("ready: {}", running.description);
+    let mut hangup = signal(SignalKind::hangup())?;
+    say(format_args!("ready: {}", running.description))?;
     let name = tokio::select! {
         ended = running.ended() => return ended,
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",
+        _ = hangup.recv() => "SIGHUP",
     };
     info!(signal = name, "stopping; a second signal ends at once");
     tokio::select! {

@@ -101,16 +101,25 @@ pub async fn serve(
     draining: impl FnOnce(),
 ) -> usize {
     tokio::pin!(shutdown);
+    // Failures in a row are told when they begin and when they are over.
+    let mut is_failing = false;
     loop {
         let result = tokio::select! {
             () = &mut shutdown => break,
             result = listener.accept() => result,
         };
         match result {
-            Ok((stream, peer)) => admit(stream, peer, limits, &counters, &mut accepted),
+            Ok((stream, peer)) => {
+                if std::mem::take(&mut is_failing) {
+                    info!("connections are accepted again");
+                }
+                admit(stream, peer, limits, &counters, &mut accepted);
+            }
             Err(error) if is_about_the_peer(&error) => {}
             Err(error) => {
-                warn!(%error, "accept failed; waiting before the next try");
+                if !std::mem::replace(&mut is_failing, true) {
+                    warn!(%error, "accept failed; trying again until it works");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row};
 use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Message, User, UserId};
 
 use super::budget::{Budget, message_bytes, text_bytes, user_bytes};
-use super::members::id_list;
+use super::members::{id_list, require_access};
 use super::messages;
 use super::tables::{Failure, Tables};
 use super::users;
@@ -136,7 +136,7 @@ fn fill_users(
 }
 
 /// Rows come chat by chat, because the list of chats is the outer loop. Of a chat whose messages do not all fit, the
-/// newest are kept.
+/// newest are kept, and the chats after it get none.
 fn fill_messages(
     tables: Tables<'_>,
     chats: &mut [Chat],
@@ -156,8 +156,10 @@ fn fill_messages(
     let mut open = None;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
-        if let Some(last) = open.replace(place).filter(|last| *last != place) {
-            keep_newest(&mut chats[last].messages, budget);
+        if let Some(last) = open.replace(place).filter(|last| *last != place)
+            && !keep_newest(&mut chats[last].messages, budget)
+        {
+            return Ok(());
         }
         chats[place].messages.push(messages::from_row(row, 1)?);
     }
@@ -167,10 +169,11 @@ fn fill_messages(
     Ok(())
 }
 
-fn keep_newest(messages: &mut Vec<Message>, budget: &mut Budget) {
+/// Keeps what fits. Answers whether that is everything.
+fn keep_newest(messages: &mut Vec<Message>, budget: &mut Budget) -> bool {
     messages.sort_unstable_by_key(|message| message.seq);
     let kept = messages.iter().rev().take_while(|message| budget.take(message_bytes(message))).count();
-    messages.drain(..messages.len() - kept);
+    messages.drain(..messages.len() - kept).len() == 0
 }
 
 /// "LOW:HIGH" when these are the two people of a private chat.
@@ -204,7 +207,12 @@ fn find_by_key(tables: Tables<'_>, new: &NewChat) -> Result<Option<ChatId>, Fail
     };
     let same_name = is_private || new.chat_name == chat_name;
     let same_users = first_users(tables, chat_id)? == new.users.iter().copied().collect();
-    if same_name && same_users { Ok(Some(chat_id)) } else { Err(StoreError::KeyReused.into()) }
+    if !same_name || !same_users {
+        return Err(StoreError::KeyReused.into());
+    }
+    // Who was removed since has no more right to the chat than others.
+    require_access(tables, chat_id, Some(new.viewer))?;
+    Ok(Some(chat_id))
 }
 
 /// The people that a chat was created with, whoever came and went since: those who are in it without an entry of

@@ -107,6 +107,19 @@ fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// The epoch of the database at `path`, when it is there and of the current definition. Nothing is created.
+pub(super) fn epoch_of(path: &Path) -> Option<String> {
+    let epoch_with = |access: OpenFlags| {
+        let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        match kind(&connection)? {
+            Kind::Current => connection.query_row("SELECT epoch FROM Meta", [], |row| row.get(0)).optional(),
+            _ => Ok(None),
+        }
+    };
+    epoch_with(OpenFlags::SQLITE_OPEN_READ_ONLY).ok().flatten()
+}
+
 /// Looks without the right to write. After a crash of the program that used the file, SQLite must first take back
 /// what was half done, and needs that right.
 fn look(path: &Path) -> rusqlite::Result<Kind> {

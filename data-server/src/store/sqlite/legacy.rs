@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
+use ttp::limits::TEXT_BYTES_MAX;
 
 use super::file::SCHEMA;
 use super::users::name_key;
@@ -140,6 +141,9 @@ fn convert(connection: &Connection) -> rusqlite::Result<Placeholders> {
         connection.execute_batch(&format!("DROP INDEX \"{}\"", index.replace('"', "\"\"")))?;
     }
     connection.execute_batch(SCHEMA)?;
+    for (table, id, column) in TEXTS {
+        make_readable(connection, table, id, column)?;
+    }
     connection.execute_batch(LEAVE_OVER)?;
     let placeholders = Placeholders {
         users: connection.execute(ADD_MISSING_USERS, [])?,
@@ -155,6 +159,42 @@ fn convert(connection: &Connection) -> rusqlite::Result<Placeholders> {
         set_key.execute((user_id, name_key(&user_name)))?;
     }
     Ok(placeholders)
+}
+
+/// The texts of a 2020 file: table, number, column.
+const TEXTS: [(&str, &str, &str); 3] = [
+    ("OldUsers", "user_id", "user_name"),
+    ("OldChats", "chat_id", "chat_name"),
+    ("OldMessages", "message_id", "message_text"),
+];
+
+/// Nothing checked the texts of 2020. What is not UTF-8, or longer than a text may be, would make every page with it
+/// fail: a readable form takes its place, and the bytes as they were go to the leftovers.
+fn make_readable(connection: &Connection, table: &str, id: &str, column: &str) -> rusqlite::Result<()> {
+    let mut rows = connection.prepare(&format!(
+        "SELECT {id}, CAST({column} AS BLOB) FROM {table} WHERE typeof({column}) = 'text'"
+    ))?;
+    let mut rows = rows.query([])?;
+    let mut unreadable = Vec::new();
+    while let Some(row) = rows.next()? {
+        let bytes = row.get_ref(1)?.as_bytes()?;
+        if bytes.len() > TEXT_BYTES_MAX || std::str::from_utf8(bytes).is_err() {
+            unreadable.push((row.get::<_, i64>(0)?, bytes.to_vec()));
+        }
+    }
+    for (number, bytes) in unreadable {
+        let text = String::from_utf8_lossy(&bytes);
+        let end = (0..=text.len().min(TEXT_BYTES_MAX)).rfind(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        let readable = &text[..end];
+        connection.execute(
+            "INSERT INTO Leftovers (table_name, reason, row_json)
+             VALUES (?1, 'the text is not UTF-8 or too long', json_object(?2, ?3, ?4, quote(?5)))",
+            (format!("{}.{column}", &table[3..]), id, number, column, &bytes),
+        )?;
+        connection
+            .execute(&format!("UPDATE {table} SET {column} = ?2 WHERE {id} = ?1"), (number, readable))?;
+    }
+    Ok(())
 }
 
 /// Says what is wrong with the upgraded tables, if anything is.

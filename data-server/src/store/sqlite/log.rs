@@ -22,11 +22,16 @@ pub(super) fn heads(tables: Tables<'_>, user_id: UserId) -> Result<BTreeMap<Chat
 pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPage, Failure> {
     users::get(tables, query.user_id)?;
     let places = places(tables, query.user_id)?;
+    let is_ahead = |place: &Place| query.cursors.get(&place.chat_id).is_some_and(|seq| *seq > place.last_seq);
+    if places.iter().any(is_ahead) {
+        let heads = places.into_iter().map(|place| (place.chat_id, place.last_seq)).collect();
+        return Ok(EntriesPage { heads: Some(heads), ..EntriesPage::default() });
+    }
     let here: BTreeSet<ChatId> = places.iter().map(|place| place.chat_id).collect();
     let gone = query.cursors.keys().copied().filter(|chat_id| !here.contains(chat_id)).collect();
     let mut reading = Reading {
         tables,
-        page: EntriesPage { entries: Vec::new(), more: false, gone },
+        page: EntriesPage { gone, ..EntriesPage::default() },
         rows_left: query.rows_max,
         budget: Budget::new(query.bytes_max),
     };

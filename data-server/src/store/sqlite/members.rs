@@ -86,7 +86,7 @@ pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<
     let rows_max = i64::try_from(query.rows_max).unwrap_or(i64::MAX - 1);
     let mut statement = tables.statement(
         "SELECT p.user_id, u.user_name FROM Participants p JOIN Users u ON u.user_id = p.user_id
-         WHERE p.chat_id = ?1 AND (?2 IS NULL OR p.user_id > ?2) ORDER BY p.user_id LIMIT ?3",
+         WHERE p.chat_id = ?1 AND p.user_id > ifnull(?2, -9223372036854775808) ORDER BY p.user_id LIMIT ?3",
     )?;
     let mut items = statement
         .query_map((query.chat_id.0, after, rows_max + 1), |row| users::from_row(row, 0))?

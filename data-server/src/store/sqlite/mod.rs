@@ -36,17 +36,28 @@ mod messages;
 mod members;
 mod log;
 
+/// One reader for light questions alone, and one for the others.
+const READERS_MIN: usize = 2;
+
 /// A store on one SQLite file. Several stores, also of several processes, may share the file.
 pub struct SqliteStore {
     epoch: String,
     writes: Sender<writer::Command>,
-    reads: Sender<reader::Command>,
+    light_reads: Sender<reader::Command>,
+    heavy_reads: Sender<reader::Command>,
     threads: Mutex<Threads>,
     statements: Arc<AtomicU64>,
 }
 
+/// The epoch of the database at `path`; `None` when there is no database of the current definition. Creates and
+/// changes nothing.
+pub fn epoch_of(path: &Path) -> Option<String> {
+    file::epoch_of(path)
+}
+
 #[derive(Default)]
 struct Threads {
+    light_reader: Option<JoinHandle<()>>,
     readers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
 }
@@ -63,18 +74,23 @@ impl SqliteStore {
         let connection = file::open_writer(path).map_err(says)?;
         let writer = Writer::new(path.into(), connection, clock, sink, Arc::clone(&statements));
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
-        let (reads, read_queue) = channel::bounded(reader::QUEUE_MAX);
+        let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
+        let (heavy_reads, heavy_queue) = channel::bounded(reader::QUEUE_MAX);
         let mut threads = Threads::default();
         let thread = thread::Builder::new().name("store-writer".into());
         threads.writer = Some(thread.spawn(move || writer.run(&write_queue))?);
-        for _ in 0..readers.max(1) {
+        for place in 0..readers.max(READERS_MIN) {
             let connection = file::open_reader(path).map_err(says)?;
             let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
-            let queue = read_queue.clone();
+            let (light, heavy) = (light_queue.clone(), (place > 0).then(|| heavy_queue.clone()));
             let thread = thread::Builder::new().name("store-reader".into());
-            threads.readers.push(thread.spawn(move || reader.run(&queue))?);
+            let thread = thread.spawn(move || reader.run(&light, heavy.as_ref()))?;
+            match place {
+                0 => threads.light_reader = Some(thread),
+                _ => threads.readers.push(thread),
+            }
         }
-        Ok(Self { epoch, writes, reads, threads: Mutex::new(threads), statements })
+        Ok(Self { epoch, writes, light_reads, heavy_reads, threads: Mutex::new(threads), statements })
     }
 
     /// Statements that were asked of SQLite so far.
@@ -113,35 +129,35 @@ impl Store for SqliteStore {
     }
 
     fn user(&self, user_id: UserId, done: Done<User>) {
-        reader::ask(&self.reads, done, move |tables| users::get(tables, user_id));
+        reader::ask(&self.light_reads, done, move |tables| users::get(tables, user_id));
     }
 
     fn user_by_name(&self, user_name: String, done: Done<User>) {
-        reader::ask(&self.reads, done, move |tables| users::get_by_name(tables, &user_name));
+        reader::ask(&self.light_reads, done, move |tables| users::get_by_name(tables, &user_name));
     }
 
     fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>) {
-        reader::ask(&self.reads, done, move |tables| chats::page(tables, query));
+        reader::ask(&self.heavy_reads, done, move |tables| chats::page(tables, query));
     }
 
     fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>) {
-        reader::ask(&self.reads, done, move |tables| messages::page(tables, query));
+        reader::ask(&self.heavy_reads, done, move |tables| messages::page(tables, query));
     }
 
     fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>) {
-        reader::ask(&self.reads, done, move |tables| members::page(tables, query));
+        reader::ask(&self.heavy_reads, done, move |tables| members::page(tables, query));
     }
 
     fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
-        reader::ask(&self.reads, done, move |tables| log::heads(tables, user_id));
+        reader::ask(&self.heavy_reads, done, move |tables| log::heads(tables, user_id));
     }
 
     fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>) {
-        reader::ask(&self.reads, done, move |tables| log::page(tables, &query));
+        reader::ask(&self.heavy_reads, done, move |tables| log::page(tables, &query));
     }
 
     fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>) {
-        reader::ask(&self.reads, done, move |tables| members::chats_of(tables, &users));
+        reader::ask(&self.light_reads, done, move |tables| members::chats_of(tables, &users));
     }
 
     /// The readers end first, so that the writer's connection is the last one and can take the write-ahead log back
@@ -149,9 +165,13 @@ impl Store for SqliteStore {
     fn close(&self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for _ in &threads.readers {
-            let _ = self.reads.send(reader::Command::Close);
+            let _ = self.heavy_reads.send(reader::Command::Close);
         }
         for reader in threads.readers {
+            let _ = reader.join();
+        }
+        if let Some(reader) = threads.light_reader {
+            let _ = self.light_reads.send(reader::Command::Close);
             let _ = reader.join();
         }
         if let Some(writer) = threads.writer {

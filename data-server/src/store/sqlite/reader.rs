@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TrySendError};
+use crossbeam::channel::{self, Receiver, RecvError, Sender, TrySendError};
 use rusqlite::Connection;
 use ttp::net::clock;
 
@@ -15,7 +15,7 @@ use super::file;
 use super::tables::{Failure, Tables};
 use crate::store::{Done, StoreError};
 
-/// Questions that may wait for a reader.
+/// Questions that may wait for a reader, of each kind.
 pub(super) const QUEUE_MAX: usize = 4096;
 
 /// Longest read transaction.
@@ -27,7 +27,7 @@ const STEPS_PER_LOOK: i32 = 20_000;
 /// A question and the way back for its answer.
 type Question = Box<dyn FnOnce(Result<&mut Reader, StoreError>) + Send>;
 
-/// What stands in the readers' queue.
+/// What stands in the readers' queues.
 pub(super) enum Command {
     /// A question, to be given a reader or the reason why there is none.
     Ask(Question),
@@ -35,7 +35,7 @@ pub(super) enum Command {
     Close,
 }
 
-/// Puts a question into the readers' queue, or answers at once that there is no place.
+/// Puts a question into a queue of the readers, or answers at once that there is no place.
 pub(super) fn ask<T: Send + 'static>(
     queue: &Sender<Command>,
     done: Done<T>,
@@ -65,9 +65,10 @@ impl Reader {
         Self { path, connection: Some(connection), statements }
     }
 
-    /// Answers what comes until the queue is closed.
-    pub(super) fn run(mut self, queue: &Receiver<Command>) {
-        while let Ok(Command::Ask(question)) = queue.recv() {
+    /// Answers what comes until a queue is closed. One reader has no `heavy` questions, so that light ones never
+    /// wait behind pages; the others prefer light ones.
+    pub(super) fn run(mut self, light: &Receiver<Command>, heavy: Option<&Receiver<Command>>) {
+        while let Ok(Command::Ask(question)) = next(light, heavy) {
             question(Ok(&mut self));
         }
     }
@@ -92,5 +93,15 @@ impl Reader {
         connection.progress_handler(STEPS_PER_LOOK, Some(move || clock::now() >= deadline))?;
         let transaction = connection.transaction()?;
         question(Tables::new(&transaction, &self.statements))
+    }
+}
+
+fn next(light: &Receiver<Command>, heavy: Option<&Receiver<Command>>) -> Result<Command, RecvError> {
+    match heavy {
+        None => light.recv(),
+        Some(heavy) => channel::select_biased! {
+            recv(light) -> command => command,
+            recv(heavy) -> command => command,
+        },
     }
 }
