@@ -4,7 +4,7 @@
 //! - [`settings`]: flags, environment, file and defaults, merged.
 //! - [`servers`]: starting the two servers, in one process or in two.
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
-//! - [`line`]: the line chat, for pipes and plain terminals.
+//! - [`mod@line`]: the line chat, for pipes and plain terminals.
 //! - [`commands`]: everything else, one file each.
 //! - [`failure`]: from an error to one sentence and an exit code; [`output`]: standard output.
 
