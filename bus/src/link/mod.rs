@@ -16,7 +16,7 @@
 //! listener offers; on loopback that is nothing, so the key must not cross it.
 //!
 //! - [`key`]: the key and its proofs.
-//! - [`wire`]: what is said, as types.
+//! - `wire`: what is said, as types.
 //! - [`caller`]: the data-server's end.
 //! - [`links`]: the broadcast-server's end.
 
