@@ -417,7 +417,12 @@ impl<S: Write> Stream<S> {
     /// Why the stream must end: the peer is gone, or too slow.
     pub(crate) fn send(&mut self, blocks: &[Bytes], now_ms: u64, outlet_bytes_max: usize) -> Result<(), End> {
         self.sent_ms = now_ms;
+        ttp::failpoint!("broadcast.half_frame", self.socket.write(&blocks[0][..blocks[0].len() / 2]));
         self.outlet.send(&mut self.socket, blocks, now_ms).map_err(|_| End::Gone)?;
+        #[cfg(feature = "mutants")]
+        if ttp::net::mutant::is("unbounded_outlet") {
+            return Ok(());
+        }
         if self.outlet.bytes() > outlet_bytes_max {
             return Err(End::Close(CloseCode::Slow));
         }

@@ -100,6 +100,10 @@ impl Table {
     /// Notes that a stream is opening, and that its person must be asked about. From now on memberships of the
     /// person count.
     pub(crate) fn enter(&mut self, user: UserId, key: StreamKey, dialect: Dialect) {
+        #[cfg(feature = "mutants")]
+        if ttp::net::mutant::is("last_stream_wins") {
+            self.silence_older_streams(user);
+        }
         let person = self.people.entry(user).or_default();
         // Most people have one stream, and a vector that grows by itself would begin with four.
         person.members.reserve_exact(1);
@@ -342,6 +346,17 @@ impl Table {
         self.subscriptions -= members.len();
         if listeners.keys.len() == listeners.dead {
             self.topics.remove(&topic);
+        }
+    }
+
+    #[cfg(feature = "mutants")]
+    fn silence_older_streams(&mut self, user: UserId) {
+        let Some(person) = self.people.get_mut(&user) else { return };
+        let older: Vec<Member> = person.live().copied().collect();
+        person.members.retain(|member| !member.live);
+        self.streams -= older.len();
+        for topic in person.topics.clone() {
+            self.silence(topic, &older);
         }
     }
 }

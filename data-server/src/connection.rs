@@ -112,7 +112,10 @@ pub(crate) async fn run(
                 }
             }
             written = writer.write(&life.sending), if life.has_unsent() => match written {
-                Ok(bytes) => life.sent(bytes),
+                Ok(bytes) => {
+                    ttp::failpoint!("data.reply_written");
+                    life.sent(bytes);
+                }
                 Err(error) => break error.into(),
             },
             read = reader.read_buf(life.decoder.buffer()), if life.listens() => match read {
@@ -222,6 +225,7 @@ impl Life {
         while self.finishing.is_none() {
             match self.decoder.next_payload() {
                 Ok(Some(payload)) => {
+                    ttp::failpoint!("data.frame_read");
                     self.frame_begun = Some(now);
                     self.last_progress = now;
                     self.accept(&payload);

@@ -44,6 +44,35 @@ pub enum Error {
         /// What was found wrong.
         reason: &'static str,
     },
+    /// The file is one of the 2020 system still: the data-server upgrades it when it starts.
+    #[error("{} is a database of 2020; start the data-server on it once", .path.display())]
+    NotUpgraded {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// A file has the name of the one that was to be made. It was not changed.
+    #[error("{} is there already; it was not changed", .path.display())]
+    AlreadyThere {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Somebody works with the file.
+    #[error("{} is in use: stop the servers on it first", .path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// The file breaks a rule of databases of Talko.
+    #[error("{} is not as it should be: {fault}", .path.display())]
+    Faulty {
+        /// Which file.
+        path: PathBuf,
+        /// The first thing that was found wrong.
+        fault: String,
+    },
+    /// The caller did not want to wait for the end.
+    #[error("interrupted; nothing was changed")]
+    Interrupted,
     /// SQLite says no.
     #[error("{}: {source}", .path.display())]
     Sqlite {
@@ -51,6 +80,14 @@ pub enum Error {
         path: PathBuf,
         /// What it says.
         source: SqliteError,
+    },
+    /// The operating system says no about a file.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What it says.
+        source: io::Error,
     },
     /// The operating system says no.
     #[error(transparent)]

@@ -121,6 +121,29 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// Copy the database while servers use it; the copy is of one moment.
+    Backup {
+        /// The copy. There must be no such file yet.
+        file: PathBuf,
+        #[command(flatten)]
+        _config: ConfigArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+    },
+    /// Check a database or a copy of one: that it is whole and every number and key is right.
+    Check {
+        /// The database.
+        file: PathBuf,
+    },
+    /// Put a backup in the place of the database; the old file is kept beside it as FILE.previous.
+    Restore {
+        /// The backup. It stays where it is.
+        backup: PathBuf,
+        #[command(flatten)]
+        _config: ConfigArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+    },
     /// Ask whether the servers are there; the exit code says it.
     Ping {
         #[command(flatten)]
@@ -183,12 +206,18 @@ pub(crate) struct RecreateArguments {
     pub(crate) insert_demo_chat: bool,
 }
 
-/// Where the servers are, or shall be.
 #[derive(Debug, Args)]
-pub(crate) struct AddressArguments {
+pub(crate) struct ConfigArguments {
     /// A TOML file with settings. [default: talko.toml in the user's configuration directory, if it is there]
     #[arg(long, env = "TALKO_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
+}
+
+/// Where the servers are, or shall be.
+#[derive(Debug, Args)]
+pub(crate) struct AddressArguments {
+    #[command(flatten)]
+    _config: ConfigArguments,
     /// The data-server. [default: 127.0.0.1:8889]
     #[arg(long, env = "TALKO_DATA_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     data_address: Option<String>,

@@ -9,22 +9,49 @@ use std::sync::OnceLock;
 /// The path of the program, built first if it is not there or not new.
 pub fn talko() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| build(&[]))
+}
+
+/// The program with failpoints and mutants, beside the one that people run. The libraries of others are shared.
+fn talko_with_failpoints() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
-        let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--package", "talko"]).current_dir(env!("CARGO_MANIFEST_DIR"));
-        if !cfg!(debug_assertions) {
-            build.arg("--release");
-        }
-        assert!(build.status().unwrap().success(), "talko does not build");
-        // Test programs lie in `target/PROFILE/deps`, the program one folder higher.
-        let test = std::env::current_exe().unwrap();
-        test.parent().unwrap().parent().unwrap().join("talko")
+        let built = build(&["--features", "failpoints,mutants"]);
+        let beside = built.with_file_name("talko-with-failpoints");
+        let _ = std::fs::remove_file(&beside);
+        std::fs::copy(&built, &beside).unwrap();
+        // In the place of the program stands the plain one again.
+        build(&[]);
+        beside
     })
+}
+
+/// Builds the program in the profile of the tests.
+fn build(features: &[&str]) -> PathBuf {
+    let mut build = Command::new(env!("CARGO"));
+    build.args(["build", "--quiet", "--package", "talko"]).args(features);
+    build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    assert!(build.status().unwrap().success(), "talko does not build");
+    // Test programs lie in `target/PROFILE/deps`, the program one folder higher.
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("talko")
 }
 
 /// A `talko` command with a home of its own, so that it sees nobody's settings.
 pub fn command(home: &Path) -> Command {
-    let mut command = Command::new(talko());
+    at_home(talko(), home)
+}
+
+/// The same of the program with failpoints and mutants.
+pub fn command_with_failpoints(home: &Path) -> Command {
+    at_home(talko_with_failpoints(), home)
+}
+
+fn at_home(program: &Path, home: &Path) -> Command {
+    let mut command = Command::new(program);
     command
         .env_clear()
         .env("HOME", home)
@@ -44,10 +71,16 @@ pub struct Process {
 impl Process {
     /// Starts a command that says `ready: …` on its standard output.
     pub fn start(command: &mut Command) -> Self {
+        let process = Self::launch(command);
+        assert!(process.ready.starts_with("ready: "), "{command:?} said {:?}", process.ready);
+        process
+    }
+
+    /// Starts a command that may die before it is ready: then it has said nothing.
+    pub fn launch(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
-        assert!(ready.starts_with("ready: "), "{command:?} said {ready:?}");
         Self { child, ready }
     }
 
@@ -73,6 +106,11 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     pub fn wait(&mut self) -> ExitStatus {

@@ -4,6 +4,8 @@
 #![allow(missing_docs, reason = "read by tests only")]
 
 pub mod binary;
+pub mod chaos;
+pub mod history;
 pub mod wire;
 
 use std::future::Future;

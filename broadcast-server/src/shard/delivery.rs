@@ -18,6 +18,7 @@ impl Shard {
             return;
         }
         let mut groups = self.turn.take();
+        ttp::failpoint!("broadcast.table_read");
         for group in &mut groups {
             group.encode();
             if self.table.listeners(group.topic()).is_some_and(|listeners| listeners.has_version_1()) {
@@ -28,6 +29,7 @@ impl Shard {
             [only] => self.deliver_one(only),
             several => self.deliver_several(several),
         }
+        ttp::failpoint!("broadcast.delivered");
         self.end_the_ended();
     }
 

@@ -39,6 +39,7 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertMessage, 
         Ok(new) => new,
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
+    ttp::failpoint!("data.validated");
     let dialect = session.dialect;
     let done = reply.stored(move |message| MessageReply { message: as_spoken_in(dialect, message) });
     service.store.insert_message(new, done);

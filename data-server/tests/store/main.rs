@@ -6,4 +6,6 @@
 mod house;
 mod promises;
 mod questions;
+mod backup;
+mod check;
 mod files;

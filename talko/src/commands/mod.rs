@@ -1,7 +1,11 @@
 //! The commands, one file each, and the table that leads to them.
 
+mod backup;
 pub(crate) mod call;
+mod check;
+mod copying;
 mod demo;
+mod restore;
 mod send;
 mod tail;
 mod up;
@@ -32,6 +36,9 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         Some(Command::User { command: UserCommand::Show { name, .. } }) => {
             say_user(&person::connect(&settings).await?.find_user(&name).await?)
         }
+        Some(Command::Backup { file, .. }) => backup::run(file, &settings).await,
+        Some(Command::Check { file }) => check::run(&file),
+        Some(Command::Restore { backup, .. }) => restore::run(backup, &settings).await,
         Some(Command::Ping { .. }) => call::ping(&settings).await,
         Some(Command::Config { .. }) => say_table(&settings.table()),
         Some(Command::Completions { shell }) => {

@@ -5,5 +5,8 @@ pub mod address;
 pub mod backoff;
 pub mod clock;
 pub mod connection;
+pub mod failpoint;
+#[cfg(feature = "mutants")]
+pub mod mutant;
 pub mod serve;
 pub mod socket;

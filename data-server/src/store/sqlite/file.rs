@@ -2,7 +2,9 @@
 //!
 //! A file is looked at before anything is written, so that what is not ours stays as it is.
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
@@ -22,26 +24,64 @@ const SCHEMA_VERSION: i64 = 1;
 const APPLICATION_ID: i64 = 1_416_391_535;
 
 /// How long a connection waits for another process that writes.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Compiled statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
 /// What a file is.
-enum Kind {
+pub(super) enum Kind {
+    /// Nothing yet.
     Empty,
+    /// A database of the 2020 system.
     Talko2020,
+    /// One of [`SCHEMA`].
     Current,
+    /// One of a later version.
     Newer(i64),
+    /// Another program's.
     Foreign,
+}
+
+/// Keeps others from opening, or from replacing, databases of the folder of a file, until it is dropped.
+pub(super) struct Quiet {
+    _folder: Option<File>,
+}
+
+impl Quiet {
+    /// For who opens: the file stays the same one until all connections to it are open. Waits for who replaces.
+    pub(super) fn to_open(path: &Path) -> Self {
+        Self { _folder: folder(path).filter(|folder| folder.lock_shared().is_ok()) }
+    }
+
+    /// For who replaces: nobody is about to open. Waits for who opens.
+    pub(super) fn to_replace(path: &Path) -> Self {
+        Self { _folder: folder(path).filter(|folder| folder.lock().is_ok()) }
+    }
+}
+
+/// Some file systems have no such locks; there, nothing keeps an operator from starting a server at a bad moment.
+fn folder(path: &Path) -> Option<File> {
+    let path = real(path);
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new("."))).ok()
+}
+
+/// The name behind all links: beside it, and not beside a link, SQLite keeps its logs.
+pub(super) fn real(path: &Path) -> PathBuf {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.into())
+}
+
+/// The name of a file beside `path`.
+pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
 }
 
 /// Makes `path` a database of the current definition: creates it, upgrades it, or leaves it. Answers its epoch.
 pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
-    let says = |source: rusqlite::Error| match source.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => Error::NotADatabase { path: path.into() },
-        _ => Error::Sqlite { path: path.into(), source },
-    };
+    let says = says(path);
     if std::fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         refuse_others(look(path).map_err(says)?, path)?;
     }
@@ -68,6 +108,14 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
     Ok(epoch)
 }
 
+/// What an error of SQLite is about a file.
+pub(super) fn says(path: &Path) -> impl Fn(rusqlite::Error) -> Error + Copy {
+    move |source| match source.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => Error::NotADatabase { path: path.into() },
+        _ => Error::Sqlite { path: path.into(), source },
+    }
+}
+
 /// The connection that writes.
 pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -79,6 +127,10 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
+    #[cfg(feature = "mutants")]
+    if ttp::net::mutant::is("no_unique_key") {
+        connection.execute_batch("DROP INDEX IF EXISTS MessagesByClientKey")?;
+    }
     Ok(connection)
 }
 
@@ -89,6 +141,7 @@ pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Takes the write-ahead log back into the file, and closes.
 pub(super) fn close(connection: Connection) {
+    ttp::failpoint!("data.checkpoint");
     let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
     match checkpoint {
         Ok(0) => {}
@@ -122,7 +175,7 @@ pub(super) fn epoch_of(path: &Path) -> Option<String> {
 
 /// Looks without the right to write. After a crash of the program that used the file, SQLite must first take back
 /// what was half done, and needs that right.
-fn look(path: &Path) -> rusqlite::Result<Kind> {
+pub(super) fn look(path: &Path) -> rusqlite::Result<Kind> {
     let look_with = |access: OpenFlags| {
         let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -134,7 +187,7 @@ fn look(path: &Path) -> rusqlite::Result<Kind> {
     })
 }
 
-fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
+pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let version = number("user_version")?;
     Ok(match (number("application_id")?, version) {
@@ -151,7 +204,8 @@ fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(first.is_none())
 }
 
-fn refuse_others(kind: Kind, path: &Path) -> Result<Kind, Error> {
+/// Refuses what is not ours to read.
+pub(super) fn refuse_others(kind: Kind, path: &Path) -> Result<Kind, Error> {
     match kind {
         Kind::Foreign => Err(Error::ForeignDatabase { path: path.into() }),
         Kind::Newer(found) => Err(Error::NewerSchema { path: path.into(), found, known: SCHEMA_VERSION }),
@@ -161,11 +215,16 @@ fn refuse_others(kind: Kind, path: &Path) -> Result<Kind, Error> {
 
 /// Gives the file its epoch, unless it has one.
 fn set_epoch(connection: &Connection, now: TimestampMs, path: &Path) -> Result<(), Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
-    let epoch = format!("{:032x}", u128::from_be_bytes(bytes));
+    let epoch = random_epoch()?;
     connection
         .execute("INSERT OR IGNORE INTO Meta (meta_id, epoch, created_ts) VALUES (1, ?1, ?2)", (epoch, now))
         .map_err(|source| Error::Sqlite { path: path.into(), source })?;
     Ok(())
+}
+
+/// The name of a new life.
+pub(super) fn random_epoch() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -4,8 +4,6 @@
 //! twice, several private chats of one pair, and values of the wrong type. Every row is kept: where people or chats
 //! are missing, placeholders stand for them, and rows that cannot stand in the new tables go to `Leftovers`.
 
-use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,12 +11,10 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use ttp::limits::TEXT_BYTES_MAX;
 
-use super::file::SCHEMA;
+use super::copy::{Partial, link_free_name};
+use super::file::{SCHEMA, beside};
 use super::users::name_key;
 use crate::error::Error;
-
-/// Backups of upgrades that may lie beside a file.
-const BACKUPS_MAX: u32 = 100;
 
 /// The tables of 2020, with the columns that each of its versions had.
 const TABLES: [(&str, &[&str]); 4] = [
@@ -77,8 +73,7 @@ impl Drop for BackupFile {
 /// Upgrades the file at `path` inside the open transaction of `connection`, and checks the outcome.
 pub(super) fn upgrade(connection: &Connection, path: &Path) -> Result<BackupFile, Error> {
     let says = |source| Error::Sqlite { path: path.into(), source };
-    let backup = reserve_backup(path)?;
-    copy(path, &backup.path).map_err(says)?;
+    let backup = back_up(path)?;
     let wrong = convert(connection).and_then(|placeholders| check(connection, placeholders)).map_err(says)?;
     if let Some(reason) = wrong {
         return Err(Error::Upgrade { path: path.into(), reason });
@@ -94,23 +89,14 @@ fn columns(connection: &Connection, table: &str) -> rusqlite::Result<Vec<String>
         .collect()
 }
 
-/// Creates the first free one of `NAME.2020-backup`, `NAME.2020-backup-2`, …
-fn reserve_backup(path: &Path) -> Result<BackupFile, Error> {
-    for attempt in 1..=BACKUPS_MAX {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".2020-backup");
-        if attempt > 1 {
-            name.push(format!("-{attempt}"));
-        }
-        match File::create_new(&name) {
-            Ok(_) => {
-                return Ok(BackupFile { path: name.into(), kept: false });
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(Error::Upgrade { path: path.into(), reason: "too many backups of earlier upgrades lie beside it" })
+/// Copies the file to the first free one of `NAME.2020-backup`, `NAME.2020-backup-2`, …, which is complete when it
+/// gets that name. Until then it has one that an upgrade which was killed may have left, and that is overwritten: who
+/// upgrades has the lock.
+fn back_up(path: &Path) -> Result<BackupFile, Error> {
+    let name = beside(path, ".2020-backup");
+    let partial = Partial::create_at(beside(&name, ".partial"), path)?;
+    copy(path, partial.path()).map_err(|source| Error::Sqlite { path: path.into(), source })?;
+    Ok(BackupFile { path: link_free_name(partial.path(), &name)?, kept: false })
 }
 
 /// Copies through a connection of its own: the one that upgrades holds the lock, so nobody writes meanwhile.

@@ -113,6 +113,10 @@ fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<
     let Some(key) = &new.client_message_id else {
         return Ok(None);
     };
+    #[cfg(feature = "mutants")]
+    if ttp::net::mutant::is("no_unique_key") {
+        return Ok(None);
+    }
     tables
         .statement(
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,

@@ -2,7 +2,7 @@
 //!
 //! Modules in reading order: `file` and `legacy` make the file what it should be; `writer`, `reader` and `answer`
 //! are the threads; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`
-//! and `log`.
+//! and `log`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +35,14 @@ mod chats;
 mod messages;
 mod members;
 mod log;
+mod snapshot;
+mod copy;
+mod check;
+mod restore;
+
+pub use check::{Report, Rule, check};
+pub use copy::{Contents, Progress, Watch, backup};
+pub use restore::{Lost, Restored, restore};
 
 /// One reader for light questions alone, and one for the others.
 const READERS_MIN: usize = 2;
@@ -69,6 +77,7 @@ impl SqliteStore {
     /// [`Error`] says what the file is instead, or what the operating system says.
     pub fn open(path: &Path, readers: usize, clock: Clock, sink: Box<dyn CommitSink>) -> Result<Self, Error> {
         let says = |source| Error::Sqlite { path: path.into(), source };
+        let _quiet = file::Quiet::to_open(path);
         let epoch = file::prepare(path, clock())?;
         let statements = Arc::new(AtomicU64::new(0));
         let connection = file::open_writer(path).map_err(says)?;

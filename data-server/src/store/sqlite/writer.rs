@@ -182,11 +182,18 @@ impl Writer {
                 (ending, entries)
             }
         };
+        ttp::failpoint!("data.after_commit");
         for job in batch {
             job.finish(ending);
         }
+        ttp::failpoint!("data.before_forward");
+        #[cfg(feature = "mutants")]
+        if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
+            let _ = execute(connection, "COMMIT");
+        }
         if !entries.is_empty() {
             self.sink.committed(entries);
+            ttp::failpoint!("data.forwarded");
         }
     }
 
@@ -208,6 +215,11 @@ impl Writer {
                 return (Ending::NotStored, Vec::new());
             }
         }
+        ttp::failpoint!("data.before_commit");
+        #[cfg(feature = "mutants")]
+        if ttp::net::mutant::is("ack_before_commit") {
+            return (Ending::Committed, turn.entries);
+        }
         match execute(connection, "COMMIT") {
             Ok(()) => (Ending::Committed, turn.entries),
             Err(failed) => {
@@ -226,6 +238,7 @@ impl Writer {
             job.refuse(failure.into_store_error());
             execute(connection, "ROLLBACK TO change")?;
         }
+        ttp::failpoint!("data.inserted");
         execute(connection, "RELEASE change")
     }
 

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod killed;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use data_server::store::sqlite::SqliteStore;
+use data_server::store::sqlite::{SqliteStore, check};
 use data_server::store::{
     ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesQuery, MessagesQuery, NewChat, NewMessage,
     Page, Store, StoreError,
@@ -116,6 +118,7 @@ fn t27_an_early_2020_file_is_upgraded_with_all_its_oddities() {
     let before = rows(&house.path, DUMP_2020);
     let store = house.open().unwrap();
     assert_eq!(rows(&house.backup(""), DUMP_2020), before, "the copy is the file as it was");
+    assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
 
     let private: Vec<bool> = chats(&store, UserId(2)).iter().map(|chat| chat.is_private).collect();
     assert_eq!(private, [true, false, true], "chat 1, then 3, then 2, which has no message");

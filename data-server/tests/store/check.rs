@@ -1,0 +1,262 @@
+//! What a check finds: each kind of fault is planted in a copy of a sound database, and told.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use data_server::Error;
+use data_server::store::Store;
+use data_server::store::sqlite::{Report, backup, check};
+use rusqlite::Connection;
+
+use crate::house::*;
+
+/// A database with something in every table: chat 1 is private, chat 2 a group in which people came and went.
+fn sound() -> House {
+    let house = House::new();
+    let caller = house.open();
+    let users = ["Ada", "Grace", "ada", "Edsger"].map(|name| caller.user(name));
+    let private = caller.chat(new_chat("", &users[..2])).unwrap().chat_id;
+    let group = caller.group(&users[..3]);
+    for (chat_id, text) in [(private, "one"), (private, "two"), (group, "three"), (group, "four")] {
+        caller.send(message(chat_id, users[0], text, Some(text))).unwrap();
+    }
+    caller.add(group, users[0], users[3]).unwrap();
+    caller.say(group, users[3], "five");
+    caller.remove(group, users[0], users[1]).unwrap();
+    caller.mark(private, users[1], 1).unwrap();
+    let mut keyed = new_chat("keyed", &users[3..]);
+    (keyed.creator, keyed.client_chat_id) = (Some(users[3]), Some("key".into()));
+    caller.chat(keyed).unwrap();
+    caller.0.close();
+    house
+}
+
+fn plant(path: &Path, sql: &str) {
+    let connection = Connection::open(path).unwrap();
+    let all = format!("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; {sql}");
+    connection.execute_batch(&all).unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+fn assert_one_fault(report: &Report, rule: &str, fault: &str, sql: &str) {
+    let broken = report.rules.iter().find(|found| found.name == rule).unwrap();
+    assert!(broken.faults.iter().any(|found| found.contains(fault)), "{sql}: {:?}", broken.faults);
+}
+
+/// The rule that must be broken, what breaks it, and what is told.
+const PLANTED: &[(&str, &str, &str)] = &[
+    (
+        "pages and indexes are sound",
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage =
+             (SELECT rootpage FROM sqlite_schema WHERE name = 'MessagesByClientKey') WHERE name = 'ChatsByClientKey'",
+        "ChatsByClientKey",
+    ),
+    ("values are those that there are", "UPDATE Chats SET is_private = 2 WHERE chat_id = 2", "chat 2: is_private is 2"),
+    (
+        "values are those that there are",
+        "UPDATE Changes SET kind = 'left', chat_name = NULL WHERE chat_id = 2 AND seq = 1",
+        "chat 2: entry 1 is of no kind",
+    ),
+    (
+        "tables and indexes are all there",
+        "DROP INDEX ParticipantsByUserId",
+        "index ParticipantsByUserId is missing",
+    ),
+    ("tables and indexes are all there", "DROP TABLE Leftovers", "table Leftovers is missing"),
+    ("the database has one epoch", "DELETE FROM Meta", "it has 0 epochs"),
+    ("the database has one epoch", "UPDATE Meta SET epoch = ''", "it has 0 epochs"),
+    (
+        "rows point to rows that are there",
+        "DELETE FROM Users WHERE user_id = 3",
+        "points to a row of Users that is missing",
+    ),
+    (
+        "rows point to rows that are there",
+        "UPDATE Messages SET chat_id = 99 WHERE message_id = 5",
+        "a row of Messages (5) points to a row of Chats",
+    ),
+    (
+        "logs are numbered 1, 2, 3 …",
+        "DELETE FROM Messages WHERE message_text = 'one'",
+        "chat 1: entry 2 of the log has the number 3",
+    ),
+    (
+        "logs are numbered 1, 2, 3 …",
+        "DELETE FROM Changes WHERE kind = 'joined'",
+        "chat 2: entry 4 of the log has the number 5",
+    ),
+    (
+        "logs are numbered 1, 2, 3 …",
+        "UPDATE Messages SET seq = 4 WHERE message_text = 'five'",
+        "chat 2: entry 5 of the log has the number 4",
+    ),
+    ("logs begin with the creation", "DELETE FROM Changes WHERE chat_id = 1", "chat 1: its first entry"),
+    (
+        "logs begin with the creation",
+        "UPDATE Changes SET kind = 'created', user_id = NULL, chat_name = '' WHERE kind = 'left'",
+        "chat 2: entry 6 is a creation",
+    ),
+    (
+        "messages are numbered 1, 2, 3 …",
+        "UPDATE Messages SET number = 7 WHERE message_text = 'two'",
+        "chat 1: message 2 has the number 7",
+    ),
+    (
+        "messages are numbered 1, 2, 3 …",
+        "UPDATE Messages SET number = 3 - number WHERE chat_id = 1",
+        "chat 1: message 1 has the number 2",
+    ),
+    (
+        "chats know their newest numbers",
+        "UPDATE Chats SET last_seq = 9 WHERE chat_id = 2",
+        "chat 2: last_seq is 9 and last_number 3, the newest ones are 6 and 3",
+    ),
+    (
+        "chats know their newest numbers",
+        "UPDATE Chats SET last_number = 1 WHERE chat_id = 1",
+        "last_number 1, the newest ones are 3 and 2",
+    ),
+    // What a chat's log lost at its end leaves no hole.
+    (
+        "chats know their newest numbers",
+        "DELETE FROM Messages WHERE message_text = 'two'",
+        "chat 1: last_seq is 3 and last_number 2, the newest ones are 2 and 1",
+    ),
+    (
+        "times never go back",
+        "UPDATE Messages SET message_ts = 7 WHERE message_text = 'two'",
+        "chat 1: the message of entry 3 is older",
+    ),
+    (
+        "times never go back",
+        "UPDATE Chats SET activity_ts = 7 WHERE chat_id = 3",
+        "chat 3: activity_ts is 7 instead of 1000000",
+    ),
+    (
+        "keys stand for one thing",
+        "DROP INDEX MessagesByClientKey; UPDATE Messages SET client_message_id = 'one' WHERE message_text = 'two'",
+        "user 1: 2 messages have the key 'one'",
+    ),
+    (
+        "keys stand for one thing",
+        "DROP INDEX ChatsByClientKey; UPDATE Chats SET creator_id = 4, client_chat_id = 'key' WHERE chat_id = 2",
+        "user 4: 2 chats have the key 'key'",
+    ),
+    (
+        "two people have one private chat",
+        "UPDATE Chats SET private_key = NULL WHERE chat_id = 1",
+        "chat 1: private_key is NULL instead of '1:2'",
+    ),
+    (
+        "two people have one private chat",
+        "UPDATE Chats SET private_key = '2:1' WHERE chat_id = 1",
+        "chat 1: private_key is '2:1'",
+    ),
+    (
+        "two people have one private chat",
+        "UPDATE Chats SET private_key = '1:4' WHERE chat_id = 2",
+        "chat 2: private_key is '1:4' instead of NULL",
+    ),
+    (
+        "people came by an entry",
+        "UPDATE Participants SET joined_seq = 2 WHERE chat_id = 1 AND user_id = 1",
+        "chat 1: user 1 did not come by entry 2",
+    ),
+    (
+        "people came by an entry",
+        "UPDATE Participants SET joined_seq = 4 WHERE chat_id = 2 AND user_id = 1",
+        "chat 2: user 1 did not come by entry 4",
+    ),
+    (
+        "marks are within the messages",
+        "UPDATE Participants SET read_number = 3 WHERE chat_id = 1",
+        "the mark of user 2 is 3 of 2 messages",
+    ),
+    (
+        "marks are within the messages",
+        "UPDATE Participants SET read_number = -1 WHERE chat_id = 3",
+        "the mark of user 4 is -1",
+    ),
+    (
+        "people are found by their names",
+        "UPDATE Users SET name_key = 'edgar' WHERE user_id = 4",
+        "user 4 is not found",
+    ),
+    (
+        "people are found by their names",
+        "UPDATE Users SET name_key = NULL WHERE user_id = 1",
+        "user 3 is not found",
+    ),
+];
+
+#[test]
+fn g24_every_kind_of_fault_is_found() {
+    let house = sound();
+    let report = check(&house.path()).unwrap();
+    assert_eq!(report.faults().collect::<Vec<_>>(), [""; 0]);
+    let counts: Vec<u64> = report.counts.iter().map(|(_, rows)| *rows).collect();
+    assert_eq!(counts, [4, 3, 6, 5, 5, 0]);
+    let mut known: BTreeSet<&str> = report.rules.iter().map(|rule| rule.name).collect();
+    for (number, (rule, sql, fault)) in PLANTED.iter().enumerate() {
+        let copy = house.folder.path().join(format!("copy-{number}.db"));
+        backup(&house.path(), &copy, &mut |_| ControlFlow::Continue(())).unwrap();
+        plant(&copy, sql);
+        let before = std::fs::read(&copy).unwrap();
+        assert_one_fault(&check(&copy).unwrap(), rule, fault, sql);
+        assert_eq!(std::fs::read(&copy).unwrap(), before);
+        known.remove(rule);
+    }
+    assert!(known.is_empty(), "no fault is planted for {known:?}");
+}
+
+/// Of many faults the first ones are told, and that there are more.
+#[test]
+fn g24_faults_are_bounded() {
+    let house = sound();
+    plant(
+        &house.path(),
+        "WITH RECURSIVE n (n) AS (VALUES (10) UNION ALL SELECT n + 1 FROM n WHERE n < 1000)
+         INSERT INTO Users (user_id, user_name, created_ts) SELECT n, 'nobody ' || n, 0 FROM n",
+    );
+    let report = check(&house.path()).unwrap();
+    let rule = report.rules.last().unwrap();
+    assert_eq!((rule.faults.len(), rule.more), (20, true));
+}
+
+/// A page of sand in the middle: told as faults, not as a failure of the check.
+#[test]
+fn g24_a_damaged_page_is_a_fault() {
+    let house = sound();
+    let mut bytes = std::fs::read(house.path()).unwrap();
+    let pages = bytes.len() / 4096;
+    for page in 1..pages {
+        let mut damaged = bytes.clone();
+        damaged[page * 4096..(page + 1) * 4096].fill(0xff);
+        std::fs::write(house.path(), &damaged).unwrap();
+        assert!(check(&house.path()).unwrap().faults().count() > 0, "page {page}");
+    }
+    bytes[100..4096].fill(0xff);
+    std::fs::write(house.path(), &bytes).unwrap();
+    assert!(check(&house.path()).map_or(true, |report| report.faults().count() > 0));
+}
+
+#[test]
+fn g24_what_is_no_database_of_this_version_is_said_to_be_none() {
+    let house = sound();
+    let path = house.folder.path().join("other.db");
+    let fails = |sql: &str| {
+        let _ = std::fs::remove_file(&path);
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        check(&path).unwrap_err()
+    };
+    assert!(matches!(
+        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 2"),
+        Error::NewerSchema { .. }
+    ));
+    assert!(matches!(fails("CREATE TABLE Shoes (size INTEGER)"), Error::ForeignDatabase { .. }));
+    assert!(matches!(fails(""), Error::NotADatabase { .. }));
+    std::fs::write(&path, "sand ".repeat(1000)).unwrap();
+    assert!(matches!(check(&path), Err(Error::NotADatabase { .. })));
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(check(&path), Err(Error::File { .. })));
+}

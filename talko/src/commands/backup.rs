@@ -1,0 +1,18 @@
+//! `talko backup`: a copy of the database, whether servers use it or not.
+
+use std::path::PathBuf;
+
+use data_server::store::sqlite;
+
+use super::copying::{copying, describe};
+use crate::output::say;
+use crate::settings::Settings;
+
+/// Copies, and says what the copy holds.
+pub(crate) async fn run(file: PathBuf, settings: &Settings) -> anyhow::Result<()> {
+    let database = settings.db.value.clone();
+    let target = file.clone();
+    let contents = copying(move |watch| sqlite::backup(&database, &target, watch)).await?;
+    say(format_args!("{}: {}", file.display(), describe(&contents)))?;
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! What the database has at the end of a run.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+use ttp::model::{ChatId, UserId};
+
+use super::people::Heads;
+use crate::history::{Row, StoredMessage};
+
+/// The log of every chat: by chat, and in each chat by number.
+pub fn rows(path: &Path) -> Vec<Row> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let mut statement = connection
+        .prepare(
+            "SELECT chat_id, seq, message_ts, user_id, client_message_id, message_text, number FROM Messages
+             UNION ALL SELECT chat_id, seq, change_ts, NULL, NULL, NULL, NULL FROM Changes ORDER BY 1, 2",
+        )
+        .unwrap();
+    let rows = statement.query_map([], |row| {
+        let text: Option<String> = row.get(5)?;
+        let message = match text {
+            Some(text) => Some(StoredMessage {
+                sender: UserId(row.get(3)?),
+                key: row.get(4)?,
+                text,
+                number: row.get(6)?,
+            }),
+            None => None,
+        };
+        Ok(Row { chat_id: ChatId(row.get(0)?), seq: row.get(1)?, time_ms: row.get(2)?, message })
+    });
+    rows.unwrap().map(Result::unwrap).collect()
+}
+
+/// The newest numbers of chats in which something was said.
+pub fn heads(rows: &[Row]) -> Heads {
+    rows.iter().filter(|row| row.message.is_some()).map(|row| (row.chat_id, row.seq)).collect()
+}

@@ -1,0 +1,181 @@
+//! Those who send and those who listen, and the stage that they share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use client_lib::{Client, Cursors, Error, Event, Position};
+use tokio::sync::watch;
+use ttp::model::{ChatId, Seq, User};
+
+use crate::history::{Delivery, Moment, Operation, Outcome, Reader};
+
+/// Every so many events a reader starts anew from its cursors, as a program that was restarted would.
+const EVENTS_OF_A_LIFE: usize = 150;
+
+/// Every so many messages of one sender go where it may not write.
+const FORBIDDEN_EVERY: usize = 16;
+
+/// Whether senders may begin something new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    Closed,
+    Open,
+    Over,
+}
+
+/// Newest numbers by chat.
+pub type Heads = BTreeMap<ChatId, Seq>;
+
+/// What senders, readers and the run share.
+#[derive(Clone)]
+pub struct Stage(Arc<Shared>);
+
+struct Shared {
+    gate: watch::Sender<Gate>,
+    readers_stop: watch::Sender<bool>,
+    moments: AtomicU64,
+    acknowledged: Mutex<Heads>,
+    positions: Mutex<Vec<watch::Receiver<Heads>>>,
+}
+
+impl Stage {
+    /// A stage whose gate is closed.
+    pub fn new() -> Self {
+        Self(Arc::new(Shared {
+            gate: watch::Sender::new(Gate::Closed),
+            readers_stop: watch::Sender::new(false),
+            moments: AtomicU64::new(0),
+            acknowledged: Mutex::default(),
+            positions: Mutex::default(),
+        }))
+    }
+
+    pub fn set(&self, gate: Gate) {
+        self.0.gate.send_replace(gate);
+    }
+
+    pub fn stop_readers(&self) {
+        self.0.readers_stop.send_replace(true);
+    }
+
+    /// What every reader must have.
+    pub fn acknowledged(&self) -> Heads {
+        self.0.acknowledged.lock().unwrap().clone()
+    }
+
+    /// A place for one more reader's position.
+    pub fn add_reader(&self) -> watch::Sender<Heads> {
+        let position = watch::Sender::new(Heads::new());
+        self.0.positions.lock().unwrap().push(position.subscribe());
+        position
+    }
+
+    /// Whether every reader is as far as this, in the chats that it is in.
+    pub fn have_all(&self, goal: &Heads) -> bool {
+        self.0.positions.lock().unwrap().iter().all(|position| {
+            let position = position.borrow();
+            goal.iter().all(|(chat_id, seq)| position.get(chat_id).is_some_and(|have| have >= seq))
+        })
+    }
+
+    fn moment(&self) -> Moment {
+        self.0.moments.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn note(&self, chat_id: ChatId, seq: Seq) {
+        let mut acknowledged = self.0.acknowledged.lock().unwrap();
+        let head = acknowledged.entry(chat_id).or_default();
+        *head = seq.max(*head);
+    }
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Sends one message after the other while the gate is open, and keeps a log of it.
+pub async fn speak(
+    stage: Stage,
+    client_number: usize,
+    client: Client,
+    me: User,
+    chats: Vec<ChatId>,
+    forbidden: Option<ChatId>,
+) -> Vec<Operation> {
+    let mut gate = stage.0.gate.subscribe();
+    let mut operations = Vec::new();
+    loop {
+        let open = gate.wait_for(|gate| *gate != Gate::Closed).await.map(|gate| *gate);
+        if !matches!(open, Ok(Gate::Open)) {
+            return operations;
+        }
+        let number = operations.len();
+        let chat_id = match forbidden {
+            Some(forbidden) if number % FORBIDDEN_EVERY == 1 => forbidden,
+            _ => chats[number % chats.len()],
+        };
+        let text = format!("{} says {number}", me.user_name);
+        let invoked = stage.moment();
+        let result = client.insert_message(chat_id, &text).await;
+        let completed = stage.moment();
+        let outcome = match &result {
+            Ok(message) => {
+                stage.note(chat_id, message.seq);
+                Outcome::Stored(message.seq)
+            }
+            Err(Error::Indeterminate { .. }) => Outcome::Indeterminate,
+            Err(_) => Outcome::NotStored,
+        };
+        let sender = me.user_id;
+        operations.push(Operation {
+            client: client_number,
+            sender,
+            chat_id,
+            text,
+            invoked,
+            completed,
+            outcome,
+        });
+    }
+}
+
+/// Takes events until it is told to stop, and keeps a log of them. Now and then it begins anew from its cursors.
+pub async fn listen(
+    stage: Stage,
+    client: Client,
+    mut reader: Reader,
+    position: watch::Sender<Heads>,
+) -> Reader {
+    let mut stop = stage.0.readers_stop.subscribe();
+    let mut cursors = Cursors::default();
+    loop {
+        let mut events = client.events(Position::After(cursors));
+        let life_ends = reader.deliveries.len() + EVENTS_OF_A_LIFE;
+        while reader.deliveries.len() < life_ends {
+            // The position also moves on by messages of the own, which come as no event.
+            let event = tokio::select! {
+                event = events.next() => event,
+                () = tokio::time::sleep(Duration::from_millis(5)) => {
+                    position.send_replace(events.cursors().unwrap_or_default().seqs);
+                    continue;
+                }
+                _ = stop.wait_for(|stop| *stop) => return reader,
+            };
+            match event {
+                Some(Event::Entry(entry)) => {
+                    let text = entry.message().map(|message| message.message_text.clone());
+                    let (moment, chat_id, seq) = (stage.moment(), entry.chat_id, entry.seq);
+                    reader.deliveries.push(Delivery { moment, chat_id, seq, text });
+                    position.send_replace(events.cursors().unwrap_or_default().seqs);
+                }
+                Some(Event::Connection(_)) => {}
+                other => panic!("{} got {other:?}", reader.name),
+            }
+        }
+        cursors = events.cursors().unwrap_or_default();
+    }
+}

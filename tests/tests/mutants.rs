@@ -1,0 +1,119 @@
+//! Servers that are wrong on purpose. The checks that sound servers pass must catch each of them, or they prove
+//! nothing.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use tests::chaos::report::Report;
+use tests::chaos::servers::Pair;
+use tests::chaos::{self, Plan};
+
+/// Sound servers let readers catch up in a fifth of this.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// So many kills, over servers with this fault. After 24 every shot has fallen, after 40 twice.
+async fn run(mutant: &'static str, kills: usize) -> Report {
+    let plan = Plan { mutant: Some(mutant), patience: PATIENCE, ..Plan::sound(7, kills) };
+    let report = chaos::run(plan).await;
+    println!("{mutant}: {report}");
+    report
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_before_the_commit_is_caught() {
+    let report = run("ack_before_commit", 40).await;
+    assert!(report.lost() > 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_unique_key_is_caught() {
+    let report = run("no_unique_key", 24).await;
+    assert!(report.doubled() > 0, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn delivery_without_catching_up_is_caught() {
+    let report = run("publish_only", 4).await;
+    assert!(report.gaps() > 0, "{report}");
+}
+
+/// T35, G9: all streams of one person hear.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_stream_that_silences_the_first_is_caught() {
+    assert!(all_streams_hear(None).await, "a sound broadcast-server silenced a stream");
+    assert!(!all_streams_hear(Some("last_stream_wins")).await, "not caught");
+}
+
+/// Opens streams of a listener, more than there are shards, says something, and waits for each to hear it.
+async fn all_streams_hear(mutant: Option<&'static str>) -> bool {
+    let count = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    let home = tempfile::tempdir().unwrap();
+    let mut pair = Pair::start(home.path(), 0);
+    pair.mutate(mutant);
+    pair.disarm();
+    let (speaker, user) = chaos::person(&pair, "speaker", tests::DEADLINE).await;
+    let (_, listener) = chaos::person(&pair, "listener", tests::DEADLINE).await;
+    let chat_id = speaker.insert_chat("", &[user.user_id, listener.user_id]).await.unwrap().chat_id;
+    let mut streams = Vec::new();
+    for _ in 0..count {
+        let mut stream = tests::Wire::connect(pair.broadcast_address()).await;
+        tests::until("the directory answers", async || {
+            let open = serde_json::json!({"user_id": listener.user_id});
+            stream.call("OpenStreamRequest", open).await.get("error").is_none()
+        })
+        .await;
+        streams.push(stream);
+    }
+    speaker.insert_message(chat_id, "to all of you").await.unwrap();
+    for stream in &mut streams {
+        if tokio::time::timeout(PATIENCE, stream.receive()).await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+/// G12, G13: what waits for a reader that stands still is bounded. The check is memory, since that is the promise.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unbounded_outlet_is_caught() {
+    /// The outlet of 1 MiB, its allocations, and the hints of a turn.
+    const GROWTH_KIB_MAX: u64 = 16 * 1024;
+    let sound = growth_by_a_standing_reader(None).await;
+    assert!(sound <= GROWTH_KIB_MAX, "a sound broadcast-server grew by {sound} KiB");
+    let mutant = growth_by_a_standing_reader(Some("unbounded_outlet")).await;
+    println!("unbounded_outlet: sound_growth_kib={sound} mutant_growth_kib={mutant}");
+    assert!(mutant > GROWTH_KIB_MAX, "not caught: it grew by {mutant} KiB");
+}
+
+/// By how many KiB a broadcast-server grows while 48 MB are said to somebody who does not read.
+async fn growth_by_a_standing_reader(mutant: Option<&'static str>) -> u64 {
+    let home = tempfile::tempdir().unwrap();
+    let mut pair = Pair::start(home.path(), 0);
+    pair.mutate(mutant);
+    pair.disarm();
+    let speaker = chaos::person(&pair, "speaker", tests::DEADLINE).await;
+    let sleeper = chaos::person(&pair, "sleeper", tests::DEADLINE).await;
+    let users = [speaker.1.user_id, sleeper.1.user_id];
+    let chat_id = speaker.0.insert_chat("room", &users).await.unwrap().chat_id;
+    let mut stream = tests::Wire::connect(pair.broadcast_address()).await;
+    stream.result("Hello", serde_json::json!({"protocol": [2]})).await;
+    tests::until("the directory answers", async || {
+        let open = serde_json::json!({"user_id": sleeper.1.user_id});
+        stream.call("OpenStream", open).await.get("error").is_none()
+    })
+    .await;
+    let before = pair.broadcast_peak_kib();
+    let text = "z".repeat(16_000);
+    let speaking = (0..8).map(|_| {
+        let (client, text) = (speaker.0.clone(), text.clone());
+        tokio::spawn(async move {
+            for _ in 0..375 {
+                client.insert_message(chat_id, &text).await.unwrap();
+            }
+        })
+    });
+    for speaking in speaking.collect::<Vec<_>>() {
+        speaking.await.unwrap();
+    }
+    pair.broadcast_peak_kib() - before
+}
