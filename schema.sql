@@ -3,7 +3,7 @@
 -- had in the 2020 system; everything after those columns is new. Times are milliseconds since the Unix epoch.
 
 PRAGMA application_id = 1416391535;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 
 -- One row about the file itself. A file that was restored from a copy lives a new life: it gets another epoch, and
 -- cursors of the former one are refused.
@@ -24,7 +24,8 @@ CREATE TABLE Users (
 
 -- private_key is "LOW:HIGH", the numbers of the two people of a private chat: two people have one such chat.
 -- last_seq and last_number are the newest numbers of the chat's log and among its messages. activity_ts is the time
--- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know.
+-- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know. changed_ts is at most ten
+-- seconds before the newest entry of the log: it is moved seldom, because it is in an index.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -35,10 +36,12 @@ CREATE TABLE Chats (
     last_seq       INTEGER NOT NULL,
     last_number    INTEGER NOT NULL,
     activity_ts    INTEGER NOT NULL,
-    created_ts     INTEGER NOT NULL
+    created_ts     INTEGER NOT NULL,
+    changed_ts     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
+CREATE INDEX ChatsByChange ON Chats (changed_ts);
 
 -- joined_seq is the entry of the log by which the person came, read_number the newest message marked as read.
 CREATE TABLE Participants (
@@ -83,6 +86,8 @@ CREATE TABLE Changes (
     CHECK ((kind = 'created') = (user_id IS NULL)),
     CHECK ((kind = 'created') = (chat_name IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ChangesByTime ON Changes (change_ts);
 
 -- Rows of a 2020 file that these rules cannot hold. row_json has each column's value as an SQL literal.
 CREATE TABLE Leftovers (

@@ -289,9 +289,10 @@ impl Drop for OpenQuestion {
 fn hint_bytes(hint: &Hint) -> usize {
     HINT_BYTES
         + match hint {
-            Hint::Event(event) => event.frame.frame().len(),
+            Hint::Event(event) | Hint::Head(event) => event.frame.frame().len(),
             Hint::Subscribe(membership) | Hint::Unsubscribe(membership) => {
                 size_of_val::<[UserId]>(&membership.users)
             }
+            Hint::Moved(users) => size_of_val::<[UserId]>(users),
         }
 }

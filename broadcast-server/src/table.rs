@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 
 use bus::{Membership, Topic};
 use ttp::call::Dialect;
-use ttp::model::UserId;
+use ttp::model::{Seq, UserId};
 
 /// A stream of this shard. The generation tells it from another one that got the same slot later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,6 +25,8 @@ pub(crate) struct Listeners {
     keys: Vec<StreamKey>,
     dead: usize,
     version_1: usize,
+    /// The highest number that was passed on to the topic's streams, by an event or a head.
+    passed: Seq,
 }
 
 impl Listeners {
@@ -75,12 +77,13 @@ impl Person {
     }
 }
 
-/// What an answer of the directory changed.
+/// What the directory's answer about a person changed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Learned {
     /// Streams that waited for it, and are live now.
     pub(crate) opened: Vec<StreamKey>,
-    /// Streams that were live before and hear of a topic only now. Entries of it may have passed them by.
+    /// Streams that were live before and do not hear what they heard: hints had been lost. Entries of what they hear
+    /// only now may have passed them by, and so may those by which they ceased to hear the rest.
     pub(crate) behind: Vec<StreamKey>,
 }
 
@@ -114,8 +117,12 @@ impl Table {
         }
     }
 
-    /// Something was lost: everybody must be asked about again. Answers that are on their way are too old.
+    /// Something was lost: everybody must be asked about again. Answers that are on their way are too old. What
+    /// topics were passed is forgotten, because a database that was restored counts from an earlier number.
     pub(crate) fn doubt_everybody(&mut self) {
+        for listeners in self.topics.values_mut() {
+            listeners.passed = 0;
+        }
         for (user, person) in &mut self.people {
             match &mut person.question {
                 None => {
@@ -177,16 +184,14 @@ impl Table {
         for topic in before.iter().filter(|topic| topics.binary_search(topic).is_err()) {
             self.silence(*topic, &live);
         }
-        let mut is_behind = false;
         for topic in &topics {
             let is_new = before.binary_search(topic).is_err();
-            is_behind |= is_new;
             self.tell(*topic, if is_new { &live } else { &[] });
             self.tell(*topic, &opened);
         }
         self.streams += opened.len();
         let keys = |members: Vec<Member>| members.into_iter().map(|member| member.key).collect();
-        Learned { opened: keys(opened), behind: if is_behind { keys(live) } else { Vec::new() } }
+        Learned { opened: keys(opened), behind: if before == topics { Vec::new() } else { keys(live) } }
     }
 
     /// The directory did not answer about this person. The streams that waited are given back and forgotten;
@@ -205,7 +210,7 @@ impl Table {
         (waited, ask_again)
     }
 
-    /// Asks about a person whose question was given up, unless that is going to happen already.
+    /// Asks about a person once more, unless that is going to happen already, or nobody waits for it.
     pub(crate) fn ask_again(&mut self, user: UserId) {
         if let Some(person) = self.people.get_mut(&user)
             && person.question.is_none()
@@ -229,12 +234,16 @@ impl Table {
                 person.topics.insert(place, topic);
                 let live: Vec<Member> = person.live().copied().collect();
                 self.tell(topic, &live);
+                // What was passed on before did not reach these.
+                if let Some(listeners) = self.topics.get_mut(&topic) {
+                    listeners.passed = 0;
+                }
             }
         }
     }
 
-    /// People cease to hear a topic.
-    pub(crate) fn unsubscribe(&mut self, membership: &Membership) {
+    /// People cease to hear a topic. Answers the live streams that heard it.
+    pub(crate) fn unsubscribe(&mut self, membership: &Membership) -> Vec<StreamKey> {
         let topic = membership.topic;
         let mut leaving = Vec::new();
         for user in membership.users.iter() {
@@ -250,6 +259,7 @@ impl Table {
             }
         }
         self.silence(topic, &leaving);
+        leaving.into_iter().map(|member| member.key).collect()
     }
 
     /// Forgets a stream that ended. `is_live` says of any key whether its stream still listens; it must not say
@@ -283,6 +293,15 @@ impl Table {
         if person.members.is_empty() {
             self.people.remove(&user);
         }
+    }
+
+    /// Notes that a number of a topic is passed on to its streams, of which there must be one. Answers whether it
+    /// is higher than what they were passed before.
+    pub(crate) fn pass(&mut self, topic: Topic, seq: Seq) -> Option<bool> {
+        let listeners = self.topics.get_mut(&topic)?;
+        let is_news = seq > listeners.passed;
+        listeners.passed = listeners.passed.max(seq);
+        Some(is_news)
     }
 
     /// Who hears a topic.

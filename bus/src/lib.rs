@@ -13,6 +13,7 @@
 //! 2. **Hints of one publisher arrive in the order published**, each at most once, or not at all.
 //! 3. **A loss that the bus knows of is announced** by [`Receiver::resync`]: after a queue overflowed, after a
 //!    connection was cut, and when a receiver is new. What was lost came before the announcement.
+//!    A loss that the bus does not know of is repaired by [`Hint::Head`] and [`Hint::Moved`], which are repeated.
 //! 4. **Publishing never waits** for a receiver, and every queue has a limit.
 //! 5. **An answer always comes**: the directory's, or [`Unavailable`] within [`ANSWER_TIMEOUT`].
 //! 6. **Only a peer that proves the service key publishes** or asks, where a network lies between.
@@ -48,9 +49,13 @@ pub enum Hint {
     Subscribe(Membership),
     /// From now on these people do not hear it. Published after the last event that they shall hear.
     Unsubscribe(Membership),
+    /// How far a topic goes, whose events may have been lost: said again and again for a while.
+    Head(Event),
+    /// These people began or ceased to hear something lately: ask again what they hear. Repeated likewise.
+    Moved(Arc<[UserId]>),
 }
 
-/// A new entry of a topic.
+/// A new entry of a topic, or its newest one's number in a frame of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Who hears it.

@@ -13,7 +13,7 @@ use bus::{
     Unavailable,
 };
 use tokio::net::TcpListener;
-use ttp::event::EventFrame;
+use ttp::event::{EventFrame, Head};
 use ttp::limits::FRAME_BYTES_MAX;
 use ttp::model::{Change, ChatCreated, ChatId, Entry, UserId};
 use ttp::net::connection::FramedConnection;
@@ -135,6 +135,11 @@ fn event(topic: i64, seq: u64) -> Hint {
     Hint::Event(Event { topic: Topic(topic), seq, author: Some(UserId(7)), frame: EventFrame::new(&entry) })
 }
 
+fn head(topic: i64, seq: u64) -> Hint {
+    let frame = EventFrame::head(Head { chat_id: ChatId(topic), seq });
+    Hint::Head(Event { topic: Topic(topic), seq, author: None, frame })
+}
+
 async fn ask(bus: &Bus, users: Vec<UserId>) -> Result<Vec<Vec<Topic>>, Unavailable> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     bus.asker.topics_of(users, Box::new(move |topics| sender.send(topics).unwrap()));
@@ -147,7 +152,9 @@ async fn hints_arrive_in_order(bus: Bus) {
     let members: Arc<[UserId]> = (0..1_200).map(UserId).collect();
     let mut published = vec![Hint::Subscribe(Membership { topic: Topic(1), users: Arc::clone(&members) })];
     published.extend((1..=1_000).map(|seq| event(1, seq)));
-    published.push(Hint::Unsubscribe(Membership { topic: Topic(1), users: members }));
+    published.push(Hint::Unsubscribe(Membership { topic: Topic(1), users: Arc::clone(&members) }));
+    published.push(Hint::Moved(members));
+    published.extend((1..=1_000).map(|topic| head(topic, 5)));
     for part in published.chunks(97) {
         bus.publisher.publish(part.to_vec());
     }
@@ -163,11 +170,13 @@ async fn hints_arrive_in_order(bus: Bus) {
 enum Flat {
     Event(Hint),
     Member(&'static str, Topic, UserId),
+    Moved(UserId),
 }
 
 fn flatten(hint: &Hint) -> Vec<Flat> {
     match hint {
-        Hint::Event(_) => vec![Flat::Event(hint.clone())],
+        Hint::Event(_) | Hint::Head(_) => vec![Flat::Event(hint.clone())],
+        Hint::Moved(users) => users.iter().map(|user| Flat::Moved(*user)).collect(),
         Hint::Subscribe(m) => m.users.iter().map(|user| Flat::Member("in", m.topic, *user)).collect(),
         Hint::Unsubscribe(m) => m.users.iter().map(|user| Flat::Member("out", m.topic, *user)).collect(),
     }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use ttp::call::{Sync, SyncReply};
+use ttp::event::Head;
 use ttp::model::{Change, ChatId, Entry, Seq, UserId};
 
 use crate::error::ProtocolError;
@@ -85,7 +86,8 @@ pub(crate) struct Resume {
     me: UserId,
     /// `None` until the data-server has said where now is.
     cursors: Option<Cursors>,
-    /// Where the cursor stood in chats that are gone: a late hint must not bring them back.
+    /// Where the cursor stood in chats that are gone, or at the entry by which the person left: a late hint must
+    /// not bring them back.
     left: BTreeMap<ChatId, Seq>,
 }
 
@@ -119,6 +121,8 @@ impl Resume {
         };
         let verdict = match cursors.seqs.get(&entry.chat_id) {
             Some(cursor) if entry.seq <= *cursor => Verdict::Drop,
+            // Not for somebody who left, unless coming back was missed; the data-server knows.
+            Some(cursor) if self.left.get(&entry.chat_id) == Some(cursor) => Verdict::Sync,
             Some(cursor) if entry.seq == cursor + 1 => Verdict::Deliver,
             Some(_) => Verdict::Sync,
             None if self.left.get(&entry.chat_id).is_some_and(|left| entry.seq <= *left) => Verdict::Drop,
@@ -127,8 +131,18 @@ impl Resume {
         };
         if verdict == Verdict::Deliver {
             cursors.seqs.insert(entry.chat_id, entry.seq);
+            if is_leaving_of(self.me, entry) {
+                self.left.insert(entry.chat_id, entry.seq);
+            }
         }
         verdict
+    }
+
+    /// Whether nothing up to a head is missing. A head of an unknown chat says that something is.
+    pub(crate) fn has_all_up_to(&self, head: Head) -> bool {
+        let cursors = self.cursors.as_ref().map(|cursors| &cursors.seqs);
+        let cursor = cursors.and_then(|seqs| seqs.get(&head.chat_id).or(self.left.get(&head.chat_id)));
+        cursor.is_some_and(|cursor| head.seq <= *cursor)
     }
 
     /// Takes one answer of `Sync`, made to [`Resume::question`] with nothing offered in between.
@@ -176,6 +190,10 @@ impl Resume {
 
 fn is_joining_of(me: UserId, entry: &Entry) -> bool {
     matches!(&entry.change, Change::Joined(membership) if membership.user.user_id == me)
+}
+
+fn is_leaving_of(me: UserId, entry: &Entry) -> bool {
+    matches!(&entry.change, Change::Left(membership) if membership.user.user_id == me)
 }
 
 #[cfg(test)]

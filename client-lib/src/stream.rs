@@ -234,7 +234,8 @@ impl Follower<'_> {
                     Verdict::Drop => {}
                     Verdict::Sync => self.sync().await?,
                 },
-                Push::Resync => self.sync().await?,
+                Push::Head(head) if self.resume.has_all_up_to(head) => {}
+                Push::Head(_) | Push::Resync => self.sync().await?,
                 Push::Heartbeat => {}
                 Push::Close(close) => return Err(Error::Ended(close)),
             }

@@ -5,14 +5,27 @@
 
 use std::sync::Arc;
 
-use bus::{Answer, Directory, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
+use bus::{Answer, Directory, Event, Hint, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
+use ttp::event::{EventFrame, Head};
 use ttp::model::{Change, ChatId, UserId};
 
-use crate::store::{Committed, Store};
+use crate::store::{Committed, Recent, Store};
 
 /// The topic of a chat.
 pub(crate) fn topic_of(chat_id: ChatId) -> Topic {
     Topic(chat_id.0)
+}
+
+/// What broadcast-servers are told again of what changed lately.
+pub(crate) fn digest(recent: Recent) -> Vec<Hint> {
+    let head = |(chat_id, seq)| {
+        let frame = EventFrame::head(Head { chat_id, seq });
+        Hint::Head(Event { topic: topic_of(chat_id), seq, author: None, frame })
+    };
+    // Memberships first: who learns now that they hear a topic needs its head.
+    let moved: Vec<UserId> = recent.moved.into_iter().collect();
+    let moved = (!moved.is_empty()).then(|| Hint::Moved(moved.into()));
+    moved.into_iter().chain(recent.heads.into_iter().map(head)).collect()
 }
 
 /// Who hears the chat's topic from this entry on.

@@ -44,8 +44,8 @@ pub enum Error {
         /// What was found wrong.
         reason: &'static str,
     },
-    /// The file is one of the 2020 system still: the data-server upgrades it when it starts.
-    #[error("{} is a database of 2020; start the data-server on it once", .path.display())]
+    /// The file is one of an earlier version still: the data-server upgrades it when it starts.
+    #[error("{} is a database of an earlier version; start the data-server on it once", .path.display())]
     NotUpgraded {
         /// Which file.
         path: PathBuf,

@@ -12,6 +12,7 @@ mod connection;
 mod calls;
 mod audience;
 mod forward;
+mod digest;
 pub mod store;
 
 pub use config::Config;

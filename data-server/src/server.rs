@@ -15,6 +15,7 @@ use crate::audience::Audience;
 use crate::calls::{LONG_REPLIES_MAX, Service};
 use crate::config::Config;
 use crate::connection::{self, Patience, Phase};
+use crate::digest;
 use crate::error::Error;
 use crate::forward::Forward;
 use crate::store::Store;
@@ -24,6 +25,7 @@ use crate::store::sqlite::SqliteStore;
 pub struct Server {
     config: Config,
     service: Arc<Service>,
+    publisher: Arc<dyn Publisher>,
     counters: Arc<ServeCounters>,
 }
 
@@ -34,7 +36,7 @@ impl Server {
     /// # Errors
     /// [`Error`] says what the file is instead, or what the operating system says.
     pub fn open(config: Config, publisher: Arc<dyn Publisher>) -> Result<Self, Error> {
-        let sink = Box::new(Forward::new(publisher));
+        let sink = Box::new(Forward::new(Arc::clone(&publisher)));
         let clock = Arc::new(clock::now_ms);
         let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
@@ -42,7 +44,7 @@ impl Server {
         let broadcast_address = config.broadcast_address.clone();
         let long_replies = Arc::new(Semaphore::new(LONG_REPLIES_MAX));
         let service = Arc::new(Service { store, broadcast_address, long_replies });
-        Ok(Self { config, service, counters: Arc::default() })
+        Ok(Self { config, service, publisher, counters: Arc::default() })
     }
 
     /// Who hears what, for broadcast-servers.
@@ -83,7 +85,12 @@ impl Server {
         let draining = || {
             phase.send_replace(Phase::Draining);
         };
-        let open = serve::serve(listener, limits, self.counters, shutdown, accepted, draining).await;
+        let digest =
+            digest::repeat(Arc::clone(&self.service.store), self.publisher, self.config.digest_interval);
+        let open = tokio::select! {
+            open = serve::serve(listener, limits, self.counters, shutdown, accepted, draining) => open,
+            never = digest => match never {},
+        };
         if open > 0 {
             warn!(open, "connections were cut: they did not end in time");
         }

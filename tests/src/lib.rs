@@ -6,6 +6,7 @@
 pub mod binary;
 pub mod chaos;
 pub mod history;
+pub mod lossy;
 pub mod wire;
 
 use std::future::Future;
@@ -14,9 +15,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bus::Publisher;
 use bus::link::{Caller, Links, ServiceKey};
 use bus::memory::Memory;
 use client_lib::{Client, Options};
+use lossy::Lossy;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +27,7 @@ use ttp::model::User;
 use ttp::net::serve::ServeCounters;
 use ttp::net::socket;
 
+pub use lossy::Fate;
 pub use wire::Wire;
 
 /// No wait in a test is longer.
@@ -36,6 +40,8 @@ pub enum Form {
     Together,
     /// As in two processes: nothing but a link between them.
     Apart,
+    /// One process, and a bus that loses, doubles and reorders.
+    Lossy(Fate),
 }
 
 /// Both servers, on loopback ports that the system chose, with a database in a folder of its own.
@@ -59,9 +65,14 @@ pub struct Setup {
 }
 
 impl Installation {
-    /// Default servers on an empty database.
+    /// Default servers on an empty database. Where the bus loses hints they are repeated more often, for the tests
+    /// to end sooner.
     pub async fn start(form: Form) -> Self {
-        Self::start_with(form, Setup::default()).await
+        let mut setup = Setup::default();
+        if let Form::Lossy(_) = form {
+            setup.data.digest_interval = Duration::from_millis(50);
+        }
+        Self::start_with(form, setup).await
     }
 
     pub async fn start_with(form: Form, setup: Setup) -> Self {
@@ -77,7 +88,15 @@ impl Installation {
             ..setup.data
         };
         let (data, broadcast, key) = match form {
-            Form::Together => together(data_config, setup.broadcast),
+            Form::Together => {
+                let memory = Memory::new();
+                together(data_config, setup.broadcast, &memory, Arc::clone(&memory) as _)
+            }
+            Form::Lossy(fate) => {
+                let memory = Memory::new();
+                let lossy = Lossy::new(Arc::clone(&memory) as _, fate);
+                together(data_config, setup.broadcast, &memory, lossy)
+            }
             Form::Apart => apart(data_config, setup.broadcast, broadcast_address),
         };
         let (data_counters, broadcast_counters) = (data.counters(), broadcast.counters());
@@ -154,11 +173,12 @@ impl Installation {
 fn together(
     data: data_server::Config,
     broadcast: broadcast_server::Config,
+    memory: &Arc<Memory>,
+    publisher: Arc<dyn Publisher>,
 ) -> (data_server::Server, broadcast_server::Server, Option<ServiceKey>) {
-    let memory = Memory::new();
-    let data = data_server::Server::open(data, Arc::clone(&memory) as _).unwrap();
+    let data = data_server::Server::open(data, publisher).unwrap();
     memory.attach_directory(data.directory());
-    let broadcast = broadcast_server::Server::start(broadcast, Arc::clone(&memory) as _, None).unwrap();
+    let broadcast = broadcast_server::Server::start(broadcast, Arc::clone(memory) as _, None).unwrap();
     memory.attach_receiver(broadcast.receiver());
     (data, broadcast, None)
 }

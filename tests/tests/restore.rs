@@ -109,7 +109,7 @@ fn g24_check_finds_what_is_wrong() {
     says(home, &["backup", "copy.db"]);
     assert!(says(home, &["check", "copy.db"]).contains("ok  logs are numbered"));
     let copy = rusqlite::Connection::open(home.join("copy.db")).unwrap();
-    copy.execute_batch("INSERT INTO Chats VALUES (1, 'x', 0, NULL, NULL, NULL, 1, 0, 0, 0)").unwrap();
+    copy.execute_batch("INSERT INTO Chats (chat_id, chat_name, is_private, last_seq, last_number, activity_ts, created_ts) VALUES (1, 'x', 0, 1, 0, 0, 0)").unwrap();
     drop(copy);
     let output = talko(home, &["check", "copy.db"]);
     let said = String::from_utf8(output.stdout).unwrap();

@@ -1,4 +1,4 @@
-//! What a broadcast-server sends without being asked: entries of the log, heartbeats, and the end.
+//! What a broadcast-server sends without being asked: entries of the log, how far it goes, heartbeats, and the end.
 //!
 //! Each is encoded once, as a whole frame, and the same bytes go to every stream.
 
@@ -9,10 +9,11 @@ use serde_json::value::RawValue;
 use crate::code::CloseCode;
 use crate::frame::encode_with;
 use crate::limits::HEADER_BYTES;
-use crate::model::{Change, Entry, Message};
+use crate::model::{Change, ChatId, Entry, Message, Seq};
 use crate::rpc::{self, ServerMessage};
 
 const EVENT: &str = "Event";
+const HEAD: &str = "Head";
 const HEARTBEAT: &str = "Heartbeat";
 const RESYNC: &str = "Resync";
 const CLOSE: &str = "Close";
@@ -22,12 +23,23 @@ const CLOSE: &str = "Close";
 pub enum Push {
     /// A new entry of a chat's log. May come twice and out of order: `seq` decides.
     Event(Entry),
+    /// How far a chat's log goes, said again for those who missed its newest entry: who has less syncs.
+    Head(Head),
     /// The stream is alive.
     Heartbeat,
     /// Entries may have been lost on the way: sync with the data-server.
     Resync,
     /// The stream ends.
     Close(Close),
+}
+
+/// How far a chat's log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Which chat's.
+    pub chat_id: ChatId,
+    /// The number of its newest entry, or of one not much older.
+    pub seq: Seq,
 }
 
 /// Why a stream ends.
@@ -51,7 +63,7 @@ impl Close {
     }
 }
 
-/// A log entry as a version 2 frame, encoded once: in memory the same bytes go to every stream, and on a link of
+/// A log entry, or a head, as a version 2 frame, encoded once: in memory the same bytes go to every stream, and on a link of
 /// the bus the params travel as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFrame {
@@ -69,12 +81,22 @@ impl EventFrame {
         Self { frame: notification(EVENT, params) }
     }
 
+    /// Encodes a head.
+    pub fn head(head: Head) -> Self {
+        Self { frame: notification(HEAD, &head) }
+    }
+
+    /// Wraps params that were encoded elsewhere by [`EventFrame::head`].
+    pub fn head_from_params(params: &RawValue) -> Self {
+        Self { frame: notification(HEAD, params) }
+    }
+
     /// The whole frame, header included.
     pub fn frame(&self) -> &Bytes {
         &self.frame
     }
 
-    /// The entry as JSON.
+    /// The entry or head as JSON.
     pub fn params(&self) -> &RawValue {
         let message: ServerMessage<'_> = serde_json::from_slice(&self.frame[HEADER_BYTES..])
             .expect("this frame was made by `notification`");
@@ -137,6 +159,7 @@ pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json
     let params = message.params.map_or("{}", RawValue::get);
     Ok(Some(match message.method.as_deref() {
         Some(EVENT) => Push::Event(serde_json::from_str(params)?),
+        Some(HEAD) => Push::Head(serde_json::from_str(params)?),
         Some(HEARTBEAT) => Push::Heartbeat,
         Some(RESYNC) => Push::Resync,
         Some(CLOSE) => Push::Close(serde_json::from_str(params)?),
@@ -147,7 +170,7 @@ pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ChatId, MessageId, User, UserId};
+    use crate::model::{MessageId, User, UserId};
 
     fn entry() -> Entry {
         let user = User { user_id: UserId(5), user_name: "Ada".into() };
@@ -170,17 +193,21 @@ mod tests {
         let frame = EventFrame::new(&entry()).version_1().unwrap();
         let payload = r#"{"jsonrpc":"2.0","result":{"receiver_ids":[],"message":{"message_id":9,"chat_id":17,"user":{"user_id":5,"user_name":"Ada"},"message_text":"привет 🌮","message_ts":1000}}}"#;
         assert_eq!(frame, crate::frame::encode(payload.as_bytes()));
+        assert_eq!(EventFrame::head(Head { chat_id: ChatId(17), seq: 3 }).version_1(), None);
     }
 
     #[test]
     fn pushes_are_read_back() {
         let close = Close::new(CloseCode::GoingAway, Some(5));
+        let head = Head { chat_id: ChatId(17), seq: 3 };
         let cases = [
             (EventFrame::new(&entry()).frame().clone(), Push::Event(entry())),
             (
                 EventFrame::from_params(EventFrame::new(&entry()).params()).frame().clone(),
                 Push::Event(entry()),
             ),
+            (EventFrame::head(head).frame().clone(), Push::Head(head)),
+            (EventFrame::head_from_params(EventFrame::head(head).params()).frame().clone(), Push::Head(head)),
             (heartbeat_frame(), Push::Heartbeat),
             (resync_frame(), Push::Resync),
             (close_frame(&close), Push::Close(close)),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use ttp::call::Dialect;
-use ttp::event::heartbeat_frame;
+use ttp::event::{heartbeat_frame, resync_frame};
 
 use super::Shard;
 use crate::stream::Due;
@@ -85,18 +85,16 @@ impl Shard {
         self.blocks.clear();
     }
 
-    /// Sends to every live stream that understands pushes of the server's own.
-    pub(super) fn push_to_all_version_2(&mut self, blocks: &[Bytes]) {
-        let keys: Vec<StreamKey> = self.connections.iter().map(|(key, _)| key).collect();
-        self.push_to_version_2(&keys, blocks);
-    }
-
-    /// Sends to those of these streams that are live and understand pushes of the server's own.
-    pub(super) fn push_to_version_2(&mut self, keys: &[StreamKey], blocks: &[Bytes]) {
+    /// Tells those of these streams that are live and understand it that they may have missed something.
+    pub(super) fn tell_to_sync(&mut self, keys: &[StreamKey]) {
+        if keys.is_empty() {
+            return;
+        }
+        let resync = [resync_frame()];
         for key in keys {
             let stream = self.connections.get(*key).filter(|stream| stream.listener().is_some());
             if stream.is_some_and(|stream| stream.dialect() == Dialect::Version2) {
-                self.push(*key, blocks);
+                self.push(*key, &resync);
             }
         }
         self.end_the_ended();

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bus::{Hint, USERS_PER_QUESTION_MAX};
+use bus::{Event, Hint, USERS_PER_QUESTION_MAX};
 use mio::{Events, Interest, Poll, Token};
 use tracing::{debug, error, info, warn};
 use ttp::code::CloseCode;
-use ttp::event::resync_frame;
 use ttp::model::UserId;
 use ttp::net::{backoff, clock};
 
@@ -22,7 +21,7 @@ use crate::hub::{Answered, Command, Inbox, NewConnection, QUESTIONS_MAX};
 use crate::shared::Shared;
 use crate::stats::ShardStats;
 use crate::stream::{End, Stream};
-use crate::table::{StreamKey, Table};
+use crate::table::{Learned, StreamKey, Table};
 use crate::turn::Turn;
 use connections::Connections;
 
@@ -218,11 +217,14 @@ impl Shard {
     fn take_hint(&mut self, hint: &Hint) {
         match hint {
             Hint::Event(event) => {
-                if self.table.listeners(event.topic).is_some() {
-                    self.turn.push(event);
-                    if self.turn.is_full() {
-                        self.deliver();
-                    }
+                if self.table.pass(event.topic, event.seq).is_some() {
+                    self.push_event(event);
+                }
+            }
+            // Where nothing was lost, the event itself has been passed on, and this costs one look into the table.
+            Hint::Head(head) => {
+                if self.table.pass(head.topic, head.seq) == Some(true) {
+                    self.push_event(head);
                 }
             }
             // Events before a membership are for those who listened then, events after it for those who do now.
@@ -236,8 +238,22 @@ impl Shard {
                 if self.turn.holds(membership.topic) {
                     self.deliver();
                 }
-                self.table.unsubscribe(membership);
+                // The event by which they go may have been lost, and they will hear no other.
+                let leaving = self.table.unsubscribe(membership);
+                self.tell_to_sync(&leaving);
             }
+            Hint::Moved(users) => {
+                for user in users.iter() {
+                    self.table.ask_again(*user);
+                }
+            }
+        }
+    }
+
+    fn push_event(&mut self, event: &Event) {
+        self.turn.push(event);
+        if self.turn.is_full() {
+            self.deliver();
         }
     }
 
@@ -251,7 +267,8 @@ impl Shard {
         }
         debug!(streams = self.table.streams(), "hints were lost; streams are told to sync");
         self.table.doubt_everybody();
-        self.push_to_all_version_2(&[resync_frame()]);
+        let everybody: Vec<StreamKey> = self.connections.iter().map(|(key, _)| key).collect();
+        self.tell_to_sync(&everybody);
     }
 
     // ---- The directory
@@ -280,11 +297,12 @@ impl Shard {
         match answered.topics {
             Ok(topics) if topics.len() == answered.users.len() => {
                 for (user, topics) in answered.users.into_iter().zip(topics) {
-                    let learned = self.table.learn(user, answered.number, topics);
-                    self.push_to_version_2(&learned.behind, &[resync_frame()]);
-                    for key in learned.opened {
+                    let Learned { opened, behind } = self.table.learn(user, answered.number, topics);
+                    for key in opened {
                         self.opened(key, Ok(()));
                     }
+                    // Entries may have passed them by: of what they hear only now, or those by which they went.
+                    self.tell_to_sync(&behind);
                 }
             }
             _ => {

@@ -74,7 +74,8 @@ fn memberships_during_the_question_win_over_the_answer() {
     // Nothing of the opening is remembered for the next answer.
     table.doubt_everybody();
     let number = ask(&mut table, &[1]);
-    assert!(table.learn(UserId(1), number, topics(&[6])).opened.is_empty());
+    let learned = Learned { opened: vec![], behind: vec![key(0)] };
+    assert_eq!(table.learn(UserId(1), number, topics(&[6])), learned);
     assert_eq!(heard_by(&table, 6), [0]);
     assert_eq!(table.topics(), 1);
 }
@@ -92,18 +93,38 @@ fn an_answer_from_before_a_loss_is_asked_for_again() {
     assert_eq!(table.topics(), 0);
 }
 
+/// A head is news once, to whom the event has not been passed on; and again to who comes without an announcement.
 #[test]
-fn live_streams_that_hear_of_a_topic_late_are_behind() {
+fn heads_are_passed_on_when_something_was_lost() {
+    let mut table = Table::default();
+    assert_eq!(table.pass(Topic(7), 3), None, "nobody hears it");
+    open(&mut table, 1, 0, &[7]);
+    let news = [(3, true), (3, false), (2, false), (4, true)];
+    for (seq, is_news) in news {
+        assert_eq!(table.pass(Topic(7), seq), Some(is_news), "{seq}");
+    }
+    open(&mut table, 2, 1, &[7]);
+    assert_eq!(table.pass(Topic(7), 4), Some(false), "who opens a stream syncs");
+    open(&mut table, 3, 2, &[]);
+    table.subscribe(&membership(7, &[3]));
+    assert_eq!(table.pass(Topic(7), 4), Some(true));
+    table.doubt_everybody();
+    assert_eq!(table.pass(Topic(7), 1), Some(true), "a restored database counts from an earlier number");
+}
+
+/// Lost memberships are found by asking again; streams that heard all they should are left in peace.
+#[test]
+fn an_answer_corrects_what_live_streams_hear() {
     let mut table = Table::default();
     open(&mut table, 1, 0, &[7, 8]);
-    let mut relearn = |hears: &[i64]| {
-        table.doubt_everybody();
+    for (hears, behind) in [(&[7, 8][..], vec![]), (&[8, 9], vec![key(0)]), (&[8], vec![key(0)])] {
+        table.ask_again(UserId(1));
         let number = ask(&mut table, &[1]);
-        table.learn(UserId(1), number, topics(hears))
-    };
-    assert_eq!(relearn(&[7]), Learned::default());
-    assert_eq!(relearn(&[7, 9]), Learned { opened: vec![], behind: vec![key(0)] });
-    assert_eq!(relearn(&[7, 9]), Learned::default());
+        assert_eq!(table.learn(UserId(1), number, topics(hears)), Learned { opened: vec![], behind });
+    }
+    assert_eq!((heard_by(&table, 8), table.topics()), (vec![0], 1));
+    assert_eq!(table.unsubscribe(&membership(8, &[1])), [key(0)]);
+    assert!(table.unsubscribe(&membership(8, &[1])).is_empty());
 }
 
 #[test]

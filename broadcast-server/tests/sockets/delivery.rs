@@ -166,7 +166,8 @@ fn an_overflow_is_announced_and_repaired() {
     for seq in 1..=100 {
         stage.publish(vec![message(17, seq, 9, &"z".repeat(500))]);
     }
-    stage.subscribe(19, &[1]);
+    // So many people find no place while anything waits.
+    stage.subscribe(19, &Vec::from_iter(1..2_000));
     release.send(()).unwrap();
     let mut last = 0;
     loop {
@@ -179,6 +180,7 @@ fn an_overflow_is_announced_and_repaired() {
     }
     assert!((1..100).contains(&last));
     until("the new membership was found out", || stage.stats().subscriptions == 3);
+    assert_eq!(new.next()["method"], "Resync", "entries of the new topic may have been missed");
     stage.publish(vec![message(19, 1, 9, "hello"), message(18, 1, 9, "hello")]);
     assert_eq!(new.next_event(), (19, 1));
     assert_eq!(old.next()["result"]["message"]["chat_id"], 18);
@@ -207,8 +209,52 @@ fn a_resync_asks_about_everybody() {
         if index < 20 {
             assert_eq!(stream.next_event(), (17, 1));
         } else {
-            assert_eq!(stream.next()["method"], "Resync", "what is new to them may have passed them by");
+            assert_eq!(
+                stream.next()["method"],
+                "Resync",
+                "entries of what is new to it may have passed it by"
+            );
             assert_eq!([stream.next_event(), stream.next_event()], [(18, 1), (19, 1)]);
         }
     }
+}
+
+/// A lost last event is found by its head, which costs nothing where the event arrived; version 1 has no numbers.
+#[test]
+fn heads_find_a_lost_last_event() {
+    let stage = Stage::new(Config { shards: 1, ..Config::default() });
+    (1..=2).for_each(|user| stage.directory.set(user, &[17]));
+    let (mut new, mut old) = (stage.open(1), stage.open_version_1(2));
+    stage.publish(vec![message(17, 1, 9, "arrives")]);
+    for seq in [1, 2, 2, 1] {
+        stage.head(17, seq);
+    }
+    stage.publish(vec![message(17, 3, 9, "later")]);
+    assert_eq!(new.next_event(), (17, 1));
+    assert_eq!(new.next(), json!({"jsonrpc": "2.0", "method": "Head", "params": {"chat_id": 17, "seq": 2}}));
+    assert_eq!(new.next_event(), (17, 3));
+    let texts = [old.next(), old.next()].map(|frame| frame["result"]["message"]["message_text"].clone());
+    assert_eq!(texts, ["arrives", "later"]);
+}
+
+/// A lost membership is found by asking again about people who are said to have moved, and about nobody else.
+#[test]
+fn moved_people_are_asked_about() {
+    let stage = Stage::new(Config { shards: 1, ..Config::default() });
+    (1..=3).for_each(|user| stage.directory.set(user, &[17]));
+    let mut streams = [1, 2, 3].map(|user| stage.open(user));
+    stage.directory.set(1, &[17, 18]);
+    stage.directory.set(2, &[]);
+    let before = stage.directory.questions();
+    stage.moved(&[1, 2, 3, 77]);
+    for stream in &mut streams[..2] {
+        assert_eq!(stream.next()["method"], "Resync");
+    }
+    assert_eq!(stage.directory.questions(), before + 1, "one question for all of them");
+    stage.publish(vec![message(17, 1, 9, "x"), message(18, 1, 9, "x")]);
+    assert_eq!([streams[0].next_event(), streams[0].next_event()], [(17, 1), (18, 1)]);
+    assert_eq!(streams[2].next_event(), (17, 1), "nothing changed for this one");
+    stage.unsubscribe(17, &[3]);
+    assert_eq!(streams[2].next()["method"], "Resync", "the event by which it goes may have been lost");
+    assert_eq!(stage.stats().resyncs, 0);
 }

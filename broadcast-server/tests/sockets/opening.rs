@@ -207,7 +207,9 @@ fn memberships_and_events_keep_their_order() {
         Subscribe(membership(18, &[7])),
         Event(message(18, 1, 8, "elsewhere")),
     ]);
-    assert_eq!([seven.next_event(), seven.next_event()], [(17, 2), (18, 1)]);
+    assert_eq!(seven.next_event(), (17, 2));
+    assert_eq!(seven.next()["method"], "Resync", "the event by which it goes may have been lost");
+    assert_eq!(seven.next_event(), (18, 1));
     assert_eq!([(); 3].map(|()| eight.next_event().1), [1, 2, 3]);
 }
 

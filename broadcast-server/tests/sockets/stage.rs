@@ -15,7 +15,7 @@ use bus::link::LinkAcceptor;
 use bus::{Answer, Directory, Event, Hint, Membership, Receiver, Topic, Unavailable};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use ttp::event::EventFrame;
+use ttp::event::{EventFrame, Head};
 use ttp::frame::{Decoder, encode};
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
 use ttp::net::clock;
@@ -199,6 +199,15 @@ impl Stage {
 
     pub(crate) fn publish(&self, events: Vec<Event>) {
         self.hub.receive(events.into_iter().map(Hint::Event).collect());
+    }
+
+    pub(crate) fn head(&self, topic: i64, seq: u64) {
+        let frame = EventFrame::head(Head { chat_id: ChatId(topic), seq });
+        self.hub.receive(vec![Hint::Head(Event { topic: Topic(topic), seq, author: None, frame })]);
+    }
+
+    pub(crate) fn moved(&self, users: &[i64]) {
+        self.hub.receive(vec![Hint::Moved(users.iter().copied().map(UserId).collect())]);
     }
 
     pub(crate) fn subscribe(&self, topic: i64, users: &[i64]) {

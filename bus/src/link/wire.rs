@@ -54,6 +54,8 @@ enum HintOut<'a> {
     Event { topic: Topic, seq: Seq, author: Option<UserId>, entry: &'a RawValue },
     Subscribe { topic: Topic, users: &'a [UserId] },
     Unsubscribe { topic: Topic, users: &'a [UserId] },
+    Head { topic: Topic, seq: Seq, head: &'a RawValue },
+    Moved { users: &'a [UserId] },
 }
 
 #[derive(Deserialize)]
@@ -67,6 +69,8 @@ enum HintIn {
     Event { topic: Topic, seq: Seq, author: Option<UserId>, entry: Box<RawValue> },
     Subscribe { topic: Topic, users: Vec<UserId> },
     Unsubscribe { topic: Topic, users: Vec<UserId> },
+    Head { topic: Topic, seq: Seq, head: Box<RawValue> },
+    Moved { users: Vec<UserId> },
 }
 
 /// Appends one notification or request as a frame.
@@ -102,6 +106,14 @@ pub(super) fn write_hints(out: &mut Vec<u8>, hints: &[Hint]) {
                     .chunks(USERS_PER_QUESTION_MAX)
                     .map(|users| HintOut::Unsubscribe { topic: *topic, users }),
             ),
+            Hint::Head(event) => publish.hints.push(HintOut::Head {
+                topic: event.topic,
+                seq: event.seq,
+                head: event.frame.params(),
+            }),
+            Hint::Moved(users) => publish
+                .hints
+                .extend(users.chunks(USERS_PER_QUESTION_MAX).map(|users| HintOut::Moved { users })),
         }
     }
     if !publish.hints.is_empty() {
@@ -112,8 +124,9 @@ pub(super) fn write_hints(out: &mut Vec<u8>, hints: &[Hint]) {
 /// Bytes that a hint holds, for queues and frames; an upper bound of what it takes on the wire, nearly.
 pub(super) fn size_of_hint(hint: &Hint) -> usize {
     match hint {
-        Hint::Event(event) => event.frame.frame().len() + 64,
+        Hint::Event(event) | Hint::Head(event) => event.frame.frame().len() + 64,
         Hint::Subscribe(membership) | Hint::Unsubscribe(membership) => 64 + 12 * membership.users.len(),
+        Hint::Moved(users) => 64 + 12 * users.len(),
     }
 }
 
@@ -126,6 +139,10 @@ pub(super) fn read_hints(params: &RawValue) -> Result<Vec<Hint>, serde_json::Err
         }
         HintIn::Subscribe { topic, users } => Hint::Subscribe(Membership { topic, users: users.into() }),
         HintIn::Unsubscribe { topic, users } => Hint::Unsubscribe(Membership { topic, users: users.into() }),
+        HintIn::Head { topic, seq, head } => {
+            Hint::Head(Event { topic, seq, author: None, frame: EventFrame::head_from_params(&head) })
+        }
+        HintIn::Moved { users } => Hint::Moved(users.into()),
     });
     Ok(hints.collect())
 }

@@ -73,6 +73,29 @@ fn a_delivered_hint_moves_the_cursor_and_a_gap_does_not() {
 }
 
 #[test]
+fn heads_are_judged_by_their_number() {
+    let head = |chat, seq| Head { chat_id: ChatId(chat), seq };
+    let mut resume = after(&[(1, 5)]);
+    assert!(resume.has_all_up_to(head(1, 4)) && resume.has_all_up_to(head(1, 5)));
+    assert!(!resume.has_all_up_to(head(1, 6)) && !resume.has_all_up_to(head(2, 1)));
+    assert!(!Resume::new(ME, Position::Now).has_all_up_to(head(1, 1)));
+    resume.apply(SyncReply { gone: vec![ChatId(1)], ..reply(vec![]) }).unwrap();
+    assert!(resume.has_all_up_to(head(1, 5)) && !resume.has_all_up_to(head(1, 6)));
+}
+
+/// A lost hint may keep the broadcast-server from knowing that I left: what it still sends me is not delivered.
+#[test]
+fn nothing_is_delivered_after_my_leaving() {
+    let mut resume = after(&[(1, 5)]);
+    assert_eq!(resume.offer(&entry(1, 6, left(ME))), Verdict::Deliver);
+    assert_eq!(resume.offer(&other(1, 7)), Verdict::Sync);
+    assert_eq!(resume.offer(&entry(1, 7, joined(ME))), Verdict::Sync);
+    let back = vec![entry(1, 7, joined(ME)), other(1, 8)];
+    assert_eq!(resume.apply(reply(back)).unwrap().len(), 2);
+    assert_eq!(resume.offer(&other(1, 9)), Verdict::Deliver);
+}
+
+#[test]
 fn now_is_where_the_heads_are() {
     let mut resume = Resume::new(ME, Position::Now);
     assert_eq!(resume.question(), Sync::default());
@@ -139,6 +162,8 @@ enum Deed {
     Turn(i64),
     /// A hint arrives: any that was ever sent, so also late, twice and out of order. The rest is lost.
     Hint(prop::sample::Index),
+    /// The head of a chat arrives that I am in.
+    Head(i64),
     /// The bus announces a loss.
     Resync,
 }
@@ -148,6 +173,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => (1..4i64).prop_map(Deed::Append),
         1 => (1..4i64).prop_map(Deed::Turn),
         6 => any::<prop::sample::Index>().prop_map(Deed::Hint),
+        1 => (1..4i64).prop_map(Deed::Head),
         1 => Just(Deed::Resync),
     ]
 }
@@ -243,6 +269,14 @@ proptest! {
                 Deed::Append(chat) => world.commit(chat, joined(UserId(9))),
                 Deed::Turn(chat) => world.turn(chat),
                 Deed::Resync => sync(&mut resume, &world, page_rows, &mut steps),
+                Deed::Head(chat) => {
+                    let chat_id = ChatId(chat);
+                    let head = Head { chat_id, seq: world.logs[&chat_id].len() as Seq };
+                    if !resume.has_all_up_to(head) {
+                        sync(&mut resume, &world, page_rows, &mut steps);
+                        prop_assert!(resume.has_all_up_to(head) || !world.member[&chat_id]);
+                    }
+                }
                 Deed::Hint(index) => {
                     let hint = index.get(&world.hints).clone();
                     match resume.offer(&hint) {

@@ -19,7 +19,7 @@
 //! 9. **A reader sees one moment**: a page is never half of a change, and what was answered before the question
 //!    was asked is in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ttp::model::{Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
@@ -29,7 +29,7 @@ pub mod sqlite;
 
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessagesQuery, NameRule, NewChat, NewMessage,
-    NewUser, ParticipantsQuery, ReadMark,
+    NewUser, ParticipantsQuery, ReadMark, RecentQuery,
 };
 
 /// Takes the answer of a call.
@@ -73,6 +73,8 @@ pub trait Store: Send + Sync {
     fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>);
     /// The chats of each person, in the order asked. Unknown people have none.
     fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>);
+    /// What changed lately, whichever store committed it.
+    fn recent(&self, query: RecentQuery, done: Done<Recent>);
 
     /// Finishes what was handed in, and closes. Blocks. Later calls are answered [`StoreError::Unavailable`].
     fn close(&self);
@@ -114,6 +116,15 @@ pub struct EntriesPage {
     /// The newest entries' numbers, and nothing else, when a cursor is above its chat's: it comes from another life of
     /// the database, such as one whose file was replaced by an older copy.
     pub heads: Option<BTreeMap<ChatId, Seq>>,
+}
+
+/// What changed lately.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// The newest entry's number of each chat that has new entries.
+    pub heads: BTreeMap<ChatId, Seq>,
+    /// Who came into a chat or left one.
+    pub moved: BTreeSet<UserId>,
 }
 
 /// Why a call has no answer.

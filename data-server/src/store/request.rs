@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ttp::call::ChatsCursor;
-use ttp::model::{ChatId, Seq, UserId};
+use ttp::model::{ChatId, Seq, TimestampMs, UserId};
 
 /// A person to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,17 @@ pub struct ParticipantsQuery {
     pub after_user_id: Option<UserId>,
     /// At most so many.
     pub rows_max: usize,
+}
+
+/// What changed lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecentQuery {
+    /// Changes since this time, and perhaps some that are a little older.
+    pub since_ts: TimestampMs,
+    /// At most so many chats, those that changed last.
+    pub chats_max: usize,
+    /// At most so many people who came or went, the latest.
+    pub users_max: usize,
 }
 
 /// What somebody has not seen.

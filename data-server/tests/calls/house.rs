@@ -63,6 +63,8 @@ impl House {
         let mut config = Config {
             store_path: folder.path().join("talko.db"),
             broadcast_address: Some("127.0.0.1:8888".into()),
+            // Each hint is heard once, unless a test wants to hear digests.
+            digest_interval: Duration::from_secs(3600),
             ..Config::default()
         };
         adjust(&mut config);

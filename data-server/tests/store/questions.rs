@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use data_server::store::{
-    ChatDetail, ChatsQuery, EntriesPage, MessagesQuery, NameRule, NewUser, Page, ParticipantsQuery, Store,
-    StoreError,
+    ChatDetail, ChatsQuery, EntriesPage, MessagesQuery, NameRule, NewUser, Page, ParticipantsQuery, Recent,
+    RecentQuery, Store, StoreError,
 };
 use ttp::call::ChatsCursor;
 use ttp::model::{Chat, ChatId, Message, Seq, UserId};
@@ -226,4 +226,33 @@ fn a_full_page_of_chats_keeps_every_chat() {
     assert!(page.items[1].messages[0].message_text.starts_with('3'), "the newest is kept");
     assert!(page.items.iter().all(|chat| chat.users.len() == 4 && chat.user_count == 5));
     assert!(serde_json::to_string(&page.items).unwrap().len() < detail.bytes_max);
+}
+
+/// What changed lately is found by every store on the database: heads by messages and by other changes, and the people
+/// who came or went.
+#[test]
+fn r03_what_changed_lately_is_found_by_every_store() {
+    let house = House::new();
+    let store = house.open();
+    let [ann, bob, cat, dan, eve] = ["ann", "bob", "cat", "dan", "eve"].map(|name| store.user(name));
+    let quiet = store.group(&[ann]);
+    let spoken = store.group(&[ann, dan]);
+    house.now.fetch_add(60_000, Ordering::SeqCst);
+    let since_ts = house.now.load(Ordering::SeqCst) - 30_000;
+    let recent = |chats_max, users_max| {
+        let query = RecentQuery { since_ts, chats_max, users_max };
+        house.open().ask(|store, done| store.recent(query, done)).unwrap()
+    };
+    assert_eq!(recent(10, 10), Recent::default());
+    store.say(spoken, ann, "new");
+    let created = store.group(&[ann, bob, eve]);
+    store.add(quiet, ann, cat).unwrap();
+    store.remove(quiet, ann, cat).unwrap();
+    let heads = [(quiet, 3), (spoken, 2), (created, 1)].into();
+    assert_eq!(recent(10, 10), Recent { heads, moved: [ann, bob, cat, eve].into() });
+    // The latest are told, when there are more than have a place.
+    house.now.fetch_add(10_000, Ordering::SeqCst);
+    store.add(created, ann, dan).unwrap();
+    assert_eq!(recent(1, 1), Recent { heads: [(created, 2)].into(), moved: [dan].into() });
+    store.0.close();
 }

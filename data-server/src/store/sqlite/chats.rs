@@ -248,8 +248,8 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
     turn.tables
         .statement(
             "INSERT INTO Chats (chat_name, is_private, private_key, creator_id, client_chat_id, last_seq,
-                                last_number, activity_ts, created_ts)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6)",
+                                last_number, activity_ts, created_ts, changed_ts)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6, ?6)",
         )?
         .execute((chat_name, is_private, private_key, creator, &new.client_chat_id, turn.now))?;
     let chat_id = ChatId(turn.tables.last_row_id());

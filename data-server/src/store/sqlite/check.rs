@@ -9,7 +9,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 use ttp::model::TimestampMs;
 
-use super::file::{self, SCHEMA};
+use super::file::{self, Kind, SCHEMA};
 use super::snapshot;
 use super::users::name_key;
 use crate::error::Error;
@@ -54,7 +54,11 @@ impl Report {
 /// [`Error`] when the file cannot be read, or is no database of this version. What is wrong in it is no error, but
 /// in the report.
 pub fn check(path: &Path) -> Result<Report, Error> {
-    snapshot::read(path, |connection| report(connection).map_err(file::says(path)))
+    let says = file::says(path);
+    snapshot::read(path, |connection| match file::kind(connection).map_err(says)? {
+        Kind::Version1 => Err(Error::NotUpgraded { path: path.into() }),
+        _ => report(connection).map_err(says),
+    })
 }
 
 const TABLES: [&str; 6] = ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers"];

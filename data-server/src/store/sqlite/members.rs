@@ -3,6 +3,7 @@
 use rusqlite::OptionalExtension;
 use ttp::model::{Change, ChatId, Entry, Membership, User, UserId};
 
+use super::recent;
 use super::tables::{Failure, Tables};
 use super::users;
 use super::writer::Turn;
@@ -147,12 +148,14 @@ fn membership(turn: &Turn<'_>, change: MembershipChange) -> Result<Membership, F
 /// Takes the next number of the chat's log and writes the entry. Answers it, and the newest message's number.
 fn log(turn: &Turn<'_>, change: MembershipChange, kind: &str) -> Result<(u64, u64), Failure> {
     let MembershipChange { chat_id, user_id, by } = change;
-    let (seq, last_number) = turn
+    let (seq, last_number, changed_ts) = turn
         .tables
         .statement(
-            "UPDATE Chats SET last_seq = last_seq + 1 WHERE chat_id = ?1 RETURNING last_seq, last_number",
+            "UPDATE Chats SET last_seq = last_seq + 1 WHERE chat_id = ?1
+             RETURNING last_seq, last_number, changed_ts",
         )?
-        .query_row([chat_id.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row([chat_id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    recent::note(turn, chat_id, changed_ts)?;
     let by = (by != user_id).then_some(by.0);
     turn.tables
         .statement(

@@ -5,6 +5,7 @@ use ttp::model::{Change, ChatId, Entry, Message, MessageId, UserId};
 
 use super::budget::{Budget, message_bytes};
 use super::members::require_access;
+use super::recent;
 use super::tables::{Failure, Tables};
 use super::users;
 use super::writer::Turn;
@@ -36,13 +37,14 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
         .statement(
             "UPDATE Chats SET last_seq = last_seq + 1, last_number = last_number + 1,
                  activity_ts = max(activity_ts, ?2)
-             WHERE chat_id = ?1 RETURNING last_seq, last_number, activity_ts",
+             WHERE chat_id = ?1 RETURNING last_seq, last_number, activity_ts, changed_ts",
         )?
-        .query_row((new.chat_id.0, turn.now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((new.chat_id.0, turn.now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
         .optional()?;
-    let Some((seq, number, message_ts)) = numbers else {
+    let Some((seq, number, message_ts, changed_ts)) = numbers else {
         return Err(StoreError::NoSuchChat(new.chat_id).into());
     };
+    recent::note(turn, new.chat_id, changed_ts)?;
     // Who speaks has read what was said.
     let sent = turn
         .tables

@@ -1,8 +1,8 @@
 //! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
 //!
 //! Modules in reading order: `file` and `legacy` make the file what it should be; `writer`, `reader` and `answer`
-//! are the threads; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`
-//! and `log`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
+//! are the threads; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
+//! `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,7 +17,7 @@ use self::reader::Reader;
 use self::writer::Writer;
 use super::{
     ChatsQuery, Clock, CommitSink, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat,
-    NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Store,
+    NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Recent, RecentQuery, Store,
 };
 use crate::error::Error;
 
@@ -35,6 +35,7 @@ mod chats;
 mod messages;
 mod members;
 mod log;
+mod recent;
 mod snapshot;
 mod copy;
 mod check;
@@ -167,6 +168,10 @@ impl Store for SqliteStore {
 
     fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>) {
         reader::ask(&self.light_reads, done, move |tables| members::chats_of(tables, &users));
+    }
+
+    fn recent(&self, query: RecentQuery, done: Done<Recent>) {
+        reader::ask(&self.heavy_reads, done, move |tables| recent::find(tables, query));
     }
 
     /// The readers end first, so that the writer's connection is the last one and can take the write-ahead log back

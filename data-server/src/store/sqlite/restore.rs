@@ -56,6 +56,7 @@ pub fn restore(backup: &Path, path: &Path, watch: Watch<'_>) -> Result<Restored,
         hold(path, partial.path())?;
     }
     let contents = copy::fill(backup, partial.path(), watch)?;
+    file::upgrade(partial.path())?;
     // The copy and not the backup, because the copy is what will be served.
     if let Some(fault) = check(partial.path())?.faults().next() {
         return Err(Error::Faulty { path: backup.into(), fault: fault.into() });
