@@ -22,6 +22,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// Threads that answer questions to the store, at least two: one of them is for short questions alone.
     pub reader_threads: usize,
+    /// Pages of long replies that may be under way at one time on all connections together, of half a MiB at most.
+    pub long_replies_max: usize,
     /// Time between two repetitions of what changed lately to the broadcast-servers.
     pub digest_interval: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Config {
             opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
             idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),
             reader_threads: 3,
+            long_replies_max: 512,
             // A lost hint is repaired within 20 s, though half of the digests be lost: one of nine comes through.
             digest_interval: Duration::from_secs(2),
         }

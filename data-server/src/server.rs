@@ -12,7 +12,7 @@ use ttp::net::clock;
 use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
 
 use crate::audience::Audience;
-use crate::calls::{LONG_REPLIES_MAX, Service};
+use crate::calls::Service;
 use crate::config::Config;
 use crate::connection::{self, Patience, Phase};
 use crate::digest;
@@ -42,7 +42,7 @@ impl Server {
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
         let store: Arc<dyn Store> = Arc::new(store);
         let broadcast_address = config.broadcast_address.clone();
-        let long_replies = Arc::new(Semaphore::new(LONG_REPLIES_MAX));
+        let long_replies = Arc::new(Semaphore::new(config.long_replies_max));
         let service = Arc::new(Service { store, broadcast_address, long_replies });
         Ok(Self { config, service, publisher, counters: Arc::default() })
     }

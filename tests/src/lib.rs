@@ -5,6 +5,7 @@
 
 pub mod binary;
 pub mod chaos;
+pub mod figures;
 pub mod history;
 pub mod lossy;
 pub mod wire;

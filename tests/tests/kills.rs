@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tests::chaos::servers::SHOTS;
 use tests::chaos::{self, Plan};
+use tests::figures;
 use ttp::net::failpoint::POINTS;
 
 /// Kills of the short form. `TALKO_CHAOS_KILLS` asks for another number, `TALKO_CHAOS_SEED` for another order.
@@ -20,7 +21,8 @@ fn number(variable: &str, default: u64) -> u64 {
 async fn t69_kills_at_every_failpoint_lose_nothing() {
     let kills = number("TALKO_CHAOS_KILLS", KILLS) as usize;
     let report = chaos::run(Plan::sound(number("TALKO_CHAOS_SEED", 1), kills)).await;
-    println!("{report}\n{:?}", report.shots);
+    figures::keep("kills", &report.to_string());
+    println!("{:?}", report.shots);
     assert!(report.verdict.violations.is_empty(), "{report}\n{}", report.wrongs());
     assert!(report.kills() >= kills && report.acknowledged >= kills, "{report}");
     for point in POINTS {

@@ -7,9 +7,15 @@ use std::time::Duration;
 use tests::chaos::report::Report;
 use tests::chaos::servers::Pair;
 use tests::chaos::{self, Plan};
+use tests::figures;
 
 /// Sound servers let readers catch up in a fifth of this.
 const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Notes for the report that this mutant was caught.
+fn caught(mutant: &str) {
+    figures::keep(&format!("mutants.{mutant}"), "mutants_caught=1/1");
+}
 
 /// So many kills, over servers with this fault. After 24 every shot has fallen, after 40 twice.
 async fn run(mutant: &'static str, kills: usize) -> Report {
@@ -23,18 +29,21 @@ async fn run(mutant: &'static str, kills: usize) -> Report {
 async fn an_answer_before_the_commit_is_caught() {
     let report = run("ack_before_commit", 40).await;
     assert!(report.lost() > 0, "{report}");
+    caught("ack_before_commit");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_unique_key_is_caught() {
     let report = run("no_unique_key", 24).await;
     assert!(report.doubled() > 0, "{report}");
+    caught("no_unique_key");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn delivery_without_catching_up_is_caught() {
     let report = run("publish_only", 4).await;
     assert!(report.gaps() > 0, "{report}");
+    caught("publish_only");
 }
 
 /// T35, G9: all streams of one person hear.
@@ -42,6 +51,7 @@ async fn delivery_without_catching_up_is_caught() {
 async fn a_second_stream_that_silences_the_first_is_caught() {
     assert!(all_streams_hear(None).await, "a sound broadcast-server silenced a stream");
     assert!(!all_streams_hear(Some("last_stream_wins")).await, "not caught");
+    caught("last_stream_wins");
 }
 
 /// Opens streams of a listener, more than there are shards, says something, and waits for each to hear it.
@@ -83,6 +93,7 @@ async fn an_unbounded_outlet_is_caught() {
     let mutant = growth_by_a_standing_reader(Some("unbounded_outlet")).await;
     println!("unbounded_outlet: sound_growth_kib={sound} mutant_growth_kib={mutant}");
     assert!(mutant > GROWTH_KIB_MAX, "not caught: it grew by {mutant} KiB");
+    caught("unbounded_outlet");
 }
 
 /// By how many KiB a broadcast-server grows while 48 MB are said to somebody who does not read.

@@ -24,9 +24,6 @@ mod messages;
 mod members;
 mod sync;
 
-/// Pages of long replies that may be under way at one time on all connections together: 256 MiB.
-pub(crate) const LONG_REPLIES_MAX: usize = 512;
-
 /// What all connections of a server share.
 pub(crate) struct Service {
     /// Where everything is.

@@ -250,8 +250,12 @@ fn g24_what_is_no_database_of_this_version_is_said_to_be_none() {
         check(&path).unwrap_err()
     };
     assert!(matches!(
-        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 2"),
+        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 3"),
         Error::NewerSchema { .. }
+    ));
+    assert!(matches!(
+        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 1"),
+        Error::NotUpgraded { .. }
     ));
     assert!(matches!(fails("CREATE TABLE Shoes (size INTEGER)"), Error::ForeignDatabase { .. }));
     assert!(matches!(fails(""), Error::NotADatabase { .. }));
