@@ -27,6 +27,7 @@ const PARTS: &[Part] = &[
         release: false,
         environment: &[("TALKO_CHAOS_KILLS", "1000"), ("TALKO_CHAOS_SEED", "2026")],
     },
+    Part { test: "killed_commands", release: false, environment: &[] },
     Part { test: "mutants", release: false, environment: &[] },
 ];
 
