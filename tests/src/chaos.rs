@@ -19,6 +19,7 @@ use ttp::net::clock;
 
 use crate::DEADLINE;
 use crate::history::{History, Operation, Reader, check};
+use crate::power::Disk;
 use people::{Gate, Stage};
 use report::Report;
 use servers::Pair;
@@ -41,6 +42,8 @@ pub struct Plan {
     /// Repeats the order of the shots.
     pub seed: u64,
     pub kills: usize,
+    /// Deaths of the data-server that take with them what was not synced.
+    pub cuts: usize,
     /// The fault that the servers have, if they shall have one.
     pub mutant: Option<&'static str>,
     /// How long readers may take to catch up. When it is over the run ends, and is judged as it is.
@@ -50,7 +53,12 @@ pub struct Plan {
 impl Plan {
     /// A run over sound servers.
     pub fn sound(seed: u64, kills: usize) -> Self {
-        Self { seed, kills, mutant: None, patience: DEADLINE }
+        Self { seed, kills, cuts: 0, mutant: None, patience: DEADLINE }
+    }
+
+    /// A run over sound servers on a disk that loses power.
+    pub fn of_cuts(seed: u64, cuts: usize) -> Self {
+        Self { cuts, ..Self::sound(seed, 0) }
     }
 }
 
@@ -63,13 +71,19 @@ pub async fn run(plan: Plan) -> Report {
     house.pair.arm();
     for round in 1.. {
         house.stage.set(Gate::Open);
-        house.pair.wait_for_a_death().await;
+        if plan.cuts == 0 {
+            house.pair.wait_for_a_death().await;
+        } else if let Some(cut) = house.pair.lose_power().await {
+            house.report.cuts.push(cut);
+            house.check_the_disk(home.path());
+        }
         house.restart_the_dead();
         if round % ROUNDS_OF_A_CATCH_UP == 0 {
             let took = house.catch_up().await;
             house.report.catch_ups.extend(took);
         }
-        if house.pair.kills() >= plan.kills || house.has_given_up {
+        let is_enough = house.pair.kills() >= plan.kills && house.report.cuts.len() >= plan.cuts;
+        if is_enough || house.has_given_up {
             break;
         }
     }
@@ -92,7 +106,10 @@ struct House {
 impl House {
     /// Unarmed servers, people, two chats of all, one of a few, and streams that have read nothing yet.
     async fn open(home: &Path, plan: &Plan) -> Self {
-        let pair = Pair::start(home, plan.seed);
+        let pair = match plan.cuts {
+            0 => Pair::start(home, plan.seed),
+            _ => Pair::start_on(Disk::at(home), home, plan.seed),
+        };
         let stage = Stage::new();
         let mut people = Vec::new();
         for number in 0..SENDERS {
@@ -153,6 +170,12 @@ impl House {
         let any = restarts.is_some();
         self.report.restarts.extend(restarts.into_iter().flatten());
         any
+    }
+
+    /// Whether what a power cut left is a whole database, as an operator would ask before starting anything on it.
+    fn check_the_disk(&mut self, home: &Path) {
+        let faults = tokio::task::block_in_place(|| database::faults(&home.join("talko.db")));
+        self.report.broken_disks.extend(faults.into_iter().next());
     }
 
     /// Lets nobody say anything new until every reader has what was acknowledged, and starts again what dies meanwhile.

@@ -8,6 +8,7 @@ pub mod chaos;
 pub mod figures;
 pub mod history;
 pub mod lossy;
+pub mod power;
 pub mod wire;
 
 use std::future::Future;

@@ -1,6 +1,6 @@
-//! What the database has at the end of a run.
+//! What the database has at the end of a run, and whether it is whole.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 use ttp::model::{ChatId, UserId};
@@ -36,4 +36,20 @@ pub fn rows(path: &Path) -> Vec<Row> {
 /// The newest numbers of chats in which something was said.
 pub fn heads(rows: &[Row]) -> Heads {
     rows.iter().filter(|row| row.message.is_some()).map(|row| (row.chat_id, row.seq)).collect()
+}
+
+/// What `talko check` says against a database. It reads a copy, since nothing may touch the files before a server does.
+pub fn faults(path: &Path) -> Vec<String> {
+    let scratch = tempfile::tempdir().unwrap();
+    let copy = scratch.path().join("talko.db");
+    for suffix in ["", "-wal", "-journal"] {
+        let with_suffix = |path: &Path| PathBuf::from(format!("{}{suffix}", path.display()));
+        if with_suffix(path).exists() {
+            std::fs::copy(with_suffix(path), with_suffix(&copy)).unwrap();
+        }
+    }
+    match data_server::store::sqlite::check(&copy) {
+        Ok(report) => report.faults().map(str::to_owned).collect(),
+        Err(error) => vec![error.to_string()],
+    }
 }

@@ -173,6 +173,8 @@ pub async fn listen(
                     position.send_replace(events.cursors().unwrap_or_default().seqs);
                 }
                 Some(Event::Connection(_)) => {}
+                // Servers that lost what this reader has: it ends here, and the judge sees what it lacks.
+                Some(Event::Reset) => return reader,
                 other => panic!("{} got {other:?}", reader.name),
             }
         }

@@ -8,6 +8,7 @@ use ttp::net::clock;
 
 use super::Plan;
 use crate::history::{History, Outcome, Rule, Verdict};
+use crate::power::{Cut, Loss};
 
 /// The figures of a run.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,10 @@ pub struct Report {
     pub delivered: usize,
     /// Kills by shot.
     pub shots: BTreeMap<String, usize>,
+    /// Power cuts, and what they took.
+    pub cuts: Vec<Cut>,
+    /// What was wrong in databases right after a cut, the first thing of each.
+    pub broken_disks: Vec<String>,
     /// From the start of a process to its being ready.
     pub restarts: Vec<Duration>,
     /// From then to the moment when every reader had everything that was acknowledged before.
@@ -47,6 +52,25 @@ impl Report {
 
     pub fn kills(&self) -> usize {
         self.shots.values().sum()
+    }
+
+    /// What the cuts were like, for people.
+    pub fn cuts_in_words(&self) -> String {
+        let of = |loss: Loss| self.cuts.iter().filter(|cut| cut.loss == loss).count();
+        let sum = |number: fn(&Cut) -> usize| self.cuts.iter().map(number).sum::<usize>();
+        format!(
+            "all={} suffix={} subset={} unsynced={} undone={} torn={} in_checkpoint={} \
+             names_undone={} broken_disks={}",
+            of(Loss::All),
+            of(Loss::Suffix),
+            of(Loss::Subset),
+            sum(|cut| cut.unsynced),
+            sum(|cut| cut.undone),
+            sum(|cut| cut.torn),
+            sum(|cut| cut.in_checkpoint.into()),
+            sum(|cut| cut.names_undone.into()),
+            self.broken_disks.len(),
+        )
     }
 
     pub fn lost(&self) -> usize {
@@ -79,7 +103,8 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (date, seed, kills, acked) = (&self.date, self.seed, self.kills(), self.acknowledged);
-        write!(out, "run={date} seed={seed} kills={kills} acked={acked} lost={} ", self.lost())?;
+        write!(out, "run={date} seed={seed} kills={kills} cuts={} ", self.cuts.len())?;
+        write!(out, "acked={acked} lost={} ", self.lost())?;
         write!(out, "dup={} resurrected={} ", self.doubled(), self.resurrected())?;
         write!(out, "gaps={} ghosts={} ", self.gaps(), self.ghosts())?;
         write!(out, "refused={} indeterminate={} ", self.refused, self.indeterminate)?;

@@ -11,6 +11,7 @@ use ttp::net::clock;
 
 use crate::DEADLINE;
 use crate::binary::{Process, command_with_failpoints};
+use crate::power::{Cut, Disk};
 
 /// The failpoints and how to die there. `hold` lets the other threads finish first; `late` dies in the middle of
 /// what comes after the failpoint: before the commit, that is inside of it.
@@ -44,6 +45,15 @@ const PASSES_MAX: [u64; 2] = [50, 1_500];
 const HOLD_MICROS: u64 = 3_000;
 const LATE_MICROS_MAX: u64 = 600;
 
+/// Longest time without a power cut, where there are any.
+const POWER_MS_MAX: u64 = 150;
+
+/// About what a checkpoint takes on the disk that may lose power.
+const CHECKPOINT_MICROS: u64 = 25_000;
+
+/// How long a checkpoint is waited for, in which the power is to be cut.
+const CHECKPOINT_WAIT: Duration = Duration::from_secs(3);
+
 /// How long people use a data-server before it is told to stop.
 const USE_BEFORE_STOP: Duration = Duration::from_millis(20);
 
@@ -57,11 +67,21 @@ pub struct Pair {
 impl Pair {
     /// Starts both, sound and unarmed.
     pub fn start(home: &Path, seed: u64) -> Self {
+        Self::start_with(home, seed, None)
+    }
+
+    /// The same on a disk that may lose power.
+    pub fn start_on(disk: Disk, home: &Path, seed: u64) -> Self {
+        Self::start_with(home, seed, Some(disk))
+    }
+
+    fn start_with(home: &Path, seed: u64, disk: Option<Disk>) -> Self {
         let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let mut broadcast = Server::new(Role::Broadcast, home, any, any);
         broadcast.launch(None);
         broadcast.address = broadcast.process().address_after("broadcast-server on ");
         let mut data = Server::new(Role::Data, home, any, broadcast.address);
+        data.disk = disk;
         data.launch(None);
         data.address = data.process().address_after("data-server on ");
         Self { data, broadcast, dice: Dice(seed) }
@@ -124,10 +144,49 @@ impl Pair {
 
     /// Waits until a shot has fallen. A data-server that shall die while it stops is told to stop.
     pub async fn wait_for_a_death(&mut self) {
+        self.wait_for_a_death_within(None).await;
+    }
+
+    /// Lets the data-server die at its shot or at any moment before, sometimes the broadcast-server with it, and takes
+    /// away what the disk did not promise to keep. Now and then the process alone dies, and what it had not synced
+    /// is for the next cut. `None` when there was no cut.
+    pub async fn lose_power(&mut self) -> Option<Cut> {
+        if self.data.shot.is_empty() {
+            self.wait_for_a_checkpoint();
+        } else {
+            let longest = Duration::from_millis(self.dice.below(POWER_MS_MAX));
+            self.wait_for_a_death_within(Some(longest)).await;
+        }
+        let is_cut = self.dice.below(8) > 0;
+        self.data.end();
+        if self.dice.below(2) == 0 {
+            self.broadcast.end();
+        }
+        let disk = self.data.disk.as_ref().filter(|_| is_cut)?;
+        Some(tokio::task::block_in_place(|| disk.cut(&mut self.dice)))
+    }
+
+    /// Waits until some page of the log is written back into the database, and a moment more.
+    fn wait_for_a_checkpoint(&mut self) {
+        let Some(disk) = &self.data.disk else { return };
+        let moment = Duration::from_micros(self.dice.below(CHECKPOINT_MICROS));
+        let begun = clock::now();
+        tokio::task::block_in_place(|| {
+            while !disk.in_checkpoint() && clock::now() - begun < CHECKPOINT_WAIT {
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            std::thread::sleep(moment);
+        });
+    }
+
+    async fn wait_for_a_death_within(&mut self, longest: Option<Duration>) {
         let begun = clock::now();
         let mut dies_while_stopping = self.data.shot.starts_with(CHECKPOINT);
         while !self.data.is_dead() && !self.broadcast.is_dead() {
             let waited = clock::now() - begun;
+            if longest.is_some_and(|longest| waited > longest) {
+                return;
+            }
             if dies_while_stopping && waited > USE_BEFORE_STOP {
                 dies_while_stopping = false;
                 self.data.process().signal("TERM");
@@ -172,6 +231,8 @@ struct Server {
     /// Of the broadcast-server, to which a data-server links.
     linked_to: SocketAddr,
     mutant: Option<&'static str>,
+    /// Where the database lies, when it may lose power.
+    disk: Option<Disk>,
     process: Option<Process>,
     /// As the process was told, or empty.
     shot: String,
@@ -187,6 +248,7 @@ impl Server {
             address,
             linked_to,
             mutant: None,
+            disk: None,
             process: None,
             shot: String::new(),
             shots_taken: 0,
@@ -224,8 +286,12 @@ impl Server {
         }
     }
 
-    /// Starts the process with its next shot, and says how long it took to be ready, unless the shot was faster.
+    /// Starts the process with its next shot, or, where power is cut, sometimes with none, so that it lives until a
+    /// checkpoint. Says how long it took to be ready, unless the shot was faster.
     fn launch_armed(&mut self, dice: &mut Dice) -> Option<Duration> {
+        if self.disk.is_some() && dice.below(4) == 0 {
+            return self.launch(None);
+        }
         let mine: Vec<_> = SHOTS.iter().filter(|(name, _)| name.starts_with(self.role.name())).collect();
         let (name, death) = mine[self.shots_taken % mine.len()];
         self.shots_taken += 1;
@@ -241,6 +307,9 @@ impl Server {
         self.shot = shot.unwrap_or_default();
         command.env("TALKO_FAILPOINTS", &self.shot);
         command.env("TALKO_MUTANT", self.mutant.unwrap_or_default());
+        if let Some(disk) = &self.disk {
+            disk.put_under(&mut command);
+        }
         let begun = clock::now();
         let process = tokio::task::block_in_place(|| Process::launch(&mut command));
         let is_ready = !process.ready.is_empty();
@@ -269,10 +338,11 @@ impl Server {
 }
 
 /// Numbers that look like chance and repeat with their seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
+    /// One of 0 … `bound` − 1.
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -154,6 +154,10 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
     if ttp::net::mutant::is("no_unique_key") {
         connection.execute_batch("DROP INDEX IF EXISTS MessagesByClientKey")?;
     }
+    #[cfg(feature = "mutants")]
+    if ttp::net::mutant::is("normal_sync") {
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+    }
     Ok(connection)
 }
 
