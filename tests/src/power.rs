@@ -6,12 +6,13 @@
 //! A file comes out as one that any order of writing to the disk may have left. Names of files come out all as they are,
 //! or all as at the last sync of their folder. A sync that had not returned is none.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::Mutex;
 
 use tempfile::TempDir;
 
@@ -66,7 +67,7 @@ impl Disk {
 
     /// Lets a process work on this disk.
     pub fn put_under(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", library());
+        command.env("LD_PRELOAD", library("power_cut"));
         command.env("TALKO_POWER_FOLDER", &self.folder).env("TALKO_POWER_LOG", self.log.path());
     }
 
@@ -226,17 +227,19 @@ fn undo_all(file: &File, mut log: &[u8]) -> io::Result<Vec<Change>> {
     Ok(changes)
 }
 
-/// `tests/shims/power_cut.c` for `LD_PRELOAD`, compiled once by each test program, beside it.
-fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shims/power_cut.c");
-        let library = std::env::current_exe().unwrap().with_extension("power_cut.so");
+/// A library of `tests/shims` for `LD_PRELOAD`, compiled once by each test program, beside it.
+pub fn library(name: &str) -> PathBuf {
+    static COMPILED: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let mut compiled = COMPILED.lock().unwrap();
+    let compile = || {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("shims").join(name).with_extension("c");
+        let library = std::env::current_exe().unwrap().with_extension(format!("{name}.so"));
         let mut compile = Command::new("cc");
         compile.args(["-shared", "-fPIC", "-O2", "-pthread", "-o"]).args([&library, &source]);
         assert!(compile.status().unwrap().success(), "{source:?} does not compile");
         library
-    })
+    };
+    compiled.entry(name.to_owned()).or_insert_with(compile).clone()
 }
 
 fn names(folder: &Path) -> Vec<String> {
