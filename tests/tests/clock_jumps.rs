@@ -12,6 +12,7 @@ use std::time::Duration;
 use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
 use tests::binary::{self, Process};
 use tests::chaos::database;
+use tests::figures;
 use tests::power::library;
 use tests::within;
 use ttp::model::{ChatId, Seq, TimestampMs, User};
@@ -127,5 +128,6 @@ async fn g26_jumps_of_the_clock_change_nothing() {
     }
     drop((data, broadcast));
     assert_eq!(database::faults(&home.path().join("talko.db")), [""; 0]);
-    println!("clock_jumps={} acked={} lost=0 gaps=0 cut_streams=0", JUMPING.as_secs(), acknowledged.len());
+    let (seconds, acknowledged) = (JUMPING.as_secs(), acknowledged.len());
+    figures::keep("clock_jumps", &format!("clock_jumps={seconds} acked={acknowledged} cut_streams=0"));
 }

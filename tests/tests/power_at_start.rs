@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use tests::binary::{self, Process};
 use tests::chaos::database;
 use tests::chaos::servers::Dice;
+use tests::figures;
 use tests::power::Disk;
 use ttp::net::clock;
 
@@ -135,7 +136,10 @@ fn g25_starts_survive_power_cuts(name: &str, lay: Lay, rows: i64) {
         // The quickest start is the one that nothing else held up.
         whole = whole.min(took);
     }
-    println!("start={name} cuts={cuts} whole_ms={} undone={undone}", whole.as_millis());
+    figures::keep(
+        &format!("power_at_start.{name}"),
+        &format!("start_cuts={cuts} start_writes_undone={undone}"),
+    );
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tests::chaos::servers::Dice;
 use tests::chaos::{self, Plan};
+use tests::figures;
 use tests::power::{Disk, Loss};
 
 /// Cuts of the short form. `TALKO_CHAOS_CUTS` asks for another number, `TALKO_CHAOS_SEED` for another order.
@@ -22,7 +23,8 @@ fn number(variable: &str, default: u64) -> u64 {
 async fn g1_power_cuts_lose_nothing() {
     let cuts = number("TALKO_CHAOS_CUTS", CUTS) as usize;
     let report = chaos::run(Plan::of_cuts(number("TALKO_CHAOS_SEED", 1), cuts)).await;
-    println!("{report}\n{}\n{:?}", report.cuts_in_words(), report.shots);
+    figures::keep("power_cuts", &report.to_string());
+    println!("{}\n{:?}", report.cuts_in_words(), report.shots);
     assert!(report.verdict.violations.is_empty(), "{report}\n{}", report.wrongs());
     assert!(report.broken_disks.is_empty(), "{:?}", report.broken_disks);
     assert!(report.cuts.len() >= cuts && report.acknowledged >= cuts, "{report}");
@@ -36,6 +38,7 @@ async fn commits_without_a_sync_are_caught() {
     let report = chaos::run(plan).await;
     println!("normal_sync: {report}\n{}", report.cuts_in_words());
     assert!(report.lost() > 0, "{report}");
+    figures::keep("mutants.normal_sync", "mutants_caught=1/1");
 }
 
 /// What was synced stays, and what was not goes.

@@ -27,6 +27,13 @@ const PARTS: &[Part] = &[
         release: false,
         environment: &[("TALKO_CHAOS_KILLS", "1000"), ("TALKO_CHAOS_SEED", "2026")],
     },
+    Part {
+        test: "power_cuts",
+        release: false,
+        environment: &[("TALKO_CHAOS_CUTS", "300"), ("TALKO_CHAOS_SEED", "2026")],
+    },
+    Part { test: "power_at_start", release: false, environment: &[("TALKO_CHAOS_CUTS", "100")] },
+    Part { test: "clock_jumps", release: false, environment: &[] },
     Part { test: "killed_commands", release: false, environment: &[] },
     Part { test: "mutants", release: false, environment: &[] },
 ];
