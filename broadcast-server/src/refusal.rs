@@ -3,6 +3,9 @@
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::OVERLOADED_RETRY_AFTER_MS;
 
+/// What a stream is told to wait when the directory did not answer.
+const DIRECTORY_RETRY_AFTER_MS: u64 = 100;
+
 /// A greeting that is not the first request.
 pub(crate) fn late_hello() -> CallError {
     CallError::new(ErrorCode::InvalidRequest, "Hello is the first request of a connection, or none")
@@ -36,9 +39,11 @@ pub(crate) fn not_a_link() -> CallError {
     CallError::new(ErrorCode::Forbidden, "this connection cannot become a link of the bus")
 }
 
-/// The directory did not answer.
+/// The directory did not answer. After a restart it is there in a moment, so the advice is short.
 pub(crate) fn no_directory() -> CallError {
-    CallError::overloaded("nobody answers what this person hears")
+    let mut error = CallError::overloaded("nobody answers what this person hears");
+    error.data.get_or_insert_default().retry_after_ms = Some(DIRECTORY_RETRY_AFTER_MS);
+    error
 }
 
 /// A shard has no place for a command.

@@ -158,7 +158,11 @@ impl Client {
 
     /// Says something. The message is sent again, with the same key, until the server has said what became of it
     /// or [`Options::send_timeout`] is over; it is never stored twice. Messages of one client take turns in the
-    /// order in which the calls were first polled. Streams of this client do not bring the message back.
+    /// order in which the calls were first polled.
+    ///
+    /// Streams of this client do not bring back what this call has answered. Dropping the future leaves open whether
+    /// the message is stored: if it is, streams bring it, in its place. While the future is neither dropped nor polled
+    /// to its end, streams wait at its message, at most for [`Options::send_timeout`]; then they bring it too.
     ///
     /// # Errors
     /// `Indeterminate` when it is not known whether the message is stored; everything else means that it is not.
@@ -172,13 +176,16 @@ impl Client {
             client_message_id: Some(key.clone()),
         };
         let sending = self.session.echo.begin(&key);
-        match self.outbox.send(&self.session, &call, &key).await {
-            Ok(reply) => {
-                sending.stored();
-                Ok(reply.message)
-            }
-            Err(error) => sending.failed().ok_or(error),
+        let result = tokio::select! {
+            biased;
+            // The event says as well as the reply that the message is stored, and may come where the reply cannot.
+            message = sending.seen() => Ok(message),
+            reply = self.outbox.send(&self.session, &call, &key) => reply.map(|reply| reply.message),
+        };
+        if result.is_ok() {
+            sending.told();
         }
+        result
     }
 
     /// The people of a chat by number, those after one.

@@ -6,7 +6,7 @@
 //!  where is now? ──► open the stream ──► sync until no more ──► live ──► lost, silent, ─┤
 //!  (once)            (broadcast-server)  (data-server)           │ ▲     ended (come back)
 //!                                                    gap, Resync ▼ │                   └─► ended (do not)
-//!                                                            sync until no more
+//!                                      (full jitter, when many do) sync until no more
 //! ```
 //!
 //! The stream is opened before the sync, so an entry is in the one or in the other; what is in both is dropped by
@@ -20,14 +20,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
 use tracing::debug;
 use ttp::call::{Call, OpenStream, Ping};
-use ttp::event::Push;
+use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
 use ttp::limits::{IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
 use ttp::model::{ChatId, Entry, Message, UserId};
-use ttp::net::backoff::{Backoff, random};
+use ttp::net::backoff::{Backoff, part_of, random};
 use ttp::rpc;
 
 use crate::error::{Error, Lost};
@@ -45,6 +45,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(30);
 /// Times that a temporary failure of one page is borne before the stream begins anew.
 const SYNC_ATTEMPTS_MAX: u32 = 5;
 
+/// The longest wait before a sync, whatever the server says.
+const SPREAD_MAX: Duration = Duration::from_secs(1);
+
 /// Silence after which the server is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_millis(STREAM_SILENCE_MAX_MS);
 
@@ -53,8 +56,8 @@ const _: () = assert!(PING_INTERVAL.as_millis() * 2 < IDLE_TIMEOUT_MS as u128);
 /// What a stream brings.
 #[derive(Debug, Clone)]
 pub enum Event {
-    /// The next entry of a chat's log: each exactly once and in order, except the messages that this client sent
-    /// itself. A chat that is new to the person begins with the entry by which it became so, or earlier.
+    /// The next entry of a chat's log: each exactly once and in order, except messages of this client of which its
+    /// own sends have told it already. A chat that is new to the person begins with the entry by which it became so, or earlier.
     Entry(Entry),
     /// The person is not in this chat any more.
     Gone(ChatId),
@@ -189,8 +192,9 @@ async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>
             None => Error::Unauthenticated,
         };
         let retry_in = reason.is_temporary().then(|| {
-            let wait = backoff.next_wait(random());
-            wait.max(reason.retry_after().unwrap_or(Duration::ZERO))
+            // Many streams are told the same, and must not all do it at one instant.
+            let advice = reason.retry_after().unwrap_or(Duration::ZERO);
+            backoff.next_wait(random()).max(advice + part_of(advice, random()))
         });
         debug!(%reason, ?retry_in, "the event stream is interrupted");
         // Fails only when this task is about to be cancelled.
@@ -218,7 +222,13 @@ impl Follower<'_> {
             // broadcast-server may be away.
             self.sync().await?;
         }
-        let mut link = self.open().await?;
+        let mut link = match self.open().await {
+            Ok(link) => link,
+            Err(error) => {
+                self.ask_where().await;
+                return Err(error);
+            }
+        };
         self.sync().await?;
         self.give(Item::Connection(ConnectionState::Connected)).await;
         let mut listener = Listener::new();
@@ -232,10 +242,12 @@ impl Follower<'_> {
                 Push::Event(entry) => match self.resume.offer(&entry) {
                     Verdict::Deliver => self.give_step(Step::Deliver(entry)).await,
                     Verdict::Drop => {}
+                    // What is missing comes with the sync that is due.
+                    Verdict::Sync if listener.will_resync() => {}
                     Verdict::Sync => self.sync().await?,
                 },
-                Push::Head(head) if self.resume.has_all_up_to(head) => {}
-                Push::Head(_) | Push::Resync => self.sync().await?,
+                Push::Head(head) if self.resume.has_all_up_to(head) || listener.will_resync() => {}
+                Push::Head(_) | Push::Resync(_) => self.sync().await?,
                 Push::Heartbeat => {}
                 Push::Close(close) => return Err(Error::Ended(close)),
             }
@@ -249,6 +261,16 @@ impl Follower<'_> {
         link::ask_within(&mut link, &call, profile.options.call_timeout).await?;
         debug!("the event stream is open");
         Ok(link)
+    }
+
+    /// The broadcast-server may have come back at another address. A data-server that knows it was started anew, so
+    /// any call makes the client connect to it again, and its greeting names the address.
+    async fn ask_where(&self) {
+        let profile = &self.session.profile;
+        if profile.options.broadcast_address.is_none() {
+            // When it does not answer either, the next attempt asks again.
+            let _ = self.session.call(&Ping {}, profile.options.connect_timeout).await;
+        }
     }
 
     /// Fetches page by page what is newer than the position. A data-server that is busy or away for a moment is asked
@@ -279,9 +301,10 @@ impl Follower<'_> {
 
     async fn give_step(&self, step: Step) {
         let is_own = match &step {
-            Step::Deliver(entry) => {
-                entry.message().is_some_and(|message| self.session.echo.is_own(message, self.me))
-            }
+            Step::Deliver(entry) => match entry.message() {
+                Some(message) => self.is_own(message).await,
+                None => false,
+            },
             _ => false,
         };
         let step = match step {
@@ -291,16 +314,25 @@ impl Follower<'_> {
         self.give(Item::Step(step)).await;
     }
 
+    /// Whether the program has this message from its own send. A send that is never polled must not hold the stream
+    /// for ever.
+    async fn is_own(&self, message: &Message) -> bool {
+        let patience = self.session.profile.options.send_timeout;
+        timeout(patience, self.session.echo.is_own(message, self.me)).await.unwrap_or(false)
+    }
+
     /// Waits for a place in the queue. Fails only when this task is about to be cancelled.
     async fn give(&self, item: Item) {
         let _ = self.items.send(item).await;
     }
 }
 
-/// Hears pushes and keeps the connection alive from our side.
+/// Hears pushes and keeps the connection alive from our side. It hears `Resync` late: after a random part of the time
+/// over which the server wants the questions of all its streams to be spread.
 struct Listener {
     ping: Interval,
     pings: Pending<()>,
+    resync: Option<Pin<Box<Sleep>>>,
 }
 
 impl Listener {
@@ -308,7 +340,12 @@ impl Listener {
         let mut ping = interval(PING_INTERVAL);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
-        Self { ping, pings: Pending::default() }
+        Self { ping, pings: Pending::default(), resync: None }
+    }
+
+    /// Whether a `Resync` is still to be heard.
+    fn will_resync(&self) -> bool {
+        self.resync.is_some()
     }
 
     /// The next push; `None` for what is none of ours to act on.
@@ -321,13 +358,25 @@ impl Listener {
                     break payload?.ok_or(Error::Disconnected(Lost::Closed))?;
                 }
                 () = &mut silence => return Err(Error::Silent),
+                () = async { self.resync.as_mut().expect("checked").await }, if self.resync.is_some() => {
+                    self.resync = None;
+                    return Ok(Some(Push::Resync(Resync::default())));
+                }
                 _ = self.ping.tick() => self.write_ping(link).await?,
             }
         };
         let message = pending::read(&payload)?;
-        match self.pings.take(&message)? {
-            Some(()) => pending::outcome(message).map(|_| None),
-            None => link::push(&message),
+        if self.pings.take(&message)?.is_some() {
+            return pending::outcome(message).map(|_| None);
+        }
+        let push = link::push(&message)?;
+        match push {
+            Some(Push::Resync(Resync { spread_ms })) if spread_ms > 0 => {
+                let spread = Duration::from_millis(spread_ms).min(SPREAD_MAX);
+                self.resync.get_or_insert_with(|| Box::pin(sleep(part_of(spread, random()))));
+                Ok(None)
+            }
+            other => Ok(other),
         }
     }
 

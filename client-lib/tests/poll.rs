@@ -116,7 +116,7 @@ async fn a_reset_is_told() {
     let mut stream = broadcast.stream().await;
     data.answered(2, |call| matches!(call, DataCall::Sync(_))).await;
     data.state.lock().unwrap().epoch = "second".into();
-    stream.write(&ttp::event::resync_frame()).await;
+    stream.write(&ttp::event::resync_frame(Default::default())).await;
     let error = soon(polling).await.unwrap().unwrap_err();
     assert!(matches!(error, Error::Reset), "{error}");
     stream.push(&data.commit(1, "new")).await;

@@ -219,6 +219,41 @@ async fn after_an_unknown_outcome_the_event_is_shown() {
     assert_eq!(next_entry(&mut events).await, stored(1, &call));
 }
 
+/// G6: what a dropped send has not answered, the stream brings, in its place among the others.
+#[tokio::test]
+async fn g6_a_dropped_send_comes_as_an_event_in_its_place() {
+    let (data, broadcast) = (Server::start().await, Server::start().await);
+    let (client, mut peer, mut events, mut stream) = live(&data, &broadcast).await;
+    let mut sending = Box::pin(client.insert_message(ChatId(1), "hello"));
+    let call = tokio::select! {
+        _ = &mut sending => panic!("nobody has answered"),
+        call = peer.ignore::<InsertMessage>() => call,
+    };
+    let theirs = entry(1, 2, UserId(2), "after it", None);
+    stream.push(&stored(1, &call)).await;
+    stream.push(&theirs).await;
+    let early = tokio::time::timeout(Duration::from_millis(100), events.next()).await;
+    assert!(early.is_err(), "the send is still open: {early:?}");
+    drop(sending);
+    assert_eq!(next_entry(&mut events).await, stored(1, &call));
+    assert_eq!(next_entry(&mut events).await, theirs);
+}
+
+/// A send that is neither polled nor dropped does not stop the stream for ever.
+#[tokio::test]
+async fn a_forgotten_send_holds_the_stream_for_a_while_only() {
+    let (data, broadcast) = (Server::start().await, Server::start().await);
+    let (client, mut peer, mut events, mut stream) = live(&data, &broadcast).await;
+    let mut sending = Box::pin(client.insert_message(ChatId(1), "hello"));
+    let call = tokio::select! {
+        _ = &mut sending => panic!("nobody has answered"),
+        call = peer.ignore::<InsertMessage>() => call,
+    };
+    stream.push(&stored(1, &call)).await;
+    assert_eq!(next_entry(&mut events).await, stored(1, &call));
+    assert_eq!(sending.await.unwrap(), *stored(1, &call).message().unwrap());
+}
+
 /// G2: connections are cut before and after the message is stored; each is stored once, and the sender learns
 /// what the store has.
 #[tokio::test]

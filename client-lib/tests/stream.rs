@@ -13,7 +13,7 @@ use fake::data::DataServer;
 use fake::{ME, Server, options, soon};
 use futures_core::Stream;
 use ttp::call::DataCall;
-use ttp::event::{Close, EventFrame, close_frame, heartbeat_frame, resync_frame};
+use ttp::event::{Close, EventFrame, Resync, close_frame, heartbeat_frame, resync_frame};
 
 async fn client(data: &DataServer, broadcast: &Server) -> Client {
     let client = Client::connect(options(&data.address, &broadcast.address())).await.unwrap();
@@ -129,7 +129,7 @@ async fn g6_hints_may_be_lost_doubled_and_reordered() {
     // A lost last message is found when the server says that hints were lost.
     data.commit(2, "lost");
     stream.write(&heartbeat_frame()).await;
-    stream.write(&resync_frame()).await;
+    stream.write(&resync_frame(Resync::default())).await;
     assert_eq!(texts(&mut events, 1).await, ["lost"]);
 }
 
@@ -266,7 +266,7 @@ async fn a_chat_that_is_gone_is_told_once() {
     let mut stream = broadcast.stream().await;
     let event = next(&mut events).await;
     assert!(matches!(event, Event::Gone(ChatId(1))), "{event:?}");
-    stream.write(&resync_frame()).await;
+    stream.write(&resync_frame(Resync::default())).await;
     stream.push(&late).await;
     stream.push(&data.commit(2, "next")).await;
     assert_eq!(texts(&mut events, 1).await, ["next"]);
@@ -329,6 +329,62 @@ async fn a_silent_server_is_left() {
     );
     let _stream = broadcast.stream().await;
     connected(&mut events).await;
+}
+
+/// V07: streams that are all told at once to sync do not all ask at once, and each asks once, whatever it hears meanwhile.
+#[tokio::test]
+async fn v07_streams_that_shall_all_sync_spread_their_questions() {
+    const STREAMS: usize = 20;
+    let (data, broadcast) = (DataServer::start().await, Server::start().await);
+    let client = client(&data, &broadcast).await;
+    let mut streams = Vec::new();
+    for _ in 0..STREAMS {
+        let mut events = client.events(Position::After(Cursors::default()));
+        let stream = broadcast.stream().await;
+        connected(&mut events).await;
+        streams.push((events, stream));
+    }
+    let syncs = || data.state.lock().unwrap().calls.iter().filter(|call| is_sync(call)).count();
+    let before = syncs();
+    data.commit(1, "lost");
+    let after_it = data.commit(1, "after it");
+    let told = tokio::time::Instant::now();
+    for (_, stream) in &mut streams {
+        stream.write(&resync_frame(Resync { spread_ms: 1_000 })).await;
+        stream.push(&after_it).await;
+    }
+    let waiting = streams.iter_mut().map(async |(events, _)| {
+        assert_eq!(texts(events, 2).await, ["lost", "after it"]);
+        told.elapsed()
+    });
+    let mut waits = Vec::new();
+    for wait in waiting.map(Box::pin).collect::<Vec<_>>() {
+        waits.push(wait.await);
+    }
+    let longest = waits.iter().max().unwrap();
+    assert!(*longest > Duration::from_millis(200), "one of a hundred million million runs: {waits:?}");
+    assert!(*longest < Duration::from_secs(5), "{waits:?}");
+    assert_eq!(syncs() - before, STREAMS);
+}
+
+/// A broadcast-server that comes back at another address is found, since the data-server is asked again.
+#[tokio::test]
+async fn a_broadcast_server_that_has_moved_is_found() {
+    let (data, old, new) = (DataServer::start().await, Server::start().await, Server::start().await);
+    data.state.lock().unwrap().broadcast_address = Some(old.address());
+    let mut options = options(&data.address, "");
+    options.broadcast_address = None;
+    let client = Client::connect(options).await.unwrap();
+    client.authenticate(ME).await.unwrap();
+    let mut events = client.events(Position::Now);
+    let stream = old.stream().await;
+    connected(&mut events).await;
+    data.state.lock().unwrap().broadcast_address = Some(new.address());
+    data.cut();
+    drop((stream, old));
+    let mut stream = new.stream().await;
+    stream.push(&data.commit(1, "here now")).await;
+    assert_eq!(texts(&mut events, 1).await, ["here now"]);
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ pub enum Push {
     /// The stream is alive.
     Heartbeat,
     /// Entries may have been lost on the way: sync with the data-server.
-    Resync,
+    Resync(Resync),
     /// The stream ends.
     Close(Close),
 }
@@ -40,6 +40,19 @@ pub struct Head {
     pub chat_id: ChatId,
     /// The number of its newest entry, or of one not much older.
     pub seq: Seq,
+}
+
+/// When to sync.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resync {
+    /// Milliseconds over which the questions of all who are told the same shall be spread: each waits for a random
+    /// part of them. Absent when few are told.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spread_ms: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a stream ends.
@@ -134,8 +147,8 @@ pub fn heartbeat_frame() -> Bytes {
 }
 
 /// The frame that tells a stream to sync.
-pub fn resync_frame() -> Bytes {
-    notification(RESYNC, &crate::call::Empty {})
+pub fn resync_frame(resync: Resync) -> Bytes {
+    notification(RESYNC, &resync)
 }
 
 /// The last frame of a stream.
@@ -161,7 +174,7 @@ pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json
         Some(EVENT) => Push::Event(serde_json::from_str(params)?),
         Some(HEAD) => Push::Head(serde_json::from_str(params)?),
         Some(HEARTBEAT) => Push::Heartbeat,
-        Some(RESYNC) => Push::Resync,
+        Some(RESYNC) => Push::Resync(serde_json::from_str(params)?),
         Some(CLOSE) => Push::Close(serde_json::from_str(params)?),
         _ => return Ok(None),
     }))
@@ -209,7 +222,8 @@ mod tests {
             (EventFrame::head(head).frame().clone(), Push::Head(head)),
             (EventFrame::head_from_params(EventFrame::head(head).params()).frame().clone(), Push::Head(head)),
             (heartbeat_frame(), Push::Heartbeat),
-            (resync_frame(), Push::Resync),
+            (resync_frame(Resync::default()), Push::Resync(Resync { spread_ms: 0 })),
+            (resync_frame(Resync { spread_ms: 7 }), Push::Resync(Resync { spread_ms: 7 })),
             (close_frame(&close), Push::Close(close)),
         ];
         for (frame, push) in cases {

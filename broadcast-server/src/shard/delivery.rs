@@ -4,12 +4,15 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use ttp::call::Dialect;
-use ttp::event::{heartbeat_frame, resync_frame};
+use ttp::event::{Resync, heartbeat_frame, resync_frame};
 
 use super::Shard;
 use crate::stream::Due;
 use crate::table::StreamKey;
 use crate::turn::Group;
+
+/// Of all that are told to sync at once, so many shall ask the data-server in one millisecond.
+const SYNCS_PER_MS: usize = 20;
 
 impl Shard {
     /// Delivers everything that waits in the turn.
@@ -90,7 +93,8 @@ impl Shard {
         if keys.is_empty() {
             return;
         }
-        let resync = [resync_frame()];
+        let told = keys.len() * self.shared.config.shards;
+        let resync = [resync_frame(Resync { spread_ms: (told / SYNCS_PER_MS) as u64 })];
         for key in keys {
             let stream = self.connections.get(*key).filter(|stream| stream.listener().is_some());
             if stream.is_some_and(|stream| stream.dialect() == Dialect::Version2) {

@@ -179,7 +179,7 @@ fn a_silent_directory_is_an_error_after_which_the_client_tries_again() {
     let mut out = Vec::new();
     peer.stream.opened(Err(Unavailable), 9_000, &mut out);
     let error = &read(&out)[0]["error"];
-    assert_eq!((&error["code"], &error["data"]["retry_after_ms"]), (&json!(-32053), &json!(1000)));
+    assert_eq!((&error["code"], &error["data"]["retry_after_ms"]), (&json!(-32053), &json!(100)));
     assert_eq!(peer.due(10_000), None);
     assert_eq!(peer.call("OpenStream", json!({"user_id": 7})).1, [Demand::Open(UserId(7))]);
 }

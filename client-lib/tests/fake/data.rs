@@ -9,7 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::watch;
 use ttp::call::{
     ChatReply, ChatsReply, DataCall, Dialect, Empty, MessageReply, MessagesReply, ParticipantsReply, Sync,
-    SyncReply, UnreadReply, UserReply,
+    SyncReply, UnreadReply, UserReply, Welcome,
 };
 
 use super::{ME, Peer, Server, entry, user, welcome};
@@ -31,6 +31,10 @@ pub struct State {
     pub epoch: String,
     pub logs: BTreeMap<ChatId, Vec<Entry>>,
     pub gone: Vec<ChatId>,
+    /// As the greeting names it.
+    pub broadcast_address: Option<String>,
+    /// A text that nobody may say.
+    pub forbidden: Option<String>,
     /// What happens to the next calls of `InsertMessage`, one after the other.
     pub faults: VecDeque<Fault>,
     /// Every call, Hello included, in the order of arrival.
@@ -146,7 +150,11 @@ impl State {
             activity_ts: 0,
         };
         match call {
-            DataCall::Hello(_) => ok(welcome()),
+            DataCall::Hello(_) => ok(Welcome {
+                epoch: Some(self.epoch.clone()),
+                broadcast_address: self.broadcast_address.clone(),
+                ..welcome()
+            }),
             DataCall::Authenticate(call) => ok(UserReply { user: user(call.user_id) }),
             DataCall::Ping(_) | DataCall::AddParticipant(_) | DataCall::RemoveParticipant(_) => ok(Empty {}),
             DataCall::GetUser(call) => match call.user_id {
@@ -161,6 +169,9 @@ impl State {
             DataCall::GetMessages(call) => {
                 let log = self.logs.get(&call.chat_id).into_iter().flatten();
                 ok(MessagesReply { messages: log.filter_map(Entry::message).cloned().collect(), more: false })
+            }
+            DataCall::InsertMessage(call) if self.forbidden.as_ref() == Some(&call.message_text) => {
+                Err(CallError::new(ErrorCode::Forbidden, "nobody may say this").not_stored())
             }
             DataCall::InsertMessage(call) => {
                 let message =

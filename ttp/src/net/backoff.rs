@@ -23,7 +23,7 @@ impl Backoff {
     pub fn next_wait(&mut self, random: u32) -> Duration {
         let ceiling = self.first.saturating_mul(1 << self.attempts.min(20)).min(self.ceiling_max);
         self.attempts = self.attempts.saturating_add(1);
-        ceiling.mul_f64(f64::from(random) / f64::from(u32::MAX))
+        part_of(ceiling, random)
     }
 
     /// Attempts since the start of the series.
@@ -35,6 +35,11 @@ impl Backoff {
     pub fn reset(&mut self) {
         self.attempts = 0;
     }
+}
+
+/// A wait between none and the whole. `random` is uniform over all values; see [`random`].
+pub fn part_of(whole: Duration, random: u32) -> Duration {
+    whole.mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// Randomness of the operating system. Where it has none, waits are the longest, which is safe.
