@@ -13,6 +13,7 @@ use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
 
 use crate::error::Error;
 use crate::options::Options;
+use crate::queue::{Delivery, SendQueue};
 use crate::resume::{Cursors, Position};
 use crate::stream::{Event, EventStream};
 
@@ -123,6 +124,8 @@ cover! {
     get_messages(chat_id: ChatId, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
     /// See [`crate::Client::insert_message`].
     insert_message(chat_id: ChatId, text: &str) -> Message;
+    /// See [`crate::Client::deliver_next`].
+    deliver_next(queue: &SendQueue) -> Delivery;
     /// See [`crate::Client::get_participants`].
     get_participants(chat_id: ChatId, after: Option<UserId>) -> ParticipantsReply;
     /// See [`crate::Client::add_participant`].

@@ -17,6 +17,7 @@ use crate::link;
 use crate::options::Options;
 use crate::outbox::Outbox;
 use crate::poll::Poll;
+use crate::queue::{Delivery, SendQueue};
 use crate::resume::Position;
 use crate::session::Session;
 use crate::stream::EventStream;
@@ -186,6 +187,23 @@ impl Client {
             sending.told();
         }
         result
+    }
+
+    /// Sends the first message of a queue, or the first that is added, until it is definite what became of it, however
+    /// long there is no server, and tells that. Calling again says that the program has dealt with it: only then the
+    /// message leaves the queue's file, and the next one is sent. So of each message something is told, in the queue's
+    /// order, and what was told last is told again to a program that ended before the next call. Dropping the future
+    /// loses nothing.
+    ///
+    /// Streams do not bring back what is told here. Call this before the first [`Client::events`], or a message that was
+    /// stored before a crash may come there too; and what an earlier run was told comes there as an event when it is
+    /// newer than the saved position. Messages that do not go through the queue take no notice of its order.
+    ///
+    /// # Errors
+    /// `Unauthenticated` and `OtherPerson` when the client does not speak for the queue's person; `Queue` when the
+    /// messages are for another history; `File`. The messages still wait.
+    pub async fn deliver_next(&self, queue: &SendQueue) -> Result<Delivery, Error> {
+        queue.deliver_next(&self.session, &self.outbox).await
     }
 
     /// The people of a chat by number, those after one.

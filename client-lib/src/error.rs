@@ -1,12 +1,13 @@
 //! Everything that can go wrong, and whether waiting may help.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttp::code::{Advice, CallError, ErrorCode};
 use ttp::event::Close;
-use ttp::model::{ChatId, Seq};
+use ttp::model::{ChatId, Seq, UserId};
 use ttp::net::connection::ReadError;
 
 /// Why a call, a send or a stream came to nothing. Cheap to clone, since one lost connection may fail many calls.
@@ -74,6 +75,17 @@ pub enum Error {
     /// The runtime of a blocking client could not be started.
     #[error("cannot start the client's thread: {0}")]
     Runtime(#[source] Arc<io::Error>),
+    /// A queue of messages cannot be used.
+    #[error("the queue of messages cannot be used: {0}")]
+    Queue(#[from] QueueError),
+    /// A file of the program cannot be read or written.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the operating system says.
+        source: Arc<io::Error>,
+    },
     /// The runtime that the client was made on has stopped.
     #[error("the client has been closed")]
     Closed,
@@ -91,6 +103,33 @@ pub enum Lost {
     /// The server refused something that was no call, and closed.
     #[error("{0}")]
     Refused(CallError),
+}
+
+/// Why a [`SendQueue`](crate::SendQueue) cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueueError {
+    /// So many messages, or so many bytes of them, wait that no more is taken.
+    #[error("too many messages wait in it")]
+    Full,
+    /// Another program has the file open, or this one has.
+    #[error("its file is in use")]
+    InUse,
+    /// The file has the messages of somebody else.
+    #[error("its file belongs to user {owner}")]
+    OtherPerson {
+        /// Whose messages they are.
+        owner: UserId,
+    },
+    /// The messages were written for a database that this server does not have, or not any more. They are still in
+    /// the queue: the program decides whether they are moved to a new one.
+    #[error("its messages are for another history")]
+    OtherHistory,
+    /// Something that was in the file is not there any more; the file was not touched.
+    #[error("line {line} of its file is damaged")]
+    Damaged {
+        /// The first such line.
+        line: usize,
+    },
 }
 
 /// How a server broke the protocol.
@@ -153,6 +192,8 @@ impl Error {
             | Self::OtherPerson
             | Self::Randomness(_)
             | Self::Runtime(_)
+            | Self::Queue(_)
+            | Self::File { .. }
             | Self::Closed => false,
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! One [`Client`] hides both servers: it asks the data-server and listens to the broadcast-server. Its
 //! [events](Client::events) come exactly once and in order, across disconnections, restarts and everything the
-//! network does to hints; [`Client::receive_one`] is the long poll; [`blocking`] has the same words without async.
+//! network does to hints; [`Client::receive_one`] is the long poll; [`blocking`] has the same words without async. A
+//! program that may die keeps its [position](Cursors::save) and its [unsent messages](SendQueue) in files.
 //!
 //! ```no_run
 //! use client_lib::{Client, Event, Options, Position, UserId};
@@ -34,14 +35,17 @@ mod link;
 mod connection;
 mod key;
 mod outbox;
+mod queue;
 mod echo;
 mod resume;
+mod saved;
 mod stream;
 mod poll;
 
 pub use client::Client;
-pub use error::{Error, Lost, ProtocolError};
+pub use error::{Error, Lost, ProtocolError, QueueError};
 pub use options::Options;
+pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use resume::{Cursors, Position};
 pub use stream::{ConnectionState, Event, EventStream};
 

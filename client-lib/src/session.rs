@@ -100,6 +100,11 @@ impl Profile {
         *lock(&self.welcome) = Some(welcome);
     }
 
+    /// The life of the database behind the newest connection.
+    pub(crate) fn epoch(&self) -> Option<String> {
+        lock(&self.welcome).as_ref()?.epoch.clone()
+    }
+
     /// `HOST:PORT` of the broadcast-server.
     pub(crate) fn broadcast_address(&self) -> Result<String, Error> {
         let told = || lock(&self.welcome).as_ref()?.broadcast_address.clone();

@@ -387,6 +387,30 @@ async fn a_broadcast_server_that_has_moved_is_found() {
     assert_eq!(texts(&mut events, 1).await, ["here now"]);
 }
 
+/// F3 at K14: a program that dies after an event came and before its position was saved meets this event again, and
+/// misses none.
+#[tokio::test]
+async fn f3_an_event_that_was_not_saved_comes_again() {
+    let (data, broadcast) = (DataServer::start().await, Server::start().await);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("position");
+    for number in 1..=5 {
+        data.commit(1, &number.to_string());
+    }
+    let client = client(&data, &broadcast).await;
+    let mut heard = Vec::new();
+    for _ in 0..3 {
+        let saved = Cursors::load(&path).unwrap().unwrap_or_default();
+        let mut events = client.events(Position::After(saved));
+        let _stream = broadcast.stream().await;
+        heard.extend(texts(&mut events, 1).await);
+        events.cursors().unwrap().save(&path).unwrap();
+        // The program dies before it saves this one.
+        heard.extend(texts(&mut events, 1).await);
+    }
+    assert_eq!(heard, ["1", "2", "2", "3", "3", "4"]);
+}
+
 #[tokio::test]
 async fn a_dropped_stream_closes_its_connection() {
     let (data, broadcast) = (DataServer::start().await, Server::start().await);
