@@ -1,3 +1,5 @@
+//! Every cut of the last line, damage elsewhere, and the bounds.
+
 use std::os::unix::fs::PermissionsExt;
 
 use ttp::model::ChatId;
