@@ -5,6 +5,7 @@
 //! 1. **Ok is durable.** A change that was answered with `Ok` outlives a crash of the process and of the machine.
 //! 2. **An error is final**, except [`StoreError::Indeterminate`]: what was refused never appears later. After
 //!    `Indeterminate` the change is stored or not; the same key finds out.
+//!    A refusal speaks for its own attempt, and not for an indeterminate one before it.
 //! 3. **An answer always comes**, once, from any thread. No call blocks: what finds no place is answered
 //!    [`StoreError::Overloaded`] at once.
 //! 4. **Changes that one caller hands in take effect in that order.**
@@ -18,6 +19,10 @@
 //!    after the callers were answered.
 //! 9. **A reader sees one moment**: a page is never half of a change, and what was answered before the question
 //!    was asked is in it.
+//! 10. **A storage that fails is no silence.** While nothing can be stored, changes are refused at once,
+//!     [`Store::trouble`] says why, and questions are answered as before. The store itself finds out when the storage
+//!     is sound again, within some seconds and without anybody's change. What was indeterminate until then is
+//!     stored by then, or never will be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -75,6 +80,9 @@ pub trait Store: Send + Sync {
     fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>);
     /// What changed lately, whichever store committed it.
     fn recent(&self, query: RecentQuery, done: Done<Recent>);
+
+    /// Why changes are refused at the moment, in words for people; `None` when they are stored.
+    fn trouble(&self) -> Option<String>;
 
     /// Finishes what was handed in, and closes. Blocks. Later calls are answered [`StoreError::Unavailable`].
     fn close(&self);

@@ -4,10 +4,11 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use tracing::{info, warn};
 use ttp::model::TimestampMs;
 
@@ -33,6 +34,9 @@ const APPLICATION_ID: i64 = 1_416_391_535;
 
 /// How long a connection waits for another process that writes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What must fit on a disk that was full before it counts as having room again.
+const ROOM_BYTES: usize = 1024 * 1024;
 
 /// Compiled statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
@@ -139,9 +143,9 @@ pub(super) fn says(path: &Path) -> impl Fn(rusqlite::Error) -> Error + Copy {
     }
 }
 
-/// The connection that writes.
-pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+/// The connection that writes. It waits for another process that writes, but not longer than `patience`.
+pub(super) fn open_writer(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, patience)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
@@ -163,7 +167,31 @@ pub(super) fn open_writer(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that reads.
 pub(super) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
-    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, BUSY_TIMEOUT)
+}
+
+/// Writes without changing anything, which shows that the file can be written to, and takes the write-ahead log back.
+///
+/// The log may hold commits that were never flushed, since whoever made them died in between or was told that the flush
+/// had failed. From now on they are on the disk: nobody is told of them before.
+pub(super) fn settle(connection: &Connection) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let version = transaction.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0))?;
+    // Unlike a row, this is written even when it stays the same.
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()?;
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+}
+
+/// An error when the disk has no room for more than the next change.
+pub(super) fn need_room(path: &Path) -> std::io::Result<()> {
+    let name = beside(&real(path), "-room");
+    let tried = File::create(&name).and_then(|mut file| {
+        file.write_all(&vec![0; ROOM_BYTES])?;
+        file.sync_all()
+    });
+    let removed = std::fs::remove_file(&name);
+    tried.and(removed)
 }
 
 /// Takes the write-ahead log back into the file, and closes.
@@ -177,9 +205,9 @@ pub(super) fn close(connection: Connection) {
     }
 }
 
-fn open(path: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+fn open(path: &Path, access: OpenFlags, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.busy_timeout(patience)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "mmap_size", 0)?;

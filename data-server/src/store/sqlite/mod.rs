@@ -1,7 +1,7 @@
 //! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
 //!
 //! Modules in reading order: `file` and `legacy` make the file what it should be; `writer`, `reader` and `answer`
-//! are the threads; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
+//! are the threads, `health` and `identity` what they know of the file's state; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
 //! `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
 
 use std::collections::BTreeMap;
@@ -12,9 +12,12 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Sender};
 use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+use ttp::net::clock;
 
+use self::health::Health;
 use self::reader::Reader;
-use self::writer::Writer;
+use self::tables::Failure;
+use self::writer::{Turn, Writer};
 use super::{
     ChatsQuery, Clock, CommitSink, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat,
     NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Recent, RecentQuery, Store,
@@ -25,6 +28,8 @@ pub use rusqlite::Error as SqliteError;
 
 mod file;
 mod legacy;
+mod health;
+mod identity;
 mod writer;
 mod reader;
 mod answer;
@@ -56,6 +61,7 @@ pub struct SqliteStore {
     heavy_reads: Sender<reader::Command>,
     threads: Mutex<Threads>,
     statements: Arc<AtomicU64>,
+    health: Arc<Health>,
 }
 
 /// The epoch of the database at `path`; `None` when there is no database of the current definition. Creates and
@@ -81,8 +87,10 @@ impl SqliteStore {
         let _quiet = file::Quiet::to_open(path);
         let epoch = file::prepare(path, clock())?;
         let statements = Arc::new(AtomicU64::new(0));
-        let connection = file::open_writer(path).map_err(says)?;
-        let writer = Writer::new(path.into(), connection, clock, sink, Arc::clone(&statements));
+        let health = Arc::new(Health::default());
+        let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
+        let writer =
+            Writer::new(path.into(), connection, clock, sink, Arc::clone(&statements), Arc::clone(&health));
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
         let (heavy_reads, heavy_queue) = channel::bounded(reader::QUEUE_MAX);
@@ -100,12 +108,20 @@ impl SqliteStore {
                 _ => threads.readers.push(thread),
             }
         }
-        Ok(Self { epoch, writes, light_reads, heavy_reads, threads: Mutex::new(threads), statements })
+        Ok(Self { epoch, writes, light_reads, heavy_reads, threads: Mutex::new(threads), statements, health })
     }
 
     /// Statements that were asked of SQLite so far.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        done: Done<T>,
+        make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) {
+        writer::hand_in(&self.writes, &self.health, done, make);
     }
 }
 
@@ -115,27 +131,27 @@ impl Store for SqliteStore {
     }
 
     fn insert_user(&self, new: NewUser, done: Done<User>) {
-        writer::hand_in(&self.writes, done, move |turn| users::insert(turn, new));
+        self.write(done, move |turn| users::insert(turn, new));
     }
 
     fn insert_chat(&self, new: NewChat, done: Done<Chat>) {
-        writer::hand_in(&self.writes, done, move |turn| chats::insert(turn, &new));
+        self.write(done, move |turn| chats::insert(turn, &new));
     }
 
     fn insert_message(&self, new: NewMessage, done: Done<Message>) {
-        writer::hand_in(&self.writes, done, move |turn| messages::insert(turn, new));
+        self.write(done, move |turn| messages::insert(turn, new));
     }
 
     fn add_participant(&self, change: MembershipChange, done: Done<()>) {
-        writer::hand_in(&self.writes, done, move |turn| members::add(turn, change));
+        self.write(done, move |turn| members::add(turn, change));
     }
 
     fn remove_participant(&self, change: MembershipChange, done: Done<()>) {
-        writer::hand_in(&self.writes, done, move |turn| members::remove(turn, change));
+        self.write(done, move |turn| members::remove(turn, change));
     }
 
     fn mark_read(&self, mark: ReadMark, done: Done<u64>) {
-        writer::hand_in(&self.writes, done, move |turn| members::mark_read(turn, mark));
+        self.write(done, move |turn| members::mark_read(turn, mark));
     }
 
     fn user(&self, user_id: UserId, done: Done<User>) {
@@ -172,6 +188,10 @@ impl Store for SqliteStore {
 
     fn recent(&self, query: RecentQuery, done: Done<Recent>) {
         reader::ask(&self.heavy_reads, done, move |tables| recent::find(tables, query));
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.health.trouble(clock::now())
     }
 
     /// The readers end first, so that the writer's connection is the last one and can take the write-ahead log back

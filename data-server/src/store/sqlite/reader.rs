@@ -12,6 +12,7 @@ use ttp::net::clock;
 
 use super::answer::Answer;
 use super::file;
+use super::health::Complaints;
 use super::tables::{Failure, Tables};
 use crate::store::{Done, StoreError};
 
@@ -57,12 +58,13 @@ pub(super) struct Reader {
     path: PathBuf,
     connection: Option<Connection>,
     statements: Arc<AtomicU64>,
+    complaints: Complaints,
 }
 
 impl Reader {
     /// A reader of the file at `path`, over a connection that is open already.
     pub(super) fn new(path: PathBuf, connection: Connection, statements: Arc<AtomicU64>) -> Self {
-        Self { path, connection: Some(connection), statements }
+        Self { path, connection: Some(connection), statements, complaints: Complaints::default() }
     }
 
     /// Answers what comes until a queue is closed. One reader has no `heavy` questions, so that light ones never
@@ -80,7 +82,7 @@ impl Reader {
             // The next question gets a connection that knows nothing of this one's trouble.
             self.connection = None;
         }
-        result.map_err(Failure::into_store_error)
+        result.map_err(|failure| failure.into_store_error(&mut self.complaints))
     }
 
     fn transact<T>(&mut self, question: impl FnOnce(Tables<'_>) -> Result<T, Failure>) -> Result<T, Failure> {

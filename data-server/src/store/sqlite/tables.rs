@@ -3,8 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{CachedStatement, Connection, ErrorCode};
-use tracing::error;
+use ttp::net::clock;
 
+use super::health::{Complaints, is_of_the_place};
 use crate::store::StoreError;
 
 /// The tables as one transaction sees them.
@@ -54,30 +55,16 @@ impl From<rusqlite::Error> for Failure {
 }
 
 impl Failure {
-    /// What the caller is told; what SQLite said is logged here, once.
-    pub(super) fn into_store_error(self) -> StoreError {
+    /// What the caller is told. What SQLite said goes to the log through `complaints`.
+    pub(super) fn into_store_error(self, complaints: &mut Complaints) -> StoreError {
         let failed = match self {
             Self::Refused(refused) => return refused,
             Self::Sqlite(failed) => failed,
         };
-        match failed.sqlite_error_code() {
-            Some(ErrorCode::OperationInterrupted) => StoreError::Overloaded,
-            Some(
-                ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::CannotOpen
-                | ErrorCode::ReadOnly
-                | ErrorCode::OutOfMemory,
-            ) => {
-                error!(error = %failed, "the storage cannot be reached");
-                StoreError::Unavailable
-            }
-            _ => {
-                error!(error = %failed, "the storage failed");
-                StoreError::Failed
-            }
+        if failed.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
+            return StoreError::Overloaded;
         }
+        complaints.hear(&failed, clock::now());
+        if is_of_the_place(&failed) { StoreError::Unavailable } else { StoreError::Failed }
     }
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, Sender, TrySendError};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use tracing::{error, warn};
 use ttp::model::TimestampMs;
-use ttp::net::backoff::{self, Backoff};
+use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
 use super::answer::Answer;
 use super::file;
+use super::health::{Complaints, Health, Trouble, is_of_the_place};
+use super::identity::Identity;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 
@@ -25,8 +26,12 @@ pub(super) const QUEUE_MAX: usize = 4096;
 /// Changes of one commit.
 const BATCH_MAX: usize = 512;
 
-/// First and longest wait between two attempts to open the file again.
-const REOPEN_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+/// First and longest wait between two attempts to open the file again and to write to it. Before the first attempt
+/// there is none: most failures come once.
+const PROBE_WAITS: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How long an attempt waits for another process that writes.
+const PROBE_PATIENCE: Duration = Duration::from_millis(250);
 
 /// What stands in the writer's queue.
 pub(super) enum Command {
@@ -103,14 +108,18 @@ where
     }
 }
 
-/// Puts a change into the writer's queue, or answers at once that there is no place.
+/// Puts a change into the writer's queue, or answers at once that there is no place, or that nothing is stored now.
 pub(super) fn hand_in<T: Send + 'static>(
     queue: &Sender<Command>,
+    health: &Health,
     done: Done<T>,
     make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
 ) {
-    let change = Change { make: Some(make), result: None, answer: Answer::to_write(done) };
-    match queue.try_send(Command::Store(Box::new(change))) {
+    let change = Box::new(Change { make: Some(make), result: None, answer: Answer::to_write(done) });
+    if health.trouble(clock::now()).is_some() {
+        return change.finish(Ending::NotStored);
+    }
+    match queue.try_send(Command::Store(change)) {
         Err(TrySendError::Full(Command::Store(job))) => job.finish(Ending::Overloaded),
         Err(TrySendError::Disconnected(Command::Store(job))) => job.finish(Ending::NotStored),
         _ => {}
@@ -120,33 +129,61 @@ pub(super) fn hand_in<T: Send + 'static>(
 /// The state of the writing thread.
 pub(super) struct Writer {
     path: PathBuf,
+    /// Of the file that was opened first: no other is written to.
+    identity: Identity,
+    /// Absent while nothing can be stored.
     connection: Option<Connection>,
     clock: Clock,
     sink: Box<dyn CommitSink>,
     statements: Arc<AtomicU64>,
-    reopen: Backoff,
-    reopen_at: Instant,
+    health: Arc<Health>,
+    complaints: Complaints,
+    probe_waits: Backoff,
+    probe_at: Instant,
 }
 
 impl Writer {
-    /// A writer to the file at `path`, over a connection that is open already.
+    /// A writer to the file at `path`, over a connection that is open already. If the file cannot be written to now,
+    /// the writer begins with waiting for that.
     pub(super) fn new(
         path: PathBuf,
         connection: Connection,
         clock: Clock,
         sink: Box<dyn CommitSink>,
         statements: Arc<AtomicU64>,
+        health: Arc<Health>,
     ) -> Self {
-        let reopen = Backoff::new(REOPEN_WAITS.0, REOPEN_WAITS.1);
-        let reopen_at = clock::now();
-        Self { path, connection: Some(connection), clock, sink, statements, reopen, reopen_at }
+        let settled = file::settle(&connection);
+        let mut writer = Self {
+            identity: Identity::of(&path),
+            path,
+            connection: Some(connection),
+            clock,
+            sink,
+            statements,
+            health,
+            complaints: Complaints::default(),
+            probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
+            probe_at: clock::now(),
+        };
+        if let Err(failed) = settled {
+            writer.lose(None, &failed.into());
+        }
+        writer
     }
 
     /// Stores what comes until the queue is closed.
     pub(super) fn run(mut self, queue: &Receiver<Command>) {
         let mut open = true;
         while open {
-            let Ok(first) = queue.recv() else { break };
+            let first = match self.next(queue) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.probe();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
             let mut batch = Vec::new();
             for command in std::iter::once(first).chain(queue.try_iter()) {
                 match command {
@@ -169,17 +206,36 @@ impl Writer {
         }
     }
 
+    /// What comes next; a time-out when it is time to look whether the storage is sound again.
+    fn next(&self, queue: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
+        match self.connection {
+            Some(_) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            // Whatever waits in the queue, so that nobody's changes put off the end of their refusal.
+            None if self.probe_at <= clock::now() => Err(RecvTimeoutError::Timeout),
+            None => queue.recv_deadline(self.probe_at),
+        }
+    }
+
     /// One transaction for all of `batch`.
     fn store(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let (ending, entries) = match self.open_connection() {
+        let (ending, entries) = match self.connection.take() {
             None => (Ending::NotStored, Vec::new()),
             Some(connection) => {
-                let (ending, entries) = self.transact(&connection, &mut batch);
-                // After a failure the connection's state is anybody's guess: the next batch gets a new one.
-                if ending == Ending::Committed {
-                    self.connection = Some(connection);
+                self.health.batch(Some(clock::now()));
+                let stored = self.transact(&connection, &mut batch);
+                self.health.batch(None);
+                match stored {
+                    Ok(entries) => {
+                        self.connection = Some(connection);
+                        // Not sooner: a fault that meets changes and not probes is met with longer and longer waits.
+                        self.probe_waits.reset();
+                        (Ending::Committed, entries)
+                    }
+                    Err((ending, trouble)) => {
+                        self.lose(Some(connection), &trouble);
+                        (ending, Vec::new())
+                    }
                 }
-                (ending, entries)
             }
         };
         ttp::failpoint!("data.after_commit");
@@ -197,72 +253,100 @@ impl Writer {
         }
     }
 
-    fn transact(&self, connection: &Connection, batch: &mut [Box<dyn Job>]) -> (Ending, Vec<Committed>) {
-        if let Err(failed) = execute(connection, "BEGIN IMMEDIATE") {
-            warn!(error = %failed, changes = batch.len(), "no transaction could be begun; nothing was stored");
-            return (Ending::NotStored, Vec::new());
-        }
-        let tables = Tables::new(connection, &self.statements);
-        let mut turn = Turn { tables, now: 0, entries: Vec::new() };
+    /// Answers the entries that were committed, or how all of the batch ended instead.
+    fn transact(
+        &mut self,
+        connection: &Connection,
+        batch: &mut [Box<dyn Job>],
+    ) -> Result<Vec<Committed>, (Ending, Trouble)> {
+        execute(connection, "BEGIN IMMEDIATE").map_err(|failed| (Ending::NotStored, failed.into()))?;
+        let statements = Arc::clone(&self.statements);
+        let mut turn = Turn { tables: Tables::new(connection, &statements), now: 0, entries: Vec::new() };
         for job in batch.iter_mut() {
             turn.now = (self.clock)();
             if let Err(failed) = self.make(connection, job.as_mut(), &mut turn) {
-                error!(error = %failed, changes = batch.len(), "a transaction was lost; nothing was stored");
                 // Where SQLite has not rolled back by itself, this does; then there is nothing left to lose.
-                if !connection.is_autocommit() && execute(connection, "ROLLBACK").is_err() {
-                    return (Ending::Unknown, Vec::new());
-                }
-                return (Ending::NotStored, Vec::new());
+                let is_over = connection.is_autocommit() || execute(connection, "ROLLBACK").is_ok();
+                let ending = if is_over { Ending::NotStored } else { Ending::Unknown };
+                return Err((ending, failed.into()));
             }
         }
         ttp::failpoint!("data.before_commit");
         #[cfg(feature = "mutants")]
         if ttp::net::mutant::is("ack_before_commit") {
-            return (Ending::Committed, turn.entries);
+            return Ok(turn.entries);
         }
         match execute(connection, "COMMIT") {
-            Ok(()) => (Ending::Committed, turn.entries),
-            Err(failed) => {
-                error!(error = %failed, changes = batch.len(), "a commit failed; its outcome is unknown");
-                (Ending::Unknown, Vec::new())
+            // What is stored in a file that nobody will find again is not stored.
+            Ok(()) if self.identity.has_gone(&self.path) => Err((Ending::Unknown, Trouble::Replaced)),
+            Ok(()) => Ok(turn.entries),
+            #[cfg(feature = "mutants")]
+            Err(_) if ttp::net::mutant::is("failed_commit_is_ok") => Ok(turn.entries),
+            // The last frame of a commit makes it valid, and a disk that is full has refused that or one before it.
+            Err(failed) if is_full(&failed) && connection.is_autocommit() => {
+                Err((Ending::NotStored, failed.into()))
             }
+            Err(failed) => Err((Ending::Unknown, failed.into())),
         }
     }
 
     /// One change in its savepoint. An error means that the whole transaction is lost.
-    fn make(&self, connection: &Connection, job: &mut dyn Job, turn: &mut Turn<'_>) -> rusqlite::Result<()> {
+    fn make(
+        &mut self,
+        connection: &Connection,
+        job: &mut dyn Job,
+        turn: &mut Turn<'_>,
+    ) -> rusqlite::Result<()> {
         execute(connection, "SAVEPOINT change")?;
         let entries_before = turn.entries.len();
         if let Err(failure) = job.run(turn) {
+            let refused = match failure {
+                Failure::Sqlite(failed) if is_of_the_place(&failed) => return Err(failed),
+                refused => refused,
+            };
             turn.entries.truncate(entries_before);
-            job.refuse(failure.into_store_error());
+            job.refuse(refused.into_store_error(&mut self.complaints));
             execute(connection, "ROLLBACK TO change")?;
         }
         ttp::failpoint!("data.inserted");
         execute(connection, "RELEASE change")
     }
 
-    /// The connection, opened again when it was lost; `None` while that does not succeed.
-    fn open_connection(&mut self) -> Option<Connection> {
-        if let Some(connection) = self.connection.take() {
-            return Some(connection);
-        }
-        let now = clock::now();
-        if now < self.reopen_at {
-            return None;
-        }
-        match file::open_writer(&self.path) {
+    /// Refuses changes from now on. After a failure the connection's state is anybody's guess, and it is given up.
+    fn lose(&mut self, connection: Option<Connection>, trouble: &Trouble) {
+        drop(connection.or(self.connection.take()));
+        self.health.fail(trouble);
+        let is_first = self.probe_waits.attempts() == 0;
+        let wait = self.probe_waits.next_wait(u32::MAX);
+        self.probe_at = clock::now() + if is_first { Duration::ZERO } else { wait };
+    }
+
+    /// Tries whether the file can be written to again. A commit that succeeds also overwrites what a failed one may
+    /// have left in the write-ahead log, so that no crash brings it back afterwards.
+    fn probe(&mut self) {
+        match self.reopen() {
             Ok(connection) => {
-                self.reopen.reset();
-                Some(connection)
+                self.connection = Some(connection);
+                self.health.heal();
             }
-            Err(failed) => {
-                self.reopen_at = now + self.reopen.next_wait(backoff::random());
-                error!(error = %failed, "the storage cannot be opened again");
-                None
-            }
+            Err(trouble) => self.lose(None, &trouble),
         }
     }
+
+    fn reopen(&mut self) -> Result<Connection, Trouble> {
+        if self.identity.has_gone(&self.path) {
+            return Err(Trouble::Replaced);
+        }
+        let connection = file::open_writer(&self.path, PROBE_PATIENCE)?;
+        file::settle(&connection)?;
+        file::need_room(&self.path)?;
+        connection.busy_timeout(file::BUSY_TIMEOUT)?;
+        Ok(connection)
+    }
+}
+
+fn is_full(failed: &rusqlite::Error) -> bool {
+    failed.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
@@ -270,122 +354,4 @@ fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::{Mutex, mpsc};
-
-    use super::*;
-
-    struct Ear(Arc<Mutex<usize>>);
-
-    impl CommitSink for Ear {
-        fn committed(&mut self, entries: Vec<Committed>) {
-            *self.0.lock().unwrap() += entries.len();
-        }
-    }
-
-    struct House {
-        folder: tempfile::TempDir,
-        writer: Writer,
-        heard: Arc<Mutex<usize>>,
-    }
-
-    impl House {
-        fn new() -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("talko.db");
-            file::prepare(&path, 1).unwrap();
-            let connection = file::open_writer(&path).unwrap();
-            let heard = Arc::default();
-            let sink = Box::new(Ear(Arc::clone(&heard)));
-            let writer = Writer::new(path, connection, Arc::new(|| 1), sink, Arc::default());
-            Self { folder, writer, heard }
-        }
-
-        fn other_connection(&self) -> Connection {
-            Connection::open(self.folder.path().join("talko.db")).unwrap()
-        }
-
-        fn users(&self) -> i64 {
-            let count = |row: &rusqlite::Row<'_>| row.get(0);
-            self.other_connection().query_row("SELECT count(*) FROM Users", [], count).unwrap()
-        }
-
-        /// Stores these in one batch, and answers what their callers heard.
-        fn store(&mut self, sqls: &[&'static str]) -> Vec<Result<(), StoreError>> {
-            let (sender, receiver) = mpsc::channel();
-            let (queue, queued) = crossbeam::channel::unbounded();
-            for &sql in sqls {
-                let sender = sender.clone();
-                hand_in(&queue, Box::new(move |result| sender.send(result).unwrap()), move |turn| {
-                    turn.tables.statement(sql)?.execute([])?;
-                    Ok(())
-                });
-            }
-            let batch = queued.try_iter().filter_map(|command| match command {
-                Command::Store(job) => Some(job),
-                Command::Close => None,
-            });
-            self.writer.store(batch.collect());
-            receiver.try_iter().collect()
-        }
-    }
-
-    const INSERT: &str = "INSERT INTO Users (user_name, created_ts) VALUES ('x', 0)";
-    const INSERT_WRONG: &str = "INSERT INTO Users (user_name, created_ts) VALUES (NULL, 0)";
-
-    /// Promise 2 of the store: a failure takes back its own change, and no other.
-    #[test]
-    fn a_failure_takes_back_one_change_of_a_batch() {
-        let mut house = House::new();
-        let answers = house.store(&[INSERT, INSERT_WRONG, INSERT]);
-        assert_eq!(answers, [Ok(()), Err(StoreError::Failed), Ok(())]);
-        assert_eq!(house.users(), 2);
-    }
-
-    /// Promise 2 of the store: after a failed commit nobody is told that something is stored, or that it is not.
-    #[test]
-    fn a_failed_commit_is_indeterminate_and_the_store_is_opened_again() {
-        let mut house = House::new();
-        let connection = house.writer.connection.as_mut().unwrap();
-        connection.commit_hook(Some(|| true)).unwrap();
-        let answers = house.store(&[INSERT, INSERT_WRONG]);
-        assert_eq!(answers, [Err(StoreError::Indeterminate), Err(StoreError::Failed)]);
-        assert_eq!(*house.heard.lock().unwrap(), 0);
-        assert_eq!(house.store(&[INSERT]), [Ok(())], "over a new connection");
-    }
-
-    #[test]
-    fn a_transaction_that_cannot_begin_stores_nothing() {
-        let mut house = House::new();
-        house.writer.connection.as_ref().unwrap().busy_timeout(Duration::ZERO).unwrap();
-        let other = house.other_connection();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        assert_eq!(house.store(&[INSERT]), [Err(StoreError::Unavailable)]);
-        other.execute_batch("COMMIT").unwrap();
-        assert_eq!(house.store(&[INSERT]), [Ok(())]);
-        assert_eq!(house.users(), 1);
-    }
-
-    /// Some failures make SQLite give up the whole transaction: then all its changes are lost, and said to be.
-    #[test]
-    fn a_lost_transaction_stores_nothing_of_its_batch() {
-        let mut house = House::new();
-        let answers = house.store(&[INSERT, "ROLLBACK", INSERT]);
-        assert_eq!(answers, vec![Err(StoreError::Unavailable); 3]);
-        assert_eq!(house.users(), 0);
-    }
-
-    /// A file that went away is not made anew: that would be an empty database in the place of a full one.
-    #[test]
-    fn a_missing_file_is_waited_for() {
-        let mut house = House::new();
-        house.writer.connection = None;
-        let path = house.folder.path().join("talko.db");
-        let away = house.folder.path().join("away");
-        std::fs::rename(&path, &away).unwrap();
-        assert_eq!(house.store(&[INSERT]), [Err(StoreError::Unavailable)]);
-        std::fs::rename(&away, &path).unwrap();
-        house.writer.reopen_at = clock::now();
-        assert_eq!(house.store(&[INSERT]), [Ok(())]);
-    }
-}
+mod tests;
