@@ -1,8 +1,9 @@
 //! Talko's gateway: the methods of both servers over HTTP/1.1 and WebSocket, for programs that speak no TTP.
 //!
 //! `POST /rpc` carries one JSON-RPC payload to the data-server and its reply back. `GET /ws` is a conversation: each
-//! text message is one payload, and one socket stands for a connection to each of the two servers. The gateway reads
-//! method names, to know which server is meant, and never params; it holds no rule of chats.
+//! text message is one payload, and one socket stands for a connection to each of the two servers. `GET /ready` says
+//! whether the data-server stores changes at the moment. The gateway reads method names, to know which server is meant,
+//! and never params; it holds no rule of chats.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -24,6 +25,7 @@ mod guard;
 mod post;
 mod reply;
 mod conversation;
+mod ready;
 mod upstream;
 
 pub use config::Config;

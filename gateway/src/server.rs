@@ -21,7 +21,7 @@ use ttp::net::serve::{self, Accepted, Permit, ServeCounters, ServeLimits};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::{conversation, guard, post, reply};
+use crate::{conversation, guard, post, ready, reply};
 
 /// Connections past the limit that are told so; further ones are refused by the accept loop, which knows no HTTP.
 const REFUSALS_MAX: usize = 64;
@@ -75,6 +75,7 @@ impl Server {
         let router = Router::new()
             .route("/rpc", post(post::answer))
             .route("/ws", get(conversation::open))
+            .route("/ready", get(ready::answer))
             .layer(DefaultBodyLimit::max(FRAME_BYTES_MAX))
             .with_state(shared.clone());
         let counters = Arc::clone(&self.counters);

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::code::{CallError, ErrorCode, ErrorData};
 use crate::model::{Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
+pub use crate::server_info::{GetServerInfo, ServerInfo};
 
 /// Versions that this crate speaks, besides version 1, which is spoken by not saying [`Hello`].
 pub const SUPPORTED_VERSIONS: &[u32] = &[2];
@@ -72,6 +73,7 @@ calls! {
         Hello = "Hello",
         Authenticate = "Authenticate",
         Ping = "Ping",
+        GetServerInfo = "GetServerInfo",
         GetUser = "GetUser",
         InsertUser = "InsertUser",
         GetChats = "GetChats",

@@ -24,6 +24,7 @@ pub mod exchange;
 pub mod code;
 pub mod model;
 pub mod call;
+mod server_info;
 pub mod event;
 #[cfg(feature = "net")]
 pub mod net;

@@ -23,6 +23,10 @@ mod chats;
 mod messages;
 mod members;
 mod sync;
+mod info;
+
+/// What the server calls itself.
+const SERVER: &str = concat!("talko-data-server/", env!("CARGO_PKG_VERSION"));
 
 /// What all connections of a server share.
 pub(crate) struct Service {
@@ -144,6 +148,7 @@ pub(crate) fn start(service: &Service, session: &mut Session, call: DataCall, to
         DataCall::Hello(call) => greet(service, session, first, &call, reply(to)),
         DataCall::Ping(_) => reply::<ttp::call::Ping>(to).send(Ok(Empty {})),
         DataCall::Authenticate(call) => users::authenticate(service, session, &call, reply(to)),
+        DataCall::GetServerInfo(_) => info::get(service, reply(to)),
         DataCall::GetUser(call) => users::get(service, call, reply(to)),
         DataCall::InsertUser(call) => users::insert(service, session, call, reply(to)),
         DataCall::GetChats(call) => chats::get(service, session, &call, reply(to)),
@@ -181,7 +186,7 @@ fn greet(service: &Service, session: &mut Session, first: bool, call: &Hello, re
     }
     reply.send(agreed.map(|protocol| Welcome {
         protocol,
-        server: concat!("talko-data-server/", env!("CARGO_PKG_VERSION")).into(),
+        server: SERVER.into(),
         max_frame_bytes: FRAME_BYTES_MAX as u64,
         broadcast_address: service.broadcast_address.clone(),
         epoch: Some(service.store.epoch().into()),

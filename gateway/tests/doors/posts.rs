@@ -51,6 +51,16 @@ async fn t45_a_post_is_answered_as_over_tcp() {
     }
 }
 
+/// G23: a data-server that does not say that it is ready is not ready.
+#[tokio::test]
+async fn g23_readiness_is_the_data_servers_own_word() {
+    let stage = Stage::set().await;
+    let answer = stage.request("GET /ready", &stage.address.to_string(), "", "").await;
+    assert_eq!((answer.status, answer.json()["ready"].as_bool()), (503, Some(false)), "{answer:?}");
+    let foreign = stage.request("GET /ready", "example.org", "", "").await;
+    assert_eq!(foreign.status, 403);
+}
+
 /// T45: notifications get no reply, and have reached the server when the status comes.
 #[tokio::test]
 async fn t45_notifications_are_answered_with_a_status_alone() {
