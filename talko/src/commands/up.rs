@@ -9,6 +9,10 @@ use crate::servers::{self, Running};
 use crate::settings::Settings;
 use crate::{logging, person, seed};
 
+/// Sent where a file would pass the limit of its length (`ulimit -f`). Whoever listens for it gets an error from the write
+/// instead of its death, and the store knows what to do about that.
+const SIGXFSZ: i32 = 25;
+
 /// Both servers.
 pub(crate) async fn both(recreate: RecreateArguments, settings: Settings) -> anyhow::Result<()> {
     logging::to_stderr(&settings)?;
@@ -47,6 +51,7 @@ async fn until_signal(mut running: Running) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    let _file_too_long = signal(SignalKind::from_raw(SIGXFSZ))?;
     say(format_args!("ready: {}", running.description))?;
     let name = tokio::select! {
         ended = running.ended() => return ended,
