@@ -5,6 +5,8 @@
 //! deaths nobody sends anything new until every reader has what was acknowledged.
 
 pub mod database;
+#[cfg(target_os = "linux")]
+pub mod disk;
 pub mod people;
 pub mod report;
 pub mod servers;

@@ -17,6 +17,9 @@ const EVENTS_OF_A_LIFE: usize = 150;
 /// Every so many messages of one sender go where it may not write.
 const FORBIDDEN_EVERY: usize = 16;
 
+/// How long who was refused waits before the next message.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Whether senders may begin something new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -130,6 +133,10 @@ pub async fn speak(
             Err(Error::Indeterminate { .. }) => Outcome::Indeterminate,
             Err(_) => Outcome::NotStored,
         };
+        if result.is_err() {
+            // Who is refused at once does not ask again at once.
+            tokio::time::sleep(PAUSE).await;
+        }
         let sender = me.user_id;
         operations.push(Operation {
             client: client_number,

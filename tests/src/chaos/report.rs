@@ -115,7 +115,7 @@ impl fmt::Display for Report {
 }
 
 /// The duration that one of a hundred exceeds.
-fn p99(durations: &[Duration]) -> Duration {
+pub(super) fn p99(durations: &[Duration]) -> Duration {
     let mut sorted = durations.to_vec();
     sorted.sort_unstable();
     sorted.get(sorted.len() * 99 / 100).or(sorted.last()).copied().unwrap_or_default()
