@@ -156,6 +156,7 @@ impl State {
                 ..welcome()
             }),
             DataCall::Authenticate(call) => ok(UserReply { user: user(call.user_id) }),
+            DataCall::GetServerInfo(_) => Err(CallError::new(ErrorCode::NotFound, "nobody asks here")),
             DataCall::Ping(_) | DataCall::AddParticipant(_) | DataCall::RemoveParticipant(_) => ok(Empty {}),
             DataCall::GetUser(call) => match call.user_id {
                 Some(client_lib::UserId(404)) => {
