@@ -20,6 +20,9 @@ pub struct Config {
     pub streams_per_user_max: usize,
     /// Bytes that may wait for one stream before it is ended as `slow`.
     pub outlet_bytes_max: usize,
+    /// Memory for what waits for all streams together; each shard has an equal part of it. When a part is used up,
+    /// the shard's streams with the most waiting are ended as `slow`.
+    pub outlets_bytes_max: usize,
     /// Bytes of hints that may wait for one shard before hints are lost and a resync is announced.
     pub hint_bytes_max: usize,
     /// Time for the first frame, for a frame that has begun, and for opening the stream.
@@ -49,6 +52,7 @@ impl Default for Config {
             connections_max: limits::CONNECTIONS_MAX,
             streams_per_user_max: limits::STREAMS_PER_USER_MAX,
             outlet_bytes_max: limits::OUTLET_BYTES_MAX,
+            outlets_bytes_max: 256 * 1024 * 1024,
             hint_bytes_max: 32 * 1024 * 1024,
             opening_timeout_ms: limits::OPENING_TIMEOUT_MS,
             idle_timeout_ms: limits::IDLE_TIMEOUT_MS,

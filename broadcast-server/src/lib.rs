@@ -27,6 +27,7 @@ mod shard;
 mod stream;
 mod refusal;
 mod outlet;
+mod budget;
 mod table;
 mod turn;
 mod places;

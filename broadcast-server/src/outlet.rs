@@ -6,10 +6,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ttp::frame::parse_header;
 use ttp::limits::HEADER_BYTES;
+
+use crate::budget::{Budget, Share};
 
 /// Blocks given to one vectored write.
 const BLOCKS_PER_WRITE_MAX: usize = 16;
@@ -29,6 +32,8 @@ struct Waiting {
     bytes: usize,
     /// When the socket last took something.
     progress_ms: u64,
+    /// For the queue's own memory; the blocks have theirs.
+    share: Share,
 }
 
 impl Outlet {
@@ -51,7 +56,13 @@ impl Outlet {
     ///
     /// # Errors
     /// The writer's, except that it would block.
-    pub(crate) fn send(&mut self, writer: &mut impl Write, blocks: &[Bytes], now_ms: u64) -> io::Result<()> {
+    pub(crate) fn send(
+        &mut self,
+        writer: &mut impl Write,
+        blocks: &[Bytes],
+        now_ms: u64,
+        budget: &Arc<Budget>,
+    ) -> io::Result<()> {
         if let Some(waiting) = &mut self.waiting {
             // The socket is full: it tells when it takes more, and asking it for each block would cost a call.
             waiting.push(blocks);
@@ -64,7 +75,7 @@ impl Outlet {
             }
             let sent = write_once(writer, group, 0)?;
             if sent < group_bytes {
-                self.keep(&blocks[index * BLOCKS_PER_WRITE_MAX..], sent, now_ms);
+                self.keep(&blocks[index * BLOCKS_PER_WRITE_MAX..], sent, now_ms, budget);
                 // The socket promises to tell about room only after it has said that there is none.
                 return self.flush(writer, now_ms);
             }
@@ -91,26 +102,31 @@ impl Outlet {
         Ok(())
     }
 
-    /// Forgets everything but the rest of the frame that is half sent, so that the peer can read what is sent next.
+    /// Forgets everything but the rest of the frame that is half sent, so that the peer can read what is sent next. The
+    /// rest is copied, because a part of a block would hold all of it.
     pub(crate) fn cut(&mut self) {
         let Some(waiting) = &mut self.waiting else { return };
         let end = waiting.blocks.front().map_or(0, |first| frame_end(first, waiting.first_sent));
         waiting.blocks.truncate(1);
-        if let Some(first) = waiting.blocks.front_mut() {
-            first.truncate(end);
-        }
         waiting.bytes = end - waiting.first_sent;
+        if let Some(first) = waiting.blocks.front_mut() {
+            *first = Bytes::copy_from_slice(&first[waiting.first_sent..end]);
+        }
+        waiting.first_sent = 0;
+        waiting.blocks.shrink_to_fit();
+        waiting.share.resize(waiting.memory() + waiting.bytes);
         if waiting.bytes == 0 {
             self.waiting = None;
         }
     }
 
-    fn keep(&mut self, blocks: &[Bytes], sent: usize, now_ms: u64) {
+    fn keep(&mut self, blocks: &[Bytes], sent: usize, now_ms: u64, budget: &Arc<Budget>) {
         let mut waiting = Box::new(Waiting {
             blocks: VecDeque::with_capacity(blocks.len()),
             first_sent: 0,
             bytes: 0,
             progress_ms: now_ms,
+            share: budget.share(),
         });
         waiting.push(blocks);
         waiting.advance(sent);
@@ -124,6 +140,12 @@ impl Waiting {
             self.bytes += block.len();
             self.blocks.push_back(block.clone());
         }
+        self.share.resize(self.memory());
+    }
+
+    /// Bytes of the queue itself.
+    fn memory(&self) -> usize {
+        size_of::<Self>() + self.blocks.capacity() * size_of::<Bytes>()
     }
 
     fn advance(&mut self, sent: usize) {
@@ -215,6 +237,10 @@ mod tests {
         }
     }
 
+    fn budget() -> Arc<Budget> {
+        Budget::new(usize::MAX)
+    }
+
     fn frame(text: &str) -> Bytes {
         ttp::frame::encode(text.as_bytes()).into()
     }
@@ -228,7 +254,7 @@ mod tests {
         assert_eq!(size_of::<Outlet>(), size_of::<usize>());
         let mut outlet = Outlet::default();
         let mut socket = Portions::new([5]);
-        outlet.send(&mut socket, &[frame("hello")], 100).unwrap();
+        outlet.send(&mut socket, &[frame("hello")], 100, &budget()).unwrap();
         assert_eq!(outlet.bytes(), 10);
         assert_eq!(outlet.stalled_ms(350), 250);
         socket.portions.extend([4]);
@@ -253,9 +279,9 @@ mod tests {
             let mut outlet = Outlet::default();
             let mut socket = Portions::new([sent]);
             let blocks = [two("hello", "world!"), frame("more")];
-            outlet.send(&mut socket, &blocks, 0).unwrap();
+            outlet.send(&mut socket, &blocks, 0, &budget()).unwrap();
             outlet.cut();
-            outlet.send(&mut Portions::default(), &[frame("end")], 0).unwrap();
+            outlet.send(&mut Portions::default(), &[frame("end")], 0, &budget()).unwrap();
             socket.portions.extend([1000, 1000, 1000]);
             outlet.flush(&mut socket, 0).unwrap();
             assert_eq!(socket.taken, [whole, frame("end")].concat(), "{sent} bytes were sent");
@@ -273,7 +299,7 @@ mod tests {
                 Ok(())
             }
         }
-        let failed = Outlet::default().send(&mut Broken, &[frame("hello")], 0);
+        let failed = Outlet::default().send(&mut Broken, &[frame("hello")], 0, &budget());
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
@@ -296,7 +322,7 @@ mod tests {
                 }).collect();
                 given.extend(blocks.iter().flat_map(|block| block.iter().copied()));
                 socket.portions = portions.into();
-                outlet.send(&mut socket, &blocks, 0).unwrap();
+                outlet.send(&mut socket, &blocks, 0, &budget()).unwrap();
                 outlet.flush(&mut socket, 0).unwrap();
                 prop_assert_eq!(given.len() - socket.taken.len(), outlet.bytes());
                 prop_assert!(given.starts_with(&socket.taken));
@@ -320,11 +346,11 @@ mod tests {
                 .collect();
             let mut outlet = Outlet::default();
             let mut socket = Portions::new([sent]);
-            outlet.send(&mut socket, &blocks, 0).unwrap();
+            outlet.send(&mut socket, &blocks, 0, &budget()).unwrap();
             outlet.cut();
             socket.portions = vec![usize::MAX; 10].into();
             outlet.flush(&mut socket, 0).unwrap();
-            outlet.send(&mut socket, &[frame("end")], 0).unwrap();
+            outlet.send(&mut socket, &[frame("end")], 0, &budget()).unwrap();
             let mut decoder = ttp::frame::Decoder::new(1000);
             decoder.push(&socket.taken);
             let mut read = Vec::new();

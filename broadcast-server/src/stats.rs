@@ -17,6 +17,8 @@ pub struct Stats {
     pub subscriptions: usize,
     /// Bytes that wait in outlets, as of the last tick.
     pub outlet_bytes: usize,
+    /// Memory that outlets hold, as of the last turn: what waits for several streams is held once.
+    pub outlet_bytes_held: usize,
     /// Streams that were ended as `slow` since the start.
     pub slow_cuts: u64,
     /// Losses that were announced to streams since the start, counted once in each shard.
@@ -32,6 +34,7 @@ pub(crate) struct ShardStats {
     pub(crate) topics: AtomicUsize,
     pub(crate) subscriptions: AtomicUsize,
     pub(crate) outlet_bytes: AtomicUsize,
+    pub(crate) outlet_bytes_held: AtomicUsize,
     pub(crate) slow_cuts: AtomicU64,
     pub(crate) resyncs: AtomicU64,
 }
@@ -44,6 +47,7 @@ impl ShardStats {
         stats.topics += self.topics.load(Ordering::Relaxed);
         stats.subscriptions += self.subscriptions.load(Ordering::Relaxed);
         stats.outlet_bytes += self.outlet_bytes.load(Ordering::Relaxed);
+        stats.outlet_bytes_held += self.outlet_bytes_held.load(Ordering::Relaxed);
         stats.slow_cuts += self.slow_cuts.load(Ordering::Relaxed);
         stats.resyncs += self.resyncs.load(Ordering::Relaxed);
     }

@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bus::Unavailable;
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use ttp::frame::Decoder;
 use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 use ttp::model::UserId;
 
+use crate::budget::Budget;
 use crate::config::Config;
 use crate::outlet::Outlet;
 use crate::places::Place;
@@ -35,6 +37,7 @@ pub(crate) struct Stream<S> {
     /// Only while a frame is unfinished or a call unanswered, so that an idle stream is small.
     talk: Option<Box<Talk>>,
     outlet: Outlet,
+    budget: Arc<Budget>,
     received_ms: u64,
     sent_ms: u64,
 }
@@ -123,7 +126,7 @@ pub(crate) enum Due {
 
 impl<S> Stream<S> {
     /// A connection that was just accepted.
-    pub(crate) fn new(socket: S, peer: SocketAddr, now_ms: u64) -> Self {
+    pub(crate) fn new(socket: S, peer: SocketAddr, now_ms: u64, budget: Arc<Budget>) -> Self {
         Self {
             socket,
             peer,
@@ -132,6 +135,7 @@ impl<S> Stream<S> {
             state: State::Opening { since_ms: now_ms, asked: None },
             talk: None,
             outlet: Outlet::default(),
+            budget,
             received_ms: now_ms,
             sent_ms: now_ms,
         }
@@ -418,7 +422,7 @@ impl<S: Write> Stream<S> {
     pub(crate) fn send(&mut self, blocks: &[Bytes], now_ms: u64, outlet_bytes_max: usize) -> Result<(), End> {
         self.sent_ms = now_ms;
         ttp::failpoint!("broadcast.half_frame", self.socket.write(&blocks[0][..blocks[0].len() / 2]));
-        self.outlet.send(&mut self.socket, blocks, now_ms).map_err(|_| End::Gone)?;
+        self.outlet.send(&mut self.socket, blocks, now_ms, &self.budget).map_err(|_| End::Gone)?;
         #[cfg(feature = "mutants")]
         if ttp::net::mutant::is("unbounded_outlet") {
             return Ok(());

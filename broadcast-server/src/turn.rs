@@ -4,11 +4,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bus::{Event, Topic};
 use bytes::{Bytes, BytesMut};
 use ttp::call::Dialect;
 use ttp::model::UserId;
+
+use crate::budget::Budget;
 
 /// Bytes of events after which a turn is delivered, so that a block stays small against an outlet.
 pub(crate) const TURN_BYTES_MAX: usize = 128 * 1024;
@@ -83,27 +86,27 @@ impl Group {
     }
 
     /// Joins the events into one block, once for all streams of version 2.
-    pub(crate) fn encode(&mut self) {
-        self.block = join(self.events.iter().map(|event| event.frame.frame()));
+    pub(crate) fn encode(&mut self, budget: &Arc<Budget>) {
+        self.block = budget.hold(join(self.events.iter().map(|event| event.frame.frame())));
     }
 
     /// The same for version 1; only for topics that have such streams.
-    pub(crate) fn encode_version_1(&mut self) {
+    pub(crate) fn encode_version_1(&mut self, budget: &Arc<Budget>) {
         let frames = self.events.iter();
         let frames = frames.filter_map(|event| Some((event.author, event.frame.version_1()?)));
         let frames: Vec<_> = frames.collect();
-        let block = join(frames.iter().map(|(_, frame)| frame));
+        let block = budget.hold(join(frames.iter().map(|(_, frame)| frame)));
         self.version_1 = Version1 { frames, block };
     }
 
     /// What a person's stream gets. Empty when none of this is for it.
-    pub(crate) fn block_for(&self, user: UserId, dialect: Dialect) -> Cow<'_, Bytes> {
+    pub(crate) fn block_for(&self, user: UserId, dialect: Dialect, budget: &Arc<Budget>) -> Cow<'_, Bytes> {
         let Version1 { frames, block } = &self.version_1;
         match dialect {
             Dialect::Version2 => Cow::Borrowed(&self.block),
             Dialect::Version1 if frames.iter().any(|(author, _)| *author == Some(user)) => {
                 let others = frames.iter().filter(|(author, _)| *author != Some(user));
-                Cow::Owned(join(others.map(|(_, frame)| frame)))
+                Cow::Owned(budget.hold(join(others.map(|(_, frame)| frame))))
             }
             Dialect::Version1 => Cow::Borrowed(block),
         }
@@ -129,6 +132,10 @@ mod tests {
     use super::*;
     use ttp::event::EventFrame;
     use ttp::model::{Change, ChatCreated, ChatId, Entry, Message, MessageId, User};
+
+    fn budget() -> Arc<Budget> {
+        Budget::new(usize::MAX)
+    }
 
     fn event(topic: i64, seq: u64, author: i64) -> Event {
         let user = User { user_id: UserId(author), user_name: "Ann".into() };
@@ -170,8 +177,8 @@ mod tests {
         let mut groups = turn.take();
         assert!(turn.is_empty());
         for group in &mut groups {
-            group.encode();
-            group.encode_version_1();
+            group.encode(&budget());
+            group.encode_version_1(&budget());
         }
         groups
     }
@@ -182,7 +189,7 @@ mod tests {
         let groups = groups_of(&events);
         assert_eq!(groups.len(), 2);
         let expected = [&events[0], &events[2], &events[3]].map(|event| event.frame.frame().clone());
-        let block = groups[0].block_for(UserId(9), Dialect::Version2);
+        let block = groups[0].block_for(UserId(9), Dialect::Version2, &budget());
         assert_eq!(**block, *expected.concat());
     }
 
@@ -190,7 +197,7 @@ mod tests {
     fn a_single_event_is_not_copied() {
         let event = event(1, 5, 9);
         let groups = groups_of(std::slice::from_ref(&event));
-        let block = groups[0].block_for(UserId(1), Dialect::Version2);
+        let block = groups[0].block_for(UserId(1), Dialect::Version2, &budget());
         assert_eq!(block.as_ptr(), event.frame.frame().as_ptr());
     }
 
@@ -200,13 +207,13 @@ mod tests {
         let events = [created(1), event(1, 2, 8), event(1, 3, 9), event(1, 4, 8)];
         let groups = groups_of(&events);
         let version_1 = |index: usize| events[index].frame.version_1().unwrap();
-        let bytes_for = |user| groups[0].block_for(UserId(user), Dialect::Version1).to_vec();
+        let bytes_for = |user| groups[0].block_for(UserId(user), Dialect::Version1, &budget()).to_vec();
         assert_eq!(bytes_for(7), [version_1(1), version_1(2), version_1(3)].concat());
         assert_eq!(bytes_for(8), version_1(2));
         assert_eq!(bytes_for(9), [version_1(1), version_1(3)].concat());
         let all = events.iter().map(|event| event.frame.frame().len()).sum::<usize>();
-        assert_eq!(groups[0].block_for(UserId(9), Dialect::Version2).len(), all);
-        assert!(groups_of(&[created(1)])[0].block_for(UserId(7), Dialect::Version1).is_empty());
+        assert_eq!(groups[0].block_for(UserId(9), Dialect::Version2, &budget()).len(), all);
+        assert!(groups_of(&[created(1)])[0].block_for(UserId(7), Dialect::Version1, &budget()).is_empty());
     }
 
     #[test]

@@ -242,7 +242,12 @@ pub(crate) struct ServerArguments {
     /// system allows fewer open files]
     #[arg(long, env = "TALKO_CONNECTIONS_MAX", value_name = "N")]
     connections_max: Option<usize>,
-    /// How long a stopping server waits for open connections, in milliseconds. [default: 10000]
+    /// Memory of the broadcast-server for what its readers have not taken yet, in bytes; the slowest readers are sent
+    /// away to come back when it is used up. [default: 268435456]
+    #[arg(long, env = "TALKO_OUTLET_BYTES_MAX", value_name = "BYTES")]
+    outlet_bytes_max: Option<usize>,
+    /// How long a stopping process waits for open connections, all its servers together, in milliseconds. [default:
+    /// 7000]
     #[arg(long, env = "TALKO_DRAIN_TIMEOUT_MS", value_name = "MS")]
     drain_timeout_ms: Option<u64>,
     /// error, warn, info, debug or trace. [default: info]

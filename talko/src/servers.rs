@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bus::link::{Caller, Links, ServiceKey};
@@ -55,15 +56,11 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     let address = data_listener.local_addr()?;
     let broadcast_address = broadcast_listener.local_addr()?;
     let memory = Memory::new();
-    let connections_max = connections_max(settings);
-    let data =
-        open_data_server(settings, connections_max, broadcast_address.to_string(), Arc::clone(&memory) as _)?;
+    let limits = Limits::shared(settings, if http_listener.is_some() { 3 } else { 2 });
+    let data = open_data_server(settings, limits, broadcast_address.to_string(), Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
-    let broadcast = broadcast_server::Server::start(
-        broadcast_config(settings, connections_max),
-        Arc::clone(&memory) as _,
-        None,
-    )?;
+    let broadcast =
+        broadcast_server::Server::start(broadcast_config(settings, limits), Arc::clone(&memory) as _, None)?;
     memory.attach_receiver(broadcast.receiver());
     let mut description = format!("data-server on {address}, broadcast-server on {broadcast_address}, ");
     if let Some(listener) = &http_listener {
@@ -71,8 +68,8 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     }
     description += &format!("database {}", settings.db.value.display());
     let gateway = gateway::Server::open(gateway::Config {
-        connections_max,
-        drain_timeout: settings.drain_timeout(),
+        connections_max: limits.connections_max,
+        drain_timeout: limits.drain_timeout,
         ..gateway::Config::new(address, broadcast_address)
     });
     let stops = [(); 3].map(|()| CancellationToken::new());
@@ -119,12 +116,8 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
     let key = service_key(&settings.service_key_file.value)?;
     let broadcast_address = settings.broadcast_address.value.clone();
     let caller = Caller::start(broadcast_address.clone(), key);
-    let server = open_data_server(
-        settings,
-        connections_max(settings),
-        broadcast_address.clone(),
-        Arc::clone(&caller) as _,
-    )?;
+    let limits = Limits::shared(settings, 1);
+    let server = open_data_server(settings, limits, broadcast_address.clone(), Arc::clone(&caller) as _)?;
     caller.attach_directory(server.directory());
     let description = format!(
         "data-server on {address}, linked to {broadcast_address}, database {}",
@@ -146,7 +139,7 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
     let listener = listen(&settings.broadcast_address.value, "--broadcast-address").await?;
     let links = Links::new(service_key(&settings.service_key_file.value)?);
     let server = broadcast_server::Server::start(
-        broadcast_config(settings, connections_max(settings)),
+        broadcast_config(settings, Limits::shared(settings, 1)),
         Arc::clone(&links) as _,
         Some(Arc::clone(&links) as _),
     )?;
@@ -164,7 +157,7 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
 
 fn open_data_server(
     settings: &Settings,
-    connections_max: usize,
+    limits: Limits,
     broadcast_address: String,
     publisher: Arc<dyn bus::Publisher>,
 ) -> anyhow::Result<data_server::Server> {
@@ -178,18 +171,32 @@ fn open_data_server(
     let config = data_server::Config {
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
-        connections_max,
-        drain_timeout: settings.drain_timeout(),
+        connections_max: limits.connections_max,
+        drain_timeout: limits.drain_timeout,
         ..data_server::Config::default()
     };
     Ok(data_server::Server::open(config, publisher)?)
 }
 
-fn broadcast_config(settings: &Settings, connections_max: usize) -> broadcast_server::Config {
+fn broadcast_config(settings: &Settings, limits: Limits) -> broadcast_server::Config {
     broadcast_server::Config {
-        connections_max,
-        drain_timeout_ms: settings.drain_timeout_ms.value,
+        connections_max: limits.connections_max,
+        outlets_bytes_max: settings.outlet_bytes_max.value,
+        drain_timeout_ms: limits.drain_timeout.as_millis() as u64,
         ..broadcast_server::Config::default()
+    }
+}
+
+/// What each server of this process may have. They stop one after the other, so they share the time for that.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    connections_max: usize,
+    drain_timeout: Duration,
+}
+
+impl Limits {
+    fn shared(settings: &Settings, servers: u32) -> Self {
+        Self { connections_max: connections_max(settings), drain_timeout: settings.drain_timeout(servers) }
     }
 }
 

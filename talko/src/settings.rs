@@ -13,6 +13,9 @@ use serde::Deserialize;
 use crate::arguments::LogFormat;
 use crate::failure::Misuse;
 
+/// With the 2 s for forwarding what was committed last, a process ends within 10 s of its signal, whoever does not read.
+const DRAIN_TIMEOUT_MS: u64 = 7_000;
+
 /// A value and where it is from.
 #[derive(Debug, Clone)]
 pub(crate) struct Setting<T> {
@@ -50,6 +53,7 @@ struct File {
     trust_user_ids: Option<bool>,
     service_key_file: Option<PathBuf>,
     connections_max: Option<usize>,
+    outlet_bytes_max: Option<usize>,
     drain_timeout_ms: Option<u64>,
     log_level: Option<String>,
     log_format: Option<LogFormat>,
@@ -66,6 +70,7 @@ pub(crate) struct Settings {
     pub(crate) trust_user_ids: Setting<bool>,
     pub(crate) service_key_file: Setting<PathBuf>,
     pub(crate) connections_max: Setting<usize>,
+    pub(crate) outlet_bytes_max: Setting<usize>,
     pub(crate) drain_timeout_ms: Setting<u64>,
     pub(crate) log_level: Setting<String>,
     pub(crate) log_format: Setting<LogFormat>,
@@ -102,7 +107,12 @@ impl Settings {
                 file.connections_max,
                 ttp::limits::CONNECTIONS_MAX,
             ),
-            drain_timeout_ms: merge.pick("drain_timeout_ms", file.drain_timeout_ms, 10_000),
+            outlet_bytes_max: merge.pick(
+                "outlet_bytes_max",
+                file.outlet_bytes_max,
+                broadcast_server::Config::default().outlets_bytes_max,
+            ),
+            drain_timeout_ms: merge.pick("drain_timeout_ms", file.drain_timeout_ms, DRAIN_TIMEOUT_MS),
             log_level: merge.pick("log_level", file.log_level, "info".into()),
             log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
             user: merge.pick_optional("user", file.user),
@@ -110,9 +120,9 @@ impl Settings {
         })
     }
 
-    /// The drain deadline as a duration.
-    pub(crate) fn drain_timeout(&self) -> Duration {
-        Duration::from_millis(self.drain_timeout_ms.value)
+    /// How long each of so many servers that stop one after the other may wait.
+    pub(crate) fn drain_timeout(&self, servers: u32) -> Duration {
+        Duration::from_millis(self.drain_timeout_ms.value) / servers
     }
 
     /// The broadcast-server's address, when somebody named one. Clients otherwise go where the data-server says.
@@ -171,6 +181,7 @@ impl Settings {
             row("trust_user_ids", &self.trust_user_ids, self.trust_user_ids.value),
             row("service_key_file", &self.service_key_file, self.service_key_file.value.display()),
             row("connections_max", &self.connections_max, self.connections_max.value),
+            row("outlet_bytes_max", &self.outlet_bytes_max, self.outlet_bytes_max.value),
             row("drain_timeout_ms", &self.drain_timeout_ms, self.drain_timeout_ms.value),
             row("log_level", &self.log_level, &self.log_level.value),
             row("log_format", &self.log_format, format!("{:?}", self.log_format.value).to_lowercase()),

@@ -64,13 +64,14 @@ impl Shard {
         if self.out.is_empty() {
             return;
         }
-        let replies = Bytes::copy_from_slice(&self.out);
+        let replies = self.budget.hold(Bytes::copy_from_slice(&self.out));
         self.out.clear();
         if let Some(stream) = self.connections.get_mut(key)
             && let Err(end) = stream.send(&[replies], self.now_ms, self.shared.config.outlet_bytes_max)
         {
             self.end(key, end);
         }
+        self.relieve();
     }
 
     fn meet(&mut self, key: StreamKey, demand: Demand) {

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use tracing::warn;
 use ttp::call::Dialect;
+use ttp::code::CloseCode;
 use ttp::event::{Resync, heartbeat_frame, resync_frame};
 
 use super::Shard;
-use crate::stream::Due;
+use crate::stream::{Due, End, Stream};
 use crate::table::StreamKey;
 use crate::turn::Group;
 
@@ -23,9 +25,9 @@ impl Shard {
         let mut groups = self.turn.take();
         ttp::failpoint!("broadcast.table_read");
         for group in &mut groups {
-            group.encode();
+            group.encode(&self.budget);
             if self.table.listeners(group.topic()).is_some_and(|listeners| listeners.has_version_1()) {
-                group.encode_version_1();
+                group.encode_version_1(&self.budget);
             }
         }
         match groups.as_slice() {
@@ -34,6 +36,36 @@ impl Shard {
         }
         ttp::failpoint!("broadcast.delivered");
         self.end_the_ended();
+        drop(groups);
+        self.relieve();
+    }
+
+    /// When the outlets hold more than they may together, ends those that hold most, until a quarter is free. Others do
+    /// not notice.
+    pub(super) fn relieve(&mut self) {
+        if !self.budget.is_passed() {
+            return;
+        }
+        #[cfg(feature = "mutants")]
+        if ttp::net::mutant::is("unbounded_outlet") {
+            return;
+        }
+        let waiting = self.connections.iter().map(|(key, stream)| (stream.outlet_bytes(), key));
+        let mut waiting: Vec<(usize, StreamKey)> = waiting.filter(|(bytes, _)| *bytes > 0).collect();
+        waiting.sort_unstable_by(|one, other| other.cmp(one));
+        let mut ended = 0;
+        for (_, key) in &waiting {
+            // Whose farewell waits already has had its chance.
+            let is_closing = self.connections.get(*key).is_some_and(Stream::is_closing);
+            self.end(*key, if is_closing { End::Gone } else { End::Close(CloseCode::Slow) });
+            ended += 1;
+            if self.budget.is_relieved() {
+                break;
+            }
+        }
+        if ended > 0 {
+            warn!(ended, held = self.budget.held(), "the outlets were full; the slowest streams were ended");
+        }
     }
 
     /// One topic: each listener gets its block.
@@ -47,7 +79,7 @@ impl Shard {
                 continue;
             };
             let Some(user) = stream.listener() else { continue };
-            let block = group.block_for(user, stream.dialect());
+            let block = group.block_for(user, stream.dialect(), &self.budget);
             if block.is_empty() {
                 continue;
             }
@@ -74,8 +106,9 @@ impl Shard {
             };
             let Some(user) = stream.listener() else { continue };
             self.blocks.clear();
-            let blocks =
-                pairs.iter().map(|(_, index)| groups[*index as usize].block_for(user, stream.dialect()));
+            let blocks = pairs
+                .iter()
+                .map(|(_, index)| groups[*index as usize].block_for(user, stream.dialect(), &self.budget));
             self.blocks.extend(blocks.map(Cow::into_owned).filter(|block| !block.is_empty()));
             if self.blocks.is_empty() {
                 continue;

@@ -17,6 +17,7 @@ use ttp::code::CloseCode;
 use ttp::model::UserId;
 use ttp::net::{backoff, clock};
 
+use crate::budget::Budget;
 use crate::hub::{Answered, Command, Inbox, NewConnection, QUESTIONS_MAX};
 use crate::shared::Shared;
 use crate::stats::ShardStats;
@@ -49,6 +50,8 @@ pub(crate) struct Shard {
     poll: Poll,
     inbox: Inbox,
     stats: Arc<ShardStats>,
+    /// This shard's part of the memory for outlets.
+    budget: Arc<Budget>,
     connections: Connections,
     table: Table,
     turn: Turn,
@@ -75,12 +78,14 @@ pub(crate) struct Shard {
 
 impl Shard {
     pub(crate) fn new(shared: Arc<Shared>, poll: Poll, inbox: Inbox, stats: Arc<ShardStats>) -> Self {
+        let budget = Budget::new(shared.config.outlets_bytes_max / shared.config.shards.max(1));
         Self {
             next_tick_ms: shared.config.tick_ms,
             shared,
             poll,
             inbox,
             stats,
+            budget,
             connections: Connections::default(),
             table: Table::default(),
             turn: Turn::default(),
@@ -208,7 +213,7 @@ impl Shard {
             warn!(%peer, %error, "connection could not be watched");
             return;
         }
-        self.connections.insert(Stream::new(socket, peer, self.now_ms), permit);
+        self.connections.insert(Stream::new(socket, peer, self.now_ms, Arc::clone(&self.budget)), permit);
         if self.is_draining {
             self.end(key, End::Close(CloseCode::GoingAway));
         }
@@ -343,5 +348,6 @@ impl Shard {
         stats.users.store(self.table.users(), Ordering::Relaxed);
         stats.topics.store(self.table.topics(), Ordering::Relaxed);
         stats.subscriptions.store(self.table.subscriptions(), Ordering::Relaxed);
+        stats.outlet_bytes_held.store(self.budget.held(), Ordering::Relaxed);
     }
 }

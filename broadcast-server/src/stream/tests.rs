@@ -56,7 +56,7 @@ impl Peer {
         let config = Config { streams_per_user_max: 2, ..Config::default() };
         let socket = Socket { room: usize::MAX, ..Socket::default() };
         Self {
-            stream: Stream::new(socket, ([127, 0, 0, 1], 9).into(), 0),
+            stream: Stream::new(socket, ([127, 0, 0, 1], 9).into(), 0, Budget::new(usize::MAX)),
             shared: Shared {
                 places: Places::new(config.streams_per_user_max),
                 config,

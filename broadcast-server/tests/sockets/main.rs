@@ -6,3 +6,4 @@ mod stage;
 mod opening;
 mod delivery;
 mod lifetimes;
+mod memory;

@@ -12,6 +12,10 @@ use crate::limits::TCP_USER_TIMEOUT_MS;
 /// Connections that may wait for `accept`.
 const BACKLOG: i32 = 4096;
 
+/// Bytes that the kernel takes ahead of what the peer has room for. Without this limit it would buffer megabytes for a
+/// peer that does not read. What is on its way to the peer does not count, so a long fast path is still filled.
+pub const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
 /// Keepalive probes find a peer that vanished while nothing was being sent, within 10 + 3 × 5 seconds.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(10))
@@ -41,7 +45,8 @@ pub async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpSt
     Ok(stream)
 }
 
-/// No delay for small frames, and a vanished peer is noticed, busy or idle, within 30 seconds.
+/// No delay for small frames, a vanished peer is noticed, busy or idle, within 30 seconds, and one that does not read
+/// makes the kernel hold little.
 ///
 /// # Errors
 /// As the operating system says; it does when the peer is gone already.
@@ -50,6 +55,9 @@ pub fn prepare(stream: &TcpStream) -> io::Result<()> {
     let socket = SockRef::from(stream);
     socket.set_tcp_keepalive(&KEEPALIVE)?;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(Duration::from_millis(TCP_USER_TIMEOUT_MS)))?;
+    {
+        socket.set_tcp_user_timeout(Some(Duration::from_millis(TCP_USER_TIMEOUT_MS)))?;
+        socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
+    }
     Ok(())
 }
