@@ -271,7 +271,7 @@ impl Life {
             };
             if weight == Weight::Page && !self.has_place() {
                 weight = Weight::Light;
-                call = Err(CallError::overloaded("too many long replies are under way"));
+                call = Err(calls::overloaded("too many long replies are under way"));
             }
             self.pages_in_flight += usize::from(weight == Weight::Page);
             self.barrier_in_flight = weight == Weight::Barrier;

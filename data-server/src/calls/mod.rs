@@ -13,8 +13,9 @@ use tracing::error;
 use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Outcome, Slot};
-use ttp::limits::FRAME_BYTES_MAX;
+use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
 use ttp::model::UserId;
+use ttp::net::backoff;
 
 use crate::store::{Done, Store, StoreError};
 
@@ -226,13 +227,23 @@ impl Session {
     }
 }
 
+/// A refusal for want of time or room. Who are refused together come back one after another: after half of the usual
+/// wait at least, when everything that waits now has been served or refused, and after one and a half at most.
+pub(crate) fn overloaded(message: impl Into<String>) -> CallError {
+    let mut error = CallError::overloaded(message);
+    let spread_ms = u64::from(backoff::random()) % OVERLOADED_RETRY_AFTER_MS;
+    let data = error.data.get_or_insert_default();
+    data.retry_after_ms = Some(OVERLOADED_RETRY_AFTER_MS / 2 + spread_ms);
+    error
+}
+
 /// What a caller is told.
 fn call_error(error: &StoreError) -> CallError {
     let code = match error {
         StoreError::NoSuchUser(_) | StoreError::NoSuchName | StoreError::NoSuchChat(_) => ErrorCode::NotFound,
         StoreError::NotAParticipant { .. } | StoreError::PrivateChat(_) => ErrorCode::Forbidden,
         StoreError::NameTaken | StoreError::KeyReused => ErrorCode::Conflict,
-        StoreError::Overloaded | StoreError::Unavailable => return CallError::overloaded(error.to_string()),
+        StoreError::Overloaded | StoreError::Unavailable => return overloaded(error.to_string()),
         StoreError::Failed => ErrorCode::InternalError,
         StoreError::Indeterminate => ErrorCode::Indeterminate,
     };

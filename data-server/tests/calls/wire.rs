@@ -241,7 +241,7 @@ async fn long_replies_of_all_peers_are_bounded() {
     let mut peer = house.connect().await;
     peer.call("InsertChat", json!({"user_ids": [1, 2]})).await.unwrap();
     let text = "x".repeat(16_000);
-    for _ in 0..40 {
+    for _ in 0..80 {
         peer.call("InsertMessage", json!({"chat_id": 1, "user_id": 1, "message_text": text})).await.unwrap();
     }
     let request = encode(br#"{"jsonrpc":"2.0","method":"GetMessages","params":{"chat_id":1},"id":1}"#);

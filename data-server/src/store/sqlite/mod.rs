@@ -1,7 +1,8 @@
 //! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
 //!
-//! Modules in reading order: `file` and `legacy` make the file what it should be; `writer`, `reader` and `answer`
-//! are the threads, `health` and `identity` what they know of the file's state; `tables` and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
+//! Modules in reading order: `file` and `legacy` make the file what it should be; `admission` stands before the queues;
+//! `writer`, `reader` and `answer` are the threads, `health` and `identity` what they know of the file's state; `tables`
+//! and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
 //! `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
 
 use std::collections::BTreeMap;
@@ -14,9 +15,10 @@ use crossbeam::channel::{self, Sender};
 use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
 use ttp::net::clock;
 
+use self::admission::{Class, Gate};
 use self::health::Health;
 use self::reader::Reader;
-use self::tables::Failure;
+use self::tables::{Failure, Tables};
 use self::writer::{Turn, Writer};
 use super::{
     ChatsQuery, Clock, CommitSink, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat,
@@ -28,6 +30,7 @@ pub use rusqlite::Error as SqliteError;
 
 mod file;
 mod legacy;
+mod admission;
 mod health;
 mod identity;
 mod writer;
@@ -56,9 +59,9 @@ const READERS_MIN: usize = 2;
 /// A store on one SQLite file. Several stores, also of several processes, may share the file.
 pub struct SqliteStore {
     epoch: String,
-    writes: Sender<writer::Command>,
-    light_reads: Sender<reader::Command>,
-    heavy_reads: Sender<reader::Command>,
+    writes: Entrance<writer::Command>,
+    light_reads: Entrance<reader::Command>,
+    heavy_reads: Entrance<reader::Command>,
     threads: Mutex<Threads>,
     statements: Arc<AtomicU64>,
     health: Arc<Health>,
@@ -68,6 +71,12 @@ pub struct SqliteStore {
 /// changes nothing.
 pub fn epoch_of(path: &Path) -> Option<String> {
     file::epoch_of(path)
+}
+
+/// A queue with its gate.
+struct Entrance<C> {
+    queue: Sender<C>,
+    gate: Arc<Gate>,
 }
 
 #[derive(Default)]
@@ -94,13 +103,19 @@ impl SqliteStore {
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
         let (heavy_reads, heavy_queue) = channel::bounded(reader::QUEUE_MAX);
+        let readers = readers.max(READERS_MIN);
+        let writes = Entrance { queue: writes, gate: Gate::new(writer::BATCH_MAX) };
+        let light_reads = Entrance { queue: light_reads, gate: Gate::new(1) };
+        let heavy_reads = Entrance { queue: heavy_reads, gate: Gate::new(readers - 1) };
         let mut threads = Threads::default();
         let thread = thread::Builder::new().name("store-writer".into());
-        threads.writer = Some(thread.spawn(move || writer.run(&write_queue))?);
-        for place in 0..readers.max(READERS_MIN) {
+        let gate = Arc::clone(&writes.gate);
+        threads.writer = Some(thread.spawn(move || writer.run(&write_queue, &gate))?);
+        for place in 0..readers {
             let connection = file::open_reader(path).map_err(says)?;
             let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
-            let (light, heavy) = (light_queue.clone(), (place > 0).then(|| heavy_queue.clone()));
+            let light = (light_queue.clone(), Arc::clone(&light_reads.gate));
+            let heavy = (place > 0).then(|| (heavy_queue.clone(), Arc::clone(&heavy_reads.gate)));
             let thread = thread::Builder::new().name("store-reader".into());
             let thread = thread.spawn(move || reader.run(&light, heavy.as_ref()))?;
             match place {
@@ -116,12 +131,39 @@ impl SqliteStore {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// Hands a change to the writer, unless it would have to wait too long.
     fn write<T: Send + 'static>(
         &self,
+        class: Class,
         done: Done<T>,
         make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) {
-        writer::hand_in(&self.writes, &self.health, done, make);
+        match self.writes.gate.enter(class, self.writes.queue.len()) {
+            Err(refused) => done(Err(refused)),
+            Ok(entered) => writer::hand_in(&self.writes.queue, &self.health, done, move |turn| {
+                entered.check(clock::now()).map_err(Failure::Refused)?;
+                make(turn)
+            }),
+        }
+    }
+}
+
+impl Entrance<reader::Command> {
+    /// Hands a question to a reader, unless it would have to wait too long.
+    fn ask<T: Send + 'static>(
+        &self,
+        class: Class,
+        done: Done<T>,
+        question: impl FnOnce(Tables<'_>) -> Result<T, Failure> + Send + 'static,
+    ) {
+        let entered = match self.gate.enter(class, self.queue.len()) {
+            Err(refused) => return done(Err(refused)),
+            Ok(entered) => entered,
+        };
+        reader::ask(&self.queue, done, move |tables| {
+            entered.check(clock::now()).map_err(Failure::Refused)?;
+            question(tables)
+        });
     }
 }
 
@@ -131,63 +173,63 @@ impl Store for SqliteStore {
     }
 
     fn insert_user(&self, new: NewUser, done: Done<User>) {
-        self.write(done, move |turn| users::insert(turn, new));
+        self.write(Class::Login, done, move |turn| users::insert(turn, new));
     }
 
     fn insert_chat(&self, new: NewChat, done: Done<Chat>) {
-        self.write(done, move |turn| chats::insert(turn, &new));
+        self.write(Class::Other, done, move |turn| chats::insert(turn, &new));
     }
 
     fn insert_message(&self, new: NewMessage, done: Done<Message>) {
-        self.write(done, move |turn| messages::insert(turn, new));
+        self.write(Class::Chat, done, move |turn| messages::insert(turn, new));
     }
 
     fn add_participant(&self, change: MembershipChange, done: Done<()>) {
-        self.write(done, move |turn| members::add(turn, change));
+        self.write(Class::Other, done, move |turn| members::add(turn, change));
     }
 
     fn remove_participant(&self, change: MembershipChange, done: Done<()>) {
-        self.write(done, move |turn| members::remove(turn, change));
+        self.write(Class::Other, done, move |turn| members::remove(turn, change));
     }
 
     fn mark_read(&self, mark: ReadMark, done: Done<u64>) {
-        self.write(done, move |turn| members::mark_read(turn, mark));
+        self.write(Class::Other, done, move |turn| members::mark_read(turn, mark));
     }
 
     fn user(&self, user_id: UserId, done: Done<User>) {
-        reader::ask(&self.light_reads, done, move |tables| users::get(tables, user_id));
+        self.light_reads.ask(Class::Other, done, move |tables| users::get(tables, user_id));
     }
 
     fn user_by_name(&self, user_name: String, done: Done<User>) {
-        reader::ask(&self.light_reads, done, move |tables| users::get_by_name(tables, &user_name));
+        self.light_reads.ask(Class::Other, done, move |tables| users::get_by_name(tables, &user_name));
     }
 
     fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>) {
-        reader::ask(&self.heavy_reads, done, move |tables| chats::page(tables, query));
+        self.heavy_reads.ask(Class::History, done, move |tables| chats::page(tables, query));
     }
 
     fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>) {
-        reader::ask(&self.heavy_reads, done, move |tables| messages::page(tables, query));
+        self.heavy_reads.ask(Class::History, done, move |tables| messages::page(tables, query));
     }
 
     fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>) {
-        reader::ask(&self.heavy_reads, done, move |tables| members::page(tables, query));
+        self.heavy_reads.ask(Class::History, done, move |tables| members::page(tables, query));
     }
 
     fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
-        reader::ask(&self.heavy_reads, done, move |tables| log::heads(tables, user_id));
+        self.heavy_reads.ask(Class::Chat, done, move |tables| log::heads(tables, user_id));
     }
 
     fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>) {
-        reader::ask(&self.heavy_reads, done, move |tables| log::page(tables, &query));
+        self.heavy_reads.ask(Class::Chat, done, move |tables| log::page(tables, &query));
     }
 
     fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>) {
-        reader::ask(&self.light_reads, done, move |tables| members::chats_of(tables, &users));
+        self.light_reads.ask(Class::Chat, done, move |tables| members::chats_of(tables, &users));
     }
 
     fn recent(&self, query: RecentQuery, done: Done<Recent>) {
-        reader::ask(&self.heavy_reads, done, move |tables| recent::find(tables, query));
+        self.heavy_reads.ask(Class::Chat, done, move |tables| recent::find(tables, query));
     }
 
     fn trouble(&self) -> Option<String> {
@@ -199,17 +241,17 @@ impl Store for SqliteStore {
     fn close(&self) {
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for _ in &threads.readers {
-            let _ = self.heavy_reads.send(reader::Command::Close);
+            let _ = self.heavy_reads.queue.send(reader::Command::Close);
         }
         for reader in threads.readers {
             let _ = reader.join();
         }
         if let Some(reader) = threads.light_reader {
-            let _ = self.light_reads.send(reader::Command::Close);
+            let _ = self.light_reads.queue.send(reader::Command::Close);
             let _ = reader.join();
         }
         if let Some(writer) = threads.writer {
-            let _ = self.writes.send(writer::Command::Close);
+            let _ = self.writes.queue.send(writer::Command::Close);
             let _ = writer.join();
         }
     }

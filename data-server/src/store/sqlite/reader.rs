@@ -10,6 +10,7 @@ use crossbeam::channel::{self, Receiver, RecvError, Sender, TrySendError};
 use rusqlite::Connection;
 use ttp::net::clock;
 
+use super::admission::Gate;
 use super::answer::Answer;
 use super::file;
 use super::health::Complaints;
@@ -35,6 +36,9 @@ pub(super) enum Command {
     /// One reader ends.
     Close,
 }
+
+/// The readers' end of a queue, and its gate.
+pub(super) type Queue = (Receiver<Command>, Arc<Gate>);
 
 /// Puts a question into a queue of the readers, or answers at once that there is no place.
 pub(super) fn ask<T: Send + 'static>(
@@ -69,9 +73,12 @@ impl Reader {
 
     /// Answers what comes until a queue is closed. One reader has no `heavy` questions, so that light ones never
     /// wait behind pages; the others prefer light ones.
-    pub(super) fn run(mut self, light: &Receiver<Command>, heavy: Option<&Receiver<Command>>) {
-        while let Ok(Command::Ask(question)) = next(light, heavy) {
+    /// Each queue's gate is told how long its questions take, answers included.
+    pub(super) fn run(mut self, light: &Queue, heavy: Option<&Queue>) {
+        while let Ok((Command::Ask(question), gate)) = next(light, heavy) {
+            let began = clock::now();
             question(Ok(&mut self));
+            gate.end_round(clock::now() - began);
         }
     }
 
@@ -98,12 +105,12 @@ impl Reader {
     }
 }
 
-fn next(light: &Receiver<Command>, heavy: Option<&Receiver<Command>>) -> Result<Command, RecvError> {
+fn next<'a>(light: &'a Queue, heavy: Option<&'a Queue>) -> Result<(Command, &'a Gate), RecvError> {
     match heavy {
-        None => light.recv(),
+        None => Ok((light.0.recv()?, &light.1)),
         Some(heavy) => channel::select_biased! {
-            recv(light) -> command => command,
-            recv(heavy) -> command => command,
+            recv(light.0) -> command => Ok((command?, &light.1)),
+            recv(heavy.0) -> command => Ok((command?, &heavy.1)),
         },
     }
 }

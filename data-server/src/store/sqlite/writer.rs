@@ -13,6 +13,7 @@ use ttp::model::TimestampMs;
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
+use super::admission::Gate;
 use super::answer::Answer;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
@@ -24,7 +25,7 @@ use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 pub(super) const QUEUE_MAX: usize = 4096;
 
 /// Changes of one commit.
-const BATCH_MAX: usize = 512;
+pub(super) const BATCH_MAX: usize = 512;
 
 /// First and longest wait between two attempts to open the file again and to write to it. Before the first attempt
 /// there is none: most failures come once.
@@ -172,8 +173,8 @@ impl Writer {
         writer
     }
 
-    /// Stores what comes until the queue is closed.
-    pub(super) fn run(mut self, queue: &Receiver<Command>) {
+    /// Stores what comes until the queue is closed, and tells its gate how long that takes.
+    pub(super) fn run(mut self, queue: &Receiver<Command>, gate: &Gate) {
         let mut open = true;
         while open {
             let first = match self.next(queue) {
@@ -194,7 +195,10 @@ impl Writer {
                     break;
                 }
             }
+            let began = clock::now();
+            gate.begin_round(began);
             self.store(batch);
+            gate.end_round(clock::now() - began);
         }
         for command in queue.try_iter() {
             if let Command::Store(job) = command {

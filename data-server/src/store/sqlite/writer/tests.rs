@@ -177,7 +177,7 @@ fn the_end_of_trouble_is_found_without_any_change() {
     assert!(queued.is_empty());
     assert_eq!(house.writer.next(&queued).err(), Some(RecvTimeoutError::Timeout));
     let House { folder: _folder, writer, .. } = house;
-    let thread = std::thread::spawn(move || writer.run(&queued));
+    let thread = std::thread::spawn(move || writer.run(&queued, &Gate::new(1)));
     while health.trouble(clock::now()).is_some() {
         std::thread::yield_now();
     }
