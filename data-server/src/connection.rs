@@ -20,7 +20,10 @@ use ttp::call::{DataCall, Dialect};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Exchange, Slot, refusal_frame};
 use ttp::frame::{Decoder, FrameError};
-use ttp::limits::{FRAME_BYTES_MAX, FRAME_BYTES_MAX_VERSION_1, OUTLET_BYTES_MAX, PAGE_BYTES_MAX};
+use ttp::limits::{
+    BATCH_REQUESTS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MAX_VERSION_1, IN_FLIGHT_MAX, OUTLET_BYTES_MAX,
+    PAGE_BYTES_MAX,
+};
 use ttp::net::clock;
 
 use crate::calls::{self, Completed, ReplyTo, Service, Session, Weight};
@@ -170,6 +173,8 @@ struct Life {
     places: Vec<OwnedSemaphorePermit>,
     barrier_in_flight: bool,
     decoder: Decoder,
+    /// A payload that was read while as many requests as may be were in flight. Nothing is read until it is taken up.
+    held: Option<Bytes>,
     read_bytes: usize,
     /// Replies that are ready, and those on their way to the socket.
     fresh: Vec<u8>,
@@ -202,6 +207,7 @@ impl Life {
             places: Vec::new(),
             barrier_in_flight: false,
             decoder: Decoder::new(FRAME_BYTES_MAX),
+            held: None,
             read_bytes: READ_BYTES.0,
             fresh: Vec::new(),
             sending: Bytes::new(),
@@ -222,12 +228,22 @@ impl Life {
         }
         self.read_bytes = if bytes >= READ_BYTES.0 { READ_BYTES.1 } else { READ_BYTES.0 };
         self.frame_begun.get_or_insert(now);
-        while self.finishing.is_none() {
-            match self.decoder.next_payload() {
+        self.take_payloads(now);
+    }
+
+    /// Takes up what was read, as far as there is room for more requests. The rest waits in the decoder, and what the
+    /// peer sends meanwhile waits with the peer.
+    fn take_payloads(&mut self, now: Instant) {
+        while self.takes_more() {
+            match self.held.take().map_or_else(|| self.decoder.next_payload(), |held| Ok(Some(held))) {
                 Ok(Some(payload)) => {
-                    ttp::failpoint!("data.frame_read");
                     self.frame_begun = Some(now);
                     self.last_progress = now;
+                    if !self.has_room_for(&payload) {
+                        self.held = Some(payload);
+                        break;
+                    }
+                    ttp::failpoint!("data.frame_read");
                     self.accept(&payload);
                 }
                 Ok(None) => break,
@@ -240,6 +256,18 @@ impl Life {
         if self.decoder.is_between_frames() {
             self.frame_begun = None;
         }
+    }
+
+    /// Whether what was read is still taken up: what has arrived before the server stops is.
+    fn takes_more(&self) -> bool {
+        matches!(self.finishing, None | Some(End::Drained))
+    }
+
+    /// Whether so many requests may be in flight. A batch is taken as the longest that it may be.
+    fn has_room_for(&self, payload: &[u8]) -> bool {
+        let is_batch = payload.trim_ascii_start().starts_with(b"[");
+        let requests = if is_batch { BATCH_REQUESTS_MAX } else { 1 };
+        self.exchange.in_flight() + requests <= IN_FLIGHT_MAX
     }
 
     fn accept(&mut self, payload: &[u8]) {
@@ -312,6 +340,9 @@ impl Life {
         self.exchange.complete(slot, outcome, &mut self.fresh);
         self.last_progress = clock::now();
         self.start_waiting();
+        if self.held.is_some() && !self.is_choked() {
+            self.take_payloads(self.last_progress);
+        }
     }
 
     /// Notes that the socket took some bytes.
@@ -320,6 +351,9 @@ impl Life {
         self.last_progress = clock::now();
         self.last_written = self.last_progress;
         self.start_waiting();
+        if self.held.is_some() && !self.is_choked() {
+            self.take_payloads(self.last_progress);
+        }
     }
 
     /// Stops listening. The first reason stays.
@@ -329,7 +363,7 @@ impl Life {
 
     /// Why the connection ends, when everything is answered and sent.
     fn take_end(&mut self) -> Option<End> {
-        if self.exchange.in_flight() > 0 || self.has_unsent() {
+        if self.exchange.in_flight() > 0 || self.has_unsent() || self.held.is_some() {
             return None;
         }
         self.finishing.take()
@@ -365,7 +399,7 @@ impl Life {
     }
 
     fn listens(&self) -> bool {
-        self.finishing.is_none() && !self.is_choked()
+        self.finishing.is_none() && !self.is_choked() && self.held.is_none()
     }
 
     /// When patience ends, unless it is the store that the connection waits for.
