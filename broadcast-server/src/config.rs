@@ -4,6 +4,8 @@ use ttp::limits;
 
 const TICK_MS: u64 = 1_000;
 const STALL_TIMEOUT_MS: u64 = 8_000;
+const OUTLETS_BYTES_MAX: usize = 256 * 1024 * 1024;
+const HINT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 // A reader that stands still is found out within ten seconds, and heartbeats keep their distance, ticks included.
 const _: () = assert!(STALL_TIMEOUT_MS + TICK_MS <= 10_000);
@@ -52,8 +54,8 @@ impl Default for Config {
             connections_max: limits::CONNECTIONS_MAX,
             streams_per_user_max: limits::STREAMS_PER_USER_MAX,
             outlet_bytes_max: limits::OUTLET_BYTES_MAX,
-            outlets_bytes_max: 256 * 1024 * 1024,
-            hint_bytes_max: 32 * 1024 * 1024,
+            outlets_bytes_max: OUTLETS_BYTES_MAX,
+            hint_bytes_max: HINT_BYTES_MAX,
             opening_timeout_ms: limits::OPENING_TIMEOUT_MS,
             idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
             heartbeat_interval_ms: limits::HEARTBEAT_INTERVAL_MS,

@@ -41,6 +41,9 @@ const LINK: &str = "Link";
 /// Bytes of a WebSocket's read buffer, which it holds always, and room in its write buffer besides one message.
 const BUFFER_BYTES: usize = 16 * 1024;
 
+/// Payloads that wait for the peer, besides the one that is being written.
+const OUTGOING_MAX: usize = 1;
+
 /// How long a peer may take to read why the WebSocket ends.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -81,7 +84,7 @@ pub(crate) async fn open(
 async fn converse(socket: WebSocket, shared: Shared) -> End {
     let Shared { config, mut stopping } = shared;
     let (mut sink, mut stream) = socket.split();
-    let (outgoing, queue) = mpsc::channel(1);
+    let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
     let unanswered = watch::Sender::new(0);
     let stopped = async {
         let _ = stopping.wait_for(|&stops| stops).await;
