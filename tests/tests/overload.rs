@@ -207,7 +207,7 @@ impl Figures {
             assert_eq!(error["data"]["stored"], false, "{reply}");
             self.shed += 1;
             self.shed_after_ms.push(after_ms);
-        } else if id % HISTORY_EACH == 0 {
+        } else if id.is_multiple_of(HISTORY_EACH) {
             self.found += 1;
         } else {
             self.stored += 1;
