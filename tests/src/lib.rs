@@ -9,6 +9,8 @@ pub mod figures;
 pub mod history;
 pub mod lossy;
 pub mod power;
+pub mod proxy;
+pub mod roads;
 pub mod wire;
 
 use std::future::Future;
@@ -64,6 +66,8 @@ pub struct Installation {
 pub struct Setup {
     pub data: data_server::Config,
     pub broadcast: broadcast_server::Config,
+    /// Where separate servers shall find the broadcast-server, when not at its own address.
+    pub link_address: Option<SocketAddr>,
 }
 
 impl Installation {
@@ -99,7 +103,9 @@ impl Installation {
                 let lossy = Lossy::new(Arc::clone(&memory) as _, fate);
                 together(data_config, setup.broadcast, &memory, lossy)
             }
-            Form::Apart => apart(data_config, setup.broadcast, broadcast_address),
+            Form::Apart => {
+                apart(data_config, setup.broadcast, setup.link_address.unwrap_or(broadcast_address))
+            }
         };
         let (data_counters, broadcast_counters) = (data.counters(), broadcast.counters());
         let stop = CancellationToken::new();
@@ -188,7 +194,7 @@ fn together(
 fn apart(
     data: data_server::Config,
     broadcast: broadcast_server::Config,
-    broadcast_address: SocketAddr,
+    link_address: SocketAddr,
 ) -> (data_server::Server, broadcast_server::Server, Option<ServiceKey>) {
     let key = ServiceKey::generate().unwrap();
     let links = Links::new(key.clone());
@@ -196,7 +202,7 @@ fn apart(
         broadcast_server::Server::start(broadcast, Arc::clone(&links) as _, Some(Arc::clone(&links) as _))
             .unwrap();
     links.attach_receiver(broadcast.receiver());
-    (linked(data, broadcast_address, key.clone()), broadcast, Some(key))
+    (linked(data, link_address, key.clone()), broadcast, Some(key))
 }
 
 /// A data-server that links to a broadcast-server.

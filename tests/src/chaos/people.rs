@@ -83,11 +83,13 @@ impl Stage {
         })
     }
 
-    fn moment(&self) -> Moment {
+    /// The moment that it is now; no other is the same.
+    pub fn moment(&self) -> Moment {
         self.0.moments.fetch_add(1, Ordering::SeqCst)
     }
 
-    fn note(&self, chat_id: ChatId, seq: Seq) {
+    /// A message was acknowledged.
+    pub fn note(&self, chat_id: ChatId, seq: Seq) {
         let mut acknowledged = self.0.acknowledged.lock().unwrap();
         let head = acknowledged.entry(chat_id).or_default();
         *head = seq.max(*head);
