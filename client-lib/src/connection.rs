@@ -2,7 +2,8 @@
 //!
 //! It is opened when a call waits and closed when none has come for a minute, well before the server would: an
 //! idle program costs the server nothing, needs no heartbeat, and no call meets a connection that is being closed.
-//! After a failure the next attempt waits its turn, so that there is never more than one.
+//! After a failure the next attempt waits its turn, so that there is never more than one. A server that owes an answer
+//! and says nothing for as long as one call may take is given up, and the next attempt takes a new way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,7 +94,7 @@ pub(crate) async fn run(profile: Arc<Profile>, mut requests: mpsc::Receiver<Requ
         let mut told = Duration::ZERO;
         let answered = match open(&profile).await {
             Ok((link, payload_bytes_max)) => {
-                let mut calls = Calls::new(payload_bytes_max);
+                let mut calls = Calls::new(payload_bytes_max, profile.options.call_timeout);
                 calls.begin(first);
                 serve(link, calls, &mut requests).await
             }
@@ -136,6 +137,8 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
     let (read, mut write) = stream.into_split();
     let mut reader = FrameReader::with_decoder(read, decoder);
     let error = loop {
+        let is_idle = calls.is_idle();
+        let patience = if is_idle { IDLE_CLOSE } else { calls.silence_left() };
         // Reading never waits for writing, or two full buffers could wait for each other.
         tokio::select! {
             payload = reader.next_payload() => match payload {
@@ -150,11 +153,11 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
                 Some(request) => calls.begin(request),
                 None => return calls.answered,
             },
-            () = tokio::time::sleep(IDLE_CLOSE) => {
-                if calls.is_idle() {
+            () = tokio::time::sleep(patience) => {
+                if is_idle {
                     return true;
                 }
-                // Answers that never come must not hold their places for ever.
+                // A network that swallows everything ends no connection; later calls must not follow the first.
                 break Error::Silent;
             }
         }
@@ -172,11 +175,26 @@ struct Calls {
     out: BytesMut,
     payload_bytes_max: usize,
     answered: bool,
+    silence_max: Duration,
+    /// When the server was heard last, or was asked the first of what it has not answered.
+    owes_since: Instant,
 }
 
 impl Calls {
-    fn new(payload_bytes_max: usize) -> Self {
-        Self { pending: Pending::default(), out: BytesMut::new(), payload_bytes_max, answered: false }
+    fn new(payload_bytes_max: usize, silence_max: Duration) -> Self {
+        Self {
+            pending: Pending::default(),
+            out: BytesMut::new(),
+            payload_bytes_max,
+            answered: false,
+            silence_max,
+            owes_since: clock::now(),
+        }
+    }
+
+    /// How long until a server that owes an answer is taken for dead.
+    fn silence_left(&self) -> Duration {
+        self.silence_max.saturating_sub(clock::now() - self.owes_since)
     }
 
     fn has_room(&self) -> bool {
@@ -197,6 +215,9 @@ impl Calls {
             let _ = reply.send(Err(Error::Call(too_large(self.payload_bytes_max))));
             return;
         }
+        if self.is_idle() {
+            self.owes_since = clock::now();
+        }
         let id = self.pending.insert(reply);
         let mut frame = Vec::with_capacity(params.get().len() + ENVELOPE_BYTES);
         encode_with(&mut frame, |out| rpc::write_request(out, Some(id), method, &*params))
@@ -206,6 +227,7 @@ impl Calls {
 
     /// Hands a reply to its caller.
     fn settle(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.owes_since = clock::now();
         let message = pending::read(payload)?;
         if let Some(waiter) = self.pending.take(&message)? {
             self.answered = true;
