@@ -25,7 +25,7 @@ use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
 use super::key::{Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{LINK_FRAME_BYTES_MAX, LinkError, ServiceKey};
+use super::{LINK_FRAME_BYTES_MAX, LinkError, SILENCE_MAX, ServiceKey};
 use crate::{Answer, Directory, Hint, Publisher, Unavailable};
 
 /// Bytes of hints that may wait for the connection.
@@ -279,10 +279,11 @@ async fn answer_questions(
     answers: mpsc::Sender<Vec<u8>>,
 ) -> LinkError {
     loop {
-        let payload = match reader.next_payload().await {
-            Ok(Some(payload)) => payload,
-            Ok(None) => return LinkError::Closed,
-            Err(error) => return error.into(),
+        let payload = match tokio::time::timeout(SILENCE_MAX, reader.next_payload()).await {
+            Ok(Ok(Some(payload))) => payload,
+            Ok(Ok(None)) => return LinkError::Closed,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return LinkError::TimedOut,
         };
         let Incoming::Single(Ok(request)) = rpc::parse(&payload) else {
             continue;

@@ -24,7 +24,7 @@ use ttp::rpc::{self, Incoming, Request, ServerMessage};
 
 use super::key::{Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, PUBLISH, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{LINK_FRAME_BYTES_MAX, LinkAcceptor, LinkError, ServiceKey};
+use super::{HEARTBEAT_INTERVAL, LINK_FRAME_BYTES_MAX, LinkAcceptor, LinkError, SILENCE_MAX, ServiceKey};
 use crate::{ANSWER_TIMEOUT, Answer, Directory, Receiver, Unavailable};
 
 /// Questions that may wait for one link.
@@ -102,6 +102,7 @@ impl Links {
             error = receive(FrameReader::with_decoder(read_half, decoder), receiver, &link) => error,
             error = write_out(write_half, waiting_questions) => error,
             () = sweep(&link) => LinkError::Closed,
+            () = self.keep_asking(&link) => LinkError::Closed,
             () = self.closed() => LinkError::Stopped,
         };
         self.lock_open().retain(|open| !Arc::ptr_eq(open, &link));
@@ -134,6 +135,15 @@ impl Links {
         let empty = serde_json::value::to_raw_value(&ttp::call::Empty {})?;
         connection.write_frames(&reply_frame(&request.id, Ok(&empty))).await?;
         Ok(())
+    }
+
+    /// Asks for the topics of nobody: that there is an answer says enough.
+    async fn keep_asking(&self, link: &Link) {
+        let mut ticks = tokio::time::interval(HEARTBEAT_INTERVAL);
+        loop {
+            ticks.tick().await;
+            link.ask(self.asked.fetch_add(1, Ordering::Relaxed), Vec::new(), Box::new(drop));
+        }
     }
 
     async fn closed(&self) {
@@ -220,14 +230,15 @@ async fn receive(
     link: &Link,
 ) -> LinkError {
     loop {
-        match reader.next_payload().await {
-            Ok(Some(payload)) => {
+        match tokio::time::timeout(SILENCE_MAX, reader.next_payload()).await {
+            Ok(Ok(Some(payload))) => {
                 if let Err(error) = take(&payload, receiver, link) {
                     return error.into();
                 }
             }
-            Ok(None) => return LinkError::Closed,
-            Err(error) => return error.into(),
+            Ok(Ok(None)) => return LinkError::Closed,
+            Ok(Err(error)) => return error.into(),
+            Err(_) => return LinkError::TimedOut,
         }
     }
 }

@@ -11,6 +11,9 @@
 //!   {topics}                 ── reply ────►
 //! ```
 //!
+//! The broadcast-server asks every few seconds, for nobody's topics if need be: the question and its answer tell each
+//! end that the other is there. An end that hears nothing for `SILENCE_MAX` closes the link, so that it is opened anew.
+//!
 //! Both sides prove the service key without sending it: a proof is HMAC-SHA256 over the prover's role and both
 //! nonces (challenge–response as in RFC 5802's use of HMAC). The connection itself is protected by whatever the
 //! listener offers; on loopback that is nothing, so the key must not cross it.
@@ -27,6 +30,7 @@ pub mod links;
 
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ttp::frame::Decoder;
@@ -39,6 +43,12 @@ pub use links::Links;
 /// Largest payload between two peers that have proven the key. An answer of the directory may be far longer than
 /// what a client may say.
 const LINK_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Distance of the questions that tell whether the peer is there.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
+
+/// Silence after which the peer is taken for dead.
+const SILENCE_MAX: Duration = Duration::from_secs(12);
 
 /// Takes connections that ask to become links of the bus.
 pub trait LinkAcceptor: Send + Sync {
