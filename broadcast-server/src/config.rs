@@ -10,6 +10,8 @@ const HINT_BYTES_MAX: usize = 32 * 1024 * 1024;
 // A reader that stands still is found out within ten seconds, and heartbeats keep their distance, ticks included.
 const _: () = assert!(STALL_TIMEOUT_MS + TICK_MS <= 10_000);
 const _: () = assert!((limits::HEARTBEAT_INTERVAL_MS + TICK_MS) * 2 <= limits::STREAM_SILENCE_MAX_MS);
+// A half-open stream is found, and its socket closed, within 30 seconds.
+const _: () = assert!(limits::STREAM_IDLE_TIMEOUT_MS + 3 * TICK_MS < 30_000);
 
 /// Limits and times of one broadcast-server.
 #[derive(Debug, Clone)]
@@ -57,7 +59,7 @@ impl Default for Config {
             outlets_bytes_max: OUTLETS_BYTES_MAX,
             hint_bytes_max: HINT_BYTES_MAX,
             opening_timeout_ms: limits::OPENING_TIMEOUT_MS,
-            idle_timeout_ms: limits::IDLE_TIMEOUT_MS,
+            idle_timeout_ms: limits::STREAM_IDLE_TIMEOUT_MS,
             heartbeat_interval_ms: limits::HEARTBEAT_INTERVAL_MS,
             stall_timeout_ms: STALL_TIMEOUT_MS,
             linger_ms: 10_000,

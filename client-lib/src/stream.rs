@@ -25,7 +25,7 @@ use tracing::debug;
 use ttp::call::{Call, OpenStream, Ping};
 use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
-use ttp::limits::{IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
+use ttp::limits::{STREAM_IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
 use ttp::model::{ChatId, Entry, Message, UserId};
 use ttp::net::backoff::{Backoff, part_of, random};
 use ttp::rpc;
@@ -40,7 +40,7 @@ use crate::session::Session;
 const EVENTS_MAX: usize = 256;
 
 /// Distance of our heartbeats on a stream.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
+const PING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Times that a temporary failure of one page is borne before the stream begins anew.
 const SYNC_ATTEMPTS_MAX: u32 = 5;
@@ -51,7 +51,7 @@ const SPREAD_MAX: Duration = Duration::from_secs(1);
 /// Silence after which the server is taken for dead.
 const SILENCE_MAX: Duration = Duration::from_millis(STREAM_SILENCE_MAX_MS);
 
-const _: () = assert!(PING_INTERVAL.as_millis() * 2 < IDLE_TIMEOUT_MS as u128);
+const _: () = assert!(PING_INTERVAL.as_millis() * 2 < STREAM_IDLE_TIMEOUT_MS as u128);
 
 /// What a stream brings.
 #[derive(Debug, Clone)]

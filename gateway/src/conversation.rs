@@ -44,6 +44,9 @@ const BUFFER_BYTES: usize = 16 * 1024;
 /// Payloads that wait for the peer, besides the one that is being written.
 const OUTGOING_MAX: usize = 1;
 
+/// Longest time between two questions for a sign of life. The answers keep the peer's stream open.
+const PING_INTERVAL_MAX: Duration = Duration::from_secs(10);
+
 /// How long a peer may take to read why the WebSocket ends.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -142,7 +145,7 @@ async fn tell(
     patience: Duration,
     unanswered: &watch::Sender<usize>,
 ) -> End {
-    let mut pings = tokio::time::interval(patience / 3);
+    let mut pings = tokio::time::interval((patience / 3).min(PING_INTERVAL_MAX));
     // A peer that has just come is alive.
     pings.reset();
     loop {

@@ -178,6 +178,7 @@ fn documented_limits_are_the_limits() {
         spaced(l::CONNECTIONS_MAX),
         format!("{} s", l::OPENING_TIMEOUT_MS / 1000),
         format!("{} s", l::IDLE_TIMEOUT_MS / 1000),
+        format!("{} s", l::STREAM_IDLE_TIMEOUT_MS / 1000),
     ];
     assert_eq!(limits, expected);
 }

@@ -88,6 +88,9 @@ pub const OPENING_TIMEOUT_MS: u64 = 10_000;
 /// Silence after which a connection is closed. A version 2 peer that is alive says `Ping` before.
 pub const IDLE_TIMEOUT_MS: u64 = 90_000;
 
+/// The same on a version 2 stream, so that a half-open one is found within 30 seconds whatever acknowledges for its peer.
+pub const STREAM_IDLE_TIMEOUT_MS: u64 = 25_000;
+
 /// Distance between two heartbeats to a version 2 stream.
 pub const HEARTBEAT_INTERVAL_MS: u64 = 10_000;
 

@@ -152,7 +152,12 @@ impl Shard {
         if code == CloseCode::Slow {
             self.stats.slow_cuts.fetch_add(1, Ordering::Relaxed);
         }
-        let (now_ms, linger_ms) = (self.now_ms, self.shared.config.linger_ms);
+        let now_ms = self.now_ms;
+        let linger_ms = match code {
+            // Nobody seems to be there to read it.
+            CloseCode::Idle => self.shared.config.tick_ms,
+            _ => self.shared.config.linger_ms,
+        };
         self.connections
             .get_mut(key)
             .is_some_and(|stream| stream.begin_closing(&Close::new(code, retry_after_ms), now_ms, linger_ms))
