@@ -228,8 +228,8 @@ fn version_2_streams_are_kept_alive_and_silent_peers_found() {
     assert_eq!(peer.due(19_999), None);
     peer.now_ms = 50_000;
     peer.call("Ping", json!({}));
-    assert_eq!(peer.due(139_999), Some(Due::Heartbeat));
-    assert_eq!(peer.due(140_000), end(CloseCode::Idle));
+    assert_eq!(peer.due(74_999), Some(Due::Heartbeat));
+    assert_eq!(peer.due(75_000), end(CloseCode::Idle));
     assert_eq!(Peer::live(Dialect::Version1).due(10_000_000), None);
 }
 
