@@ -3,7 +3,7 @@
 //! It is opened when a call waits and closed when none has come for a minute, well before the server would: an
 //! idle program costs the server nothing, needs no heartbeat, and no call meets a connection that is being closed.
 //! After a failure the next attempt waits its turn, so that there is never more than one. A server that owes an answer
-//! and says nothing for as long as one call may take is given up, and the next attempt takes a new way.
+//! and says nothing for twice as long as one call may take is given up, and the next attempt takes a new way.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -94,7 +94,7 @@ pub(crate) async fn run(profile: Arc<Profile>, mut requests: mpsc::Receiver<Requ
         let mut told = Duration::ZERO;
         let answered = match open(&profile).await {
             Ok((link, payload_bytes_max)) => {
-                let mut calls = Calls::new(payload_bytes_max, profile.options.call_timeout);
+                let mut calls = Calls::new(payload_bytes_max, 2 * profile.options.call_timeout);
                 calls.begin(first);
                 serve(link, calls, &mut requests).await
             }

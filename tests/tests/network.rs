@@ -243,8 +243,8 @@ async fn a_send_leaves_a_data_server_that_vanished() {
     let took = clock::now() - begun;
     println!("vanished data-server: answered_after_ms={}", took.as_millis());
     assert_eq!(stored(&roads, &message.message_text), 1);
-    // The time that these clients give one call, and as much for the way back.
-    assert!(took < 2 * CALL_TIMEOUT, "it took {took:?}");
+    // Twice the time that these clients give one call, and as much for the way back.
+    assert!(took < 3 * CALL_TIMEOUT, "it took {took:?}");
 }
 
 /// A stream's connection vanishes without a word. The client finds out by itself, and has missed nothing;
