@@ -348,6 +348,10 @@ impl Life {
     /// Notes that the socket took some bytes.
     fn sent(&mut self, bytes: usize) {
         self.sending.advance(bytes);
+        if self.sending.is_empty() {
+            // Empty it would still hold what was sent, for as long as nothing else is.
+            self.sending = Bytes::new();
+        }
         self.last_progress = clock::now();
         self.last_written = self.last_progress;
         self.start_waiting();

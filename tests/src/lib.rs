@@ -7,6 +7,7 @@ pub mod binary;
 pub mod chaos;
 pub mod figures;
 pub mod history;
+pub mod load;
 pub mod lossy;
 pub mod power;
 pub mod proxy;

@@ -1,0 +1,90 @@
+//! A database that is full from the start: people, chats of equal size, and messages, written by SQL in one go. The
+//! servers find it as if they had written it themselves; `talko check` says that it is sound.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+/// How full the database is. People and chats are numbered from 1.
+#[derive(Debug, Clone, Copy)]
+pub struct Town {
+    pub people: i64,
+    pub chats: i64,
+    /// Chats that each person is in.
+    pub chats_of_person: i64,
+    pub messages_of_chat: i64,
+    pub text_chars: usize,
+}
+
+/// The definition of the tables.
+const SCHEMA: &str = include_str!("../../../schema.sql");
+
+/// The time of everything that was said before the test.
+const LONG_AGO: i64 = 1_700_000_000_000;
+
+impl Town {
+    /// The chats of a person.
+    pub fn chats_of(&self, person: i64) -> Vec<i64> {
+        (0..self.chats_of_person).map(|place| 1 + (person - 1 + place * 7) % self.chats).collect()
+    }
+
+    /// The number of the newest entry of every chat: its creation, then its messages.
+    pub fn head(&self) -> u64 {
+        1 + self.messages_of_chat.unsigned_abs()
+    }
+
+    /// Makes the database.
+    pub fn build(&self, path: &Path) {
+        let mut connection = Connection::open(path).unwrap();
+        connection.execute_batch(SCHEMA).unwrap();
+        let _: String =
+            connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).unwrap();
+        connection.pragma_update(None, "synchronous", "OFF").unwrap();
+        let transaction = connection.transaction().unwrap();
+        self.insert(&transaction);
+        transaction.commit().unwrap();
+        connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    }
+
+    fn insert(&self, tables: &Connection) {
+        let mut person = tables.prepare("INSERT INTO Users VALUES (?1, ?2, ?2, ?3)").unwrap();
+        for number in 1..=self.people {
+            person.execute((number, format!("person {number}"), LONG_AGO)).unwrap();
+        }
+        let mut chat = tables
+            .prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5)")
+            .unwrap();
+        let mut creation =
+            tables.prepare("INSERT INTO Changes VALUES (?1, 1, 'created', ?2, NULL, 1, ?3)").unwrap();
+        for number in 1..=self.chats {
+            let name = format!("room {number}");
+            chat.execute((number, &name, self.messages_of_chat + 1, self.messages_of_chat, LONG_AGO)).unwrap();
+            creation.execute((number, LONG_AGO, name)).unwrap();
+        }
+        let mut members: Vec<Vec<i64>> = vec![Vec::new(); self.chats as usize];
+        let mut participant =
+            tables.prepare("INSERT INTO Participants VALUES (NULL, ?1, ?2, 1, 0)").unwrap();
+        for number in 1..=self.people {
+            for chat in self.chats_of(number) {
+                participant.execute((chat, number)).unwrap();
+                members[chat as usize - 1].push(number);
+            }
+        }
+        let mut message =
+            tables.prepare("INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)").unwrap();
+        // As they would have been said: the chats in turn.
+        for number in 1..=self.messages_of_chat {
+            for chat in 1..=self.chats {
+                let members = &members[chat as usize - 1];
+                let author = members[number as usize % members.len()];
+                let mut text = format!("message {number} of room {chat} ");
+                while text.len() < self.text_chars {
+                    text.push_str("and so on, ");
+                }
+                text.truncate(self.text_chars);
+                let key = format!("{chat}-{number}");
+                message.execute((chat, author, text, LONG_AGO + number, number + 1, number, key)).unwrap();
+            }
+        }
+    }
+}
