@@ -3,6 +3,8 @@
 pub mod figures;
 pub mod house;
 pub mod returner;
+pub mod room;
+pub mod speaker;
 
 pub mod town;
 

@@ -128,8 +128,8 @@ impl House {
     }
 }
 
-/// The kernel's count of clock ticks, of which a second has a hundred.
-fn processor_s(process: u32) -> f64 {
+/// Seconds of processor time that a process has used. The kernel counts ticks, of which a second has a hundred.
+pub fn processor_s(process: u32) -> f64 {
     let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let (_, rest) = text.rsplit_once(')').unwrap();
     let fields: Vec<&str> = rest.split_whitespace().collect();

@@ -118,8 +118,9 @@ impl Returner<'_> {
         stream.ask("OpenStream", &format!(r#"{{"user_id":{}}}"#, self.user_id), self.shared).await?;
         self.sync().await?;
         loop {
-            let payload =
-                tokio::time::timeout(SILENCE_MAX, stream.next()).await.map_err(|_| Failed(Duration::ZERO))??;
+            let payload = tokio::time::timeout(SILENCE_MAX, stream.next())
+                .await
+                .map_err(|_| Failed(Duration::ZERO))??;
             backoff.reset();
             if contains(&payload, br#""method":"Event""#) {
                 if !self.take_live(&payload) {

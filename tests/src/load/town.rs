@@ -58,12 +58,12 @@ impl Town {
             tables.prepare("INSERT INTO Changes VALUES (?1, 1, 'created', ?2, NULL, 1, ?3)").unwrap();
         for number in 1..=self.chats {
             let name = format!("room {number}");
-            chat.execute((number, &name, self.messages_of_chat + 1, self.messages_of_chat, LONG_AGO)).unwrap();
+            chat.execute((number, &name, self.messages_of_chat + 1, self.messages_of_chat, LONG_AGO))
+                .unwrap();
             creation.execute((number, LONG_AGO, name)).unwrap();
         }
         let mut members: Vec<Vec<i64>> = vec![Vec::new(); self.chats as usize];
-        let mut participant =
-            tables.prepare("INSERT INTO Participants VALUES (NULL, ?1, ?2, 1, 0)").unwrap();
+        let mut participant = tables.prepare("INSERT INTO Participants VALUES (NULL, ?1, ?2, 1, 0)").unwrap();
         for number in 1..=self.people {
             for chat in self.chats_of(number) {
                 participant.execute((chat, number)).unwrap();
