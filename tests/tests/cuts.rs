@@ -3,6 +3,7 @@
 //! its number, and both people hear it once and in order.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use tests::figures;
 use tests::proxy::{Aim, End, Proxy, Shot, Way};
 use tests::roads::{Roads, Scene};
 use tests::until;
@@ -91,18 +92,21 @@ async fn f10_cuts_while_a_connection_opens() {
     let stride = if every_offset() { 1 } else { OPENING_STRIDE };
     for kind in [
         opening("Hello", SpeakerToData, Way::Up, "\"Hello\""),
-        opening("its reply", SpeakerToData, Way::Down, "\"max_frame_bytes\""),
+        opening("reply to Hello", SpeakerToData, Way::Down, "\"max_frame_bytes\""),
         opening("Authenticate", SpeakerToData, Way::Up, "\"Authenticate\""),
-        opening("its reply", SpeakerToData, Way::Down, "\"user_name\""),
+        opening("reply to Authenticate", SpeakerToData, Way::Down, "\"user_name\""),
         opening("OpenStream", ListenerToBroadcast, Way::Up, "\"OpenStreamRequest\""),
-        opening("its reply", ListenerToBroadcast, Way::Down, "\"result\":{}"),
+        opening("reply to OpenStream", ListenerToBroadcast, Way::Down, "\"result\":{}"),
     ] {
         sweep(kind, stride).await;
     }
     // The stream is broken, and the data-server is asked what was missed.
     sweep(Kind { opens: false, ..opening("Sync", ListenerToData, Way::Up, "\"Sync\"") }, stride).await;
-    sweep(Kind { opens: false, ..opening("its reply", ListenerToData, Way::Down, "\"entries\"") }, stride)
-        .await;
+    sweep(
+        Kind { opens: false, ..opening("reply to Sync", ListenerToData, Way::Down, "\"entries\"") },
+        stride,
+    )
+    .await;
 }
 
 /// F10: how the two servers find each other.
@@ -112,9 +116,9 @@ async fn f10_cuts_while_the_link_opens() {
     let stride = if every_offset() { 1 } else { 4 * OPENING_STRIDE };
     for kind in [
         opening("Link", DataToBroadcast, Way::Up, "\"Link\""),
-        opening("its reply", DataToBroadcast, Way::Down, "\"nonce\""),
+        opening("reply to Link", DataToBroadcast, Way::Down, "\"nonce\""),
         opening("Prove", DataToBroadcast, Way::Up, "\"Prove\""),
-        opening("its reply", DataToBroadcast, Way::Down, "\"result\":{}"),
+        opening("reply to Prove", DataToBroadcast, Way::Down, "\"result\":{}"),
     ] {
         sweep(kind, stride).await;
     }
@@ -136,7 +140,7 @@ async fn sweep(kind: Kind, stride: usize) {
             frame_bytes = bytes.min(frame_bytes);
         }
         let all = frame_bytes + 1;
-        println!("{} ({end:?}): offsets={passed}/{all} stride={stride}", kind.name);
+        figures::keep(&format!("cuts.{} {end:?}", kind.name), &format!("offsets={passed}/{all}"));
         assert!(passed >= all / stride, "{}: {passed} of {all} cuts", kind.name);
     }
 }

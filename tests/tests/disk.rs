@@ -10,6 +10,7 @@ use client_lib::Error;
 use rusqlite::Connection;
 use serde_json::json;
 use tests::chaos::disk::{self, ENOSPC, FailingDisk, Fault, KINDS, Servers};
+use tests::figures;
 use tests::{DEADLINE, Wire, until, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -48,7 +49,7 @@ async fn g23_a_failing_disk_makes_no_false_acknowledgement() {
         Err(_) => short_form(SHORT),
     };
     let outcome = disk::run(&faults, None).await;
-    println!("{outcome}");
+    figures::keep("disk", &outcome.to_string());
     let report = &outcome.report;
     assert!(report.verdict.violations.is_empty(), "{outcome}\n{}", report.wrongs());
     assert!(report.acknowledged > faults.len(), "{outcome}");
@@ -64,6 +65,7 @@ async fn a_failed_commit_that_is_acknowledged_is_caught() {
     let outcome = disk::run(&short_form(8), Some("failed_commit_is_ok")).await;
     println!("failed_commit_is_ok: {outcome}");
     assert!(outcome.report.lost() > 0, "{outcome}");
+    figures::keep("mutants.failed_commit_is_ok", "mutants_caught=1/1");
 }
 
 /// G23: a full disk is said to be full, over HTTP too, and heals without a restart and without anybody's change.

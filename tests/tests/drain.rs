@@ -11,6 +11,7 @@ use std::time::Duration;
 use client_lib::{Client, Cursors, Event, Options, Position};
 use serde_json::json;
 use tests::binary::{Process, command};
+use tests::figures;
 use tests::{Wire, until, within};
 use ttp::model::ChatId;
 use ttp::net::clock;
@@ -107,7 +108,11 @@ async fn g16_rolling_restarts_fail_nobody() {
         sent += within("the last answers", speaking).await.unwrap();
     }
     within("everything is heard", hearing.wait_for(|count| *count == sent)).await.unwrap();
-    println!("drain sent={sent} failed=0 heard={sent} drains_ms={drains:?}");
+    let longest = drains.iter().map(|(_, _, took_ms)| *took_ms).max().unwrap_or_default();
+    figures::keep(
+        "drain.rolling",
+        &format!("drains={} drained_sends={sent} drain_max_ms={longest}", drains.len()),
+    );
 }
 
 /// G16: a peer that reads nothing does not keep a server from ending in time, and streams come back one after another.
@@ -160,7 +165,7 @@ async fn g16_deaf_peers_delay_no_end_and_streams_return_spread() {
     assert!(returns_ms.iter().all(|wait_ms| *wait_ms <= RETURN_SPREAD_MS));
     assert!(returns_ms.iter().any(|wait_ms| *wait_ms < RETURN_SPREAD_MS / 3), "{returns_ms:?}");
     assert!(returns_ms.iter().any(|wait_ms| *wait_ms > RETURN_SPREAD_MS * 2 / 3), "{returns_ms:?}");
-    println!("drain deaf_peers=2 drain_ms={}", took.as_millis());
+    figures::keep("drain.deaf", &format!("drains=1 drain_max_ms={}", took.as_millis()));
 }
 
 /// A second signal ends a server that is still waiting for somebody, at once.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use client_lib::Client;
 use tests::chaos::database;
+use tests::figures;
 use tests::{DEADLINE, Form, Installation, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream};
@@ -194,7 +195,8 @@ async fn f3_a_program_that_is_killed_says_all_once_and_hears_all() {
     }
     lives.push(last.end().await);
     let report = judge(&lives, &queued, news, &house.database(), ada.user_id);
-    println!("kills={kills} queued={} news={news} {report}", queued.len());
+    let line = format!("client_kills={kills} acked={} client_news={news} {report}", queued.len());
+    figures::keep("dying_clients", &line);
 }
 
 /// Holds the lives against the database: nothing lost, doubled, refused, out of order, or missed.

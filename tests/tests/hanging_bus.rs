@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use client_lib::{Client, Event, Options, Position};
 use tests::binary::{Process, command};
+use tests::figures;
 use tests::proxy::{Line, Plan};
 use tests::roads::{Roads, Scene};
 use tests::within;
@@ -58,10 +59,9 @@ async fn f8_a_hanging_broadcast_server_holds_nobody_up() {
     hear(&mut events, &format!("during {}", during.len() - 1)).await;
     let caught_up = clock::now() - returned;
     let (sends, before, during) = (during.len(), p99(&mut before), p99(&mut during));
-    println!(
-        "hanging broadcast-server: sends={sends} failed=0 p99_before={before:?} p99_during={during:?} \
-         caught_up_after={caught_up:?}"
-    );
+    println!("p99 of sends: {before:?} before, {during:?} meanwhile");
+    let line = format!("hanging_sends={sends} hanging_catchup_ms={}", caught_up.as_millis());
+    figures::keep("hanging_bus.stopped", &line);
     assert!(during < LATENCY_MAX, "sends waited for the bus: p99 {during:?}");
     assert!(caught_up < CAUGHT_UP_WITHIN, "it took {caught_up:?}");
 }
@@ -122,10 +122,9 @@ async fn f8_a_crawling_link_holds_nobody_up() {
     scene.all_hear().await;
     let caught_up = clock::now() - returned;
     let (sends, before, during) = (during.len(), p99(&mut before), p99(&mut during));
-    println!(
-        "crawling link: sends={sends} failed=0 p99_before={before:?} p99_during={during:?} \
-         caught_up_after={caught_up:?}"
-    );
+    println!("p99 of sends: {before:?} before, {during:?} meanwhile");
+    let line = format!("hanging_sends={sends} hanging_catchup_ms={}", caught_up.as_millis());
+    figures::keep("hanging_bus.crawling", &line);
     assert!(during < LATENCY_MAX, "sends waited for the bus: p99 {during:?}");
     assert!(caught_up < CAUGHT_UP_WITHIN, "it took {caught_up:?}");
     let verdict = scene.judge().await;

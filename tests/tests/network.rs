@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use client_lib::{ConnectionState, Cursors, Error, Event, EventStream, Options, Position};
 use tests::chaos::database;
+use tests::figures;
 use tests::proxy::{Aim, End, Flow, Line, Plan, Shot, Way};
 use tests::roads::{CALL_TIMEOUT, Roads, Scene, Traveller};
 use tests::{until, within};
@@ -147,7 +148,10 @@ async fn g10_a_long_poll_loses_nothing_across_cuts() {
     speaking.await.unwrap();
     assert_eq!(listener.client.receive_one(Some(Duration::from_millis(50))).await.unwrap(), None);
     assert_eq!(heard, (0..MESSAGES).map(|number| format!("message {number}")).collect::<Vec<_>>());
-    println!("long poll: messages={MESSAGES} connections={}", listener.stream.accepted());
+    figures::keep(
+        "network.polls",
+        &format!("polled={MESSAGES} poll_connections={}", listener.stream.accepted()),
+    );
 }
 
 /// F10: bytes that come one by one.
@@ -241,7 +245,7 @@ async fn a_send_leaves_a_data_server_that_vanished() {
     let begun = clock::now();
     let message = speaker.client.insert_message(chat_id, "is anybody there").await.unwrap();
     let took = clock::now() - begun;
-    println!("vanished data-server: answered_after_ms={}", took.as_millis());
+    figures::keep("network.vanished_data", &format!("vanished_server_found_ms={}", took.as_millis()));
     assert_eq!(stored(&roads, &message.message_text), 1);
     // Twice the time that these clients give one call, and as much for the way back.
     assert!(took < 3 * CALL_TIMEOUT, "it took {took:?}");
@@ -273,7 +277,9 @@ async fn a_stream_that_vanished_is_given_up_on_both_sides() {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("vanished stream: client_caught_up_after={noticed:?} server_dropped_after={dropped:?}");
+    let [noticed, dropped] = [noticed, dropped].map(|took| took.unwrap_or(limit).as_millis());
+    let line = format!("vanished_server_found_ms={noticed} vanished_client_found_ms={dropped}");
+    figures::keep("network.vanished_stream", &line);
     let verdict = scene.judge().await;
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
 }
@@ -286,7 +292,8 @@ async fn a_link_that_vanished_is_replaced() {
     scene.say("said into a black hole").await;
     assert!(clock::now() - begun < Duration::from_secs(5), "a send waited for the bus");
     scene.all_hear().await;
-    println!("vanished link: readers_caught_up_after={:?}", clock::now() - begun);
+    let took_ms = (clock::now() - begun).as_millis();
+    figures::keep("network.vanished_link", &format!("vanished_link_found_ms={took_ms}"));
     let verdict = scene.judge().await;
     assert!(verdict.violations.is_empty(), "{:#?}", verdict.violations);
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::binary::{Process, command};
+use tests::figures;
 use tests::{Wire, until, within};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -47,6 +48,8 @@ struct Figures {
     shed: usize,
     shed_after_ms: Vec<u64>,
     stored_after_ms: Vec<u64>,
+    /// Until the last answer.
+    took: Duration,
 }
 
 /// Requests without an answer, by id: when they were handed to the socket.
@@ -68,13 +71,19 @@ async fn g14_overload_is_answered_not_dropped() {
         peers.push(Peer::join(address, number).await);
     }
     let (peak, mut peers) = step(peers, span, None).await;
-    let peak_rate = peak.answered() as f64 / seconds;
-    peak.print("peak", seconds);
+    let peak_rate = peak.answered() as f64 / peak.took.as_secs_f64();
+    peak.print("peak");
     for factor in [1.0, 2.0, 3.0] {
         let figures;
         (figures, peers) = step(peers, span, Some(peak_rate * factor)).await;
-        figures.print(&format!("{factor}x"), seconds);
+        figures.print(&format!("{factor}x"));
         assert!(figures.stored > 0, "nothing was stored at {factor}x");
+        if factor == 3.0 {
+            let goodput = 100.0 * figures.goodput() / peak.goodput();
+            let shed_ms = p99(&figures.shed_after_ms);
+            let line = format!("overload_3x_goodput_percent={goodput:.0} overload_3x_shed_p99_ms={shed_ms}");
+            figures::keep("overload", &line);
+        }
     }
     // What was called stored is stored, what was called refused is not, and the server has recovered.
     for peer in peers {
@@ -98,11 +107,13 @@ async fn step(peers: Vec<Peer>, span: Duration, rate: Option<f64>) -> (Figures, 
     let each = rate.map(|rate| rate / PEERS as f64);
     let tasks: Vec<_> = peers.into_iter().map(|peer| tokio::spawn(peer.load(span, each))).collect();
     let (mut all, mut peers) = (Figures::default(), Vec::new());
+    let begun = clock::now();
     for task in tasks {
         let (figures, peer) = within("answers to everything", task).await.unwrap();
         all.add(figures);
         peers.push(peer);
     }
+    all.took = clock::now() - begun;
     (all, peers)
 }
 
@@ -224,23 +235,29 @@ impl Figures {
         self.stored_after_ms.extend(other.stored_after_ms);
     }
 
-    fn print(&self, step: &str, seconds: f64) {
+    /// What was done for somebody, a second.
+    fn goodput(&self) -> f64 {
+        (self.stored + self.found) as f64 / self.took.as_secs_f64()
+    }
+
+    fn print(&self, step: &str) {
         assert_eq!(self.answered(), self.asked, "each request gets one answer");
-        let p99 = |times: &[u64]| {
-            let mut times = times.to_vec();
-            times.sort_unstable();
-            times.get(times.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(0)
-        };
         println!(
-            "overload step={step} asked={} stored={} found={} shed={} silent=0 goodput_per_s={:.0} \
+            "overload step={step} asked={} stored={} found={} shed={} goodput_per_s={:.0} \
              stored_p99_ms={} shed_p99_ms={}",
             self.asked,
             self.stored,
             self.found,
             self.shed,
-            (self.stored + self.found) as f64 / seconds,
+            self.goodput(),
             p99(&self.stored_after_ms),
             p99(&self.shed_after_ms),
         );
     }
+}
+
+fn p99(times: &[u64]) -> u64 {
+    let mut times = times.to_vec();
+    times.sort_unstable();
+    times.get(times.len().saturating_sub(1) * 99 / 100).copied().unwrap_or(0)
 }

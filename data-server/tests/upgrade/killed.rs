@@ -79,7 +79,7 @@ fn g25_an_upgrade_survives_a_kill_at_every_step() {
     let pristine = std::fs::read(&model.path).unwrap();
     let begun = ttp::net::clock::now();
     assert!(upgrade_in_a_child(&model.path).wait().unwrap().success());
-    let whole = ttp::net::clock::now().duration_since(begun);
+    let mut whole = ttp::net::clock::now().duration_since(begun);
     let mut killed = 0;
     for kill in 0..KILLS {
         let house = House::with_2020_file("", "");
@@ -88,7 +88,11 @@ fn g25_an_upgrade_survives_a_kill_at_every_step() {
         let mut child = upgrade_in_a_child(&house.path);
         wait_until(begun + whole * kill / KILLS);
         child.kill().unwrap();
-        killed += u32::from(!child.wait().unwrap().success());
+        match child.wait().unwrap().success() {
+            // It was quicker than any before: what else the machine does shall not spare the late steps.
+            true => whole = whole.min(ttp::net::clock::now().duration_since(begun)),
+            false => killed += 1,
+        }
 
         house.open().unwrap().close();
         assert_eq!(sums(&house.path), expected, "kill {kill}");

@@ -208,7 +208,8 @@ pub async fn run(faults: &[Fault], mutant: Option<&'static str>) -> DiskReport {
     let home = tempfile::tempdir().unwrap();
     let mut house = House::open(home.path(), mutant).await;
     for (number, fault) in faults.iter().enumerate() {
-        house.suffer(*fault, number % 4 == 3).await;
+        // Of each kind of fault every fourth, and not always the same kinds.
+        house.suffer(*fault, (number + number / KINDS.len()) % 4 == 3).await;
     }
     let (history, mut outcome) = house.close(home.path()).await;
     let verdict = check(&history);
