@@ -29,7 +29,7 @@ const FIRST: [&str; 18] = [
 ];
 
 /// Ends of the names of figures of which the largest stands.
-const LARGEST: [&str; 5] = ["_ms", "_s", "_mb", "_kib", "_p99"];
+const LARGEST: [&str; 6] = ["_us", "_ms", "_s", "_mb", "_kib", "_p99"];
 
 /// Prints the line of a proof, and keeps it for the report. A proof of several tests has a line for each, under
 /// `proof.test`.

@@ -21,21 +21,36 @@ struct Part {
     environment: &'static [(&'static str, &'static str)],
 }
 
+/// A part that is as long as in `cargo test`.
+const fn short(test: &'static str) -> Part {
+    Part { test, release: false, environment: &[] }
+}
+
+/// A part that these make long.
+const fn long(test: &'static str, environment: &'static [(&'static str, &'static str)]) -> Part {
+    Part { test, release: false, environment }
+}
+
+/// The same of the program as people run it.
+const fn long_release(test: &'static str, environment: &'static [(&'static str, &'static str)]) -> Part {
+    Part { test, release: true, environment }
+}
+
 const PARTS: &[Part] = &[
-    Part {
-        test: "kills",
-        release: false,
-        environment: &[("TALKO_CHAOS_KILLS", "1000"), ("TALKO_CHAOS_SEED", "2026")],
-    },
-    Part {
-        test: "power_cuts",
-        release: false,
-        environment: &[("TALKO_CHAOS_CUTS", "300"), ("TALKO_CHAOS_SEED", "2026")],
-    },
-    Part { test: "power_at_start", release: false, environment: &[("TALKO_CHAOS_CUTS", "100")] },
-    Part { test: "clock_jumps", release: false, environment: &[] },
-    Part { test: "killed_commands", release: false, environment: &[] },
-    Part { test: "mutants", release: false, environment: &[] },
+    long("kills", &[("TALKO_CHAOS_KILLS", "1000"), ("TALKO_CHAOS_SEED", "2026")]),
+    long("power_cuts", &[("TALKO_CHAOS_CUTS", "300"), ("TALKO_CHAOS_SEED", "2026")]),
+    long("power_at_start", &[("TALKO_CHAOS_CUTS", "100")]),
+    short("killed_commands"),
+    long("disk", &[("TALKO_CHAOS_DISK", "70")]),
+    long("dying_clients", &[("TALKO_CHAOS_KILLS", "100")]),
+    long("cuts", &[("TALKO_CHAOS_OFFSETS", "all")]),
+    short("network"),
+    long("hanging_bus", &[("TALKO_CHAOS_HANG_S", "30")]),
+    short("clock_jumps"),
+    short("drain"),
+    short("mutants"),
+    long_release("overload", &[("TALKO_OVERLOAD_SECONDS", "10")]),
+    long_release("resume_time", &[("TALKO_RESUME_MESSAGES", "1000000")]),
 ];
 
 fn main() -> ExitCode {
