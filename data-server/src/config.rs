@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use ttp::limits;
 
+/// Pages of long replies that may be under way at one time, unless the operator says otherwise: 256 MiB.
+const LONG_REPLIES_MAX: usize = 512;
+
 /// The settings of one data-server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -38,7 +41,7 @@ impl Default for Config {
             opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
             idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),
             reader_threads: 3,
-            long_replies_max: 512,
+            long_replies_max: LONG_REPLIES_MAX,
             // A lost hint is repaired within 20 s, though half of the digests be lost: one of nine comes through.
             digest_interval: Duration::from_secs(2),
         }

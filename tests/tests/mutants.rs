@@ -8,6 +8,7 @@ use tests::chaos::report::Report;
 use tests::chaos::servers::Pair;
 use tests::chaos::{self, Plan};
 use tests::figures;
+use ttp::limits::STREAM_SILENCE_MAX_MS;
 
 /// Sound servers let readers catch up in a fifth of this.
 const PATIENCE: Duration = Duration::from_secs(6);
@@ -123,8 +124,17 @@ async fn growth_by_a_standing_reader(mutant: Option<&'static str>) -> u64 {
             }
         })
     });
-    for speaking in speaking.collect::<Vec<_>>() {
+    // Who stands still says from time to time that it is there, or its stream would end as one that vanished.
+    let speaking: Vec<_> = speaking.collect();
+    let standing = tokio::spawn(async move {
+        loop {
+            stream.send_payload(r#"{"jsonrpc":"2.0","method":"Ping","params":{},"id":9}"#).await;
+            tokio::time::sleep(Duration::from_millis(STREAM_SILENCE_MAX_MS / 5)).await;
+        }
+    });
+    for speaking in speaking {
         speaking.await.unwrap();
     }
+    standing.abort();
     pair.broadcast_peak_kib() - before
 }
