@@ -32,6 +32,8 @@ mod table;
 mod turn;
 mod places;
 mod stats;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use config::Config;
 pub use error::Error;

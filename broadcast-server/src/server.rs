@@ -76,39 +76,21 @@ impl Server {
         directory: Arc<dyn Directory>,
         links: Option<Arc<dyn LinkAcceptor>>,
     ) -> Result<Self, Error> {
-        let mut mailboxes = Vec::new();
-        let mut parts = Vec::new();
-        for _ in 0..config.shards.max(1) {
-            let poll = Poll::new().map_err(Error::io("an event queue could not be made"))?;
-            let waker = Waker::new(poll.registry(), MAILBOX)
-                .map_err(Error::io("a shard's mailbox could not be made"))?;
-            let (mailbox, inbox) = Mailbox::new(waker, config.hint_bytes_max);
-            mailboxes.push(mailbox);
-            parts.push((poll, inbox, Arc::new(ShardStats::default())));
-        }
-        let hub = Arc::new(Hub::new(mailboxes));
-        let shards = parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect();
+        let limits = ServeLimits {
+            connections_max: config.connections_max,
+            drain_timeout: Duration::from_millis(config.drain_timeout_ms),
+        };
+        let Parts { hub, shards, stats } = Parts::assemble(config, directory, links.clone())?;
         let mut server = Self {
-            hub: Arc::clone(&hub),
-            links: links.clone(),
-            stats: StatsReader { shards },
+            hub,
+            links,
+            stats,
             counters: Arc::default(),
-            limits: ServeLimits {
-                connections_max: config.connections_max,
-                drain_timeout: Duration::from_millis(config.drain_timeout_ms),
-            },
+            limits,
             threads: Vec::new(),
             shard_ended: Arc::default(),
         };
-        let shared = Arc::new(Shared {
-            places: Places::new(config.streams_per_user_max),
-            config,
-            hub,
-            directory,
-            links,
-        });
-        for (index, (poll, inbox, stats)) in parts.into_iter().enumerate() {
-            let shard = Shard::new(Arc::clone(&shared), poll, inbox, stats);
+        for (index, shard) in shards.into_iter().enumerate() {
             let end = EndOfShard(Arc::clone(&server.shard_ended));
             let life = move || {
                 let _end = end;
@@ -173,6 +155,43 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
         info!(%address, left, "broadcast-server ended");
         if is_broken { Err(Error::ShardEnded) } else { Ok(left) }
+    }
+}
+
+/// What a server is made of, before its shards have threads.
+pub(crate) struct Parts {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) shards: Vec<Shard>,
+    pub(crate) stats: StatsReader,
+}
+
+impl Parts {
+    pub(crate) fn assemble(
+        config: Config,
+        directory: Arc<dyn Directory>,
+        links: Option<Arc<dyn LinkAcceptor>>,
+    ) -> Result<Self, Error> {
+        let mut mailboxes = Vec::new();
+        let mut parts = Vec::new();
+        for _ in 0..config.shards.max(1) {
+            let poll = Poll::new().map_err(Error::io("an event queue could not be made"))?;
+            let waker = Waker::new(poll.registry(), MAILBOX)
+                .map_err(Error::io("a shard's mailbox could not be made"))?;
+            let (mailbox, inbox) = Mailbox::new(waker, config.hint_bytes_max);
+            mailboxes.push(mailbox);
+            parts.push((poll, inbox, Arc::new(ShardStats::default())));
+        }
+        let hub = Arc::new(Hub::new(mailboxes));
+        let stats = StatsReader { shards: parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect() };
+        let shared = Arc::new(Shared {
+            places: Places::new(config.streams_per_user_max),
+            config,
+            hub: Arc::clone(&hub),
+            directory,
+            links,
+        });
+        let shard = |(poll, inbox, stats)| Shard::new(Arc::clone(&shared), poll, inbox, stats);
+        Ok(Self { hub, shards: parts.into_iter().map(shard).collect(), stats })
     }
 }
 

@@ -137,6 +137,8 @@ impl Table {
                 }
             }
         }
+        // A map has no order of its own, and a run shall be one that can be repeated.
+        self.unasked.make_contiguous().sort_unstable();
     }
 
     /// The next question: its number, and at most `users_max` people to ask about, or none.

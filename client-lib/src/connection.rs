@@ -139,8 +139,10 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
     let error = loop {
         let is_idle = calls.is_idle();
         let patience = if is_idle { IDLE_CLOSE } else { calls.silence_left() };
-        // Reading never waits for writing, or two full buffers could wait for each other.
+        // Reading never waits for writing, or two full buffers could wait for each other. It comes first, and cannot
+        // go on for ever: what is read are answers, to as many calls as there is room for.
         tokio::select! {
+            biased;
             payload = reader.next_payload() => match payload {
                 Ok(Some(payload)) => if let Err(error) = calls.settle(&payload) { break error },
                 Ok(None) => break Error::Disconnected(Lost::Closed),

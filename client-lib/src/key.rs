@@ -1,6 +1,7 @@
 //! Keys that make a repeated send harmless: 48 bits of time and 80 of chance, in 26 characters that sort by time.
 
 use ttp::model::TimestampMs;
+use ttp::net::random;
 
 use crate::error::Error;
 
@@ -16,7 +17,7 @@ const KEY_CHARS: u32 = 26;
 /// The operating system has no randomness: a key that might repeat would be worse than none.
 pub(crate) fn mint(now_ms: TimestampMs) -> Result<String, Error> {
     let mut chance = [0u8; 16];
-    getrandom::fill(&mut chance[6..]).map_err(Error::Randomness)?;
+    random::fill(&mut chance[6..]).map_err(Error::Randomness)?;
     let time = (now_ms.cast_unsigned() & 0xFFFF_FFFF_FFFF) as u128;
     let bits = (time << 80) | u128::from_be_bytes(chance);
     let digit = |place: u32| char::from(DIGITS[((bits >> (5 * place)) & 31) as usize]);

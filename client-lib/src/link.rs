@@ -4,13 +4,18 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
+#[cfg(not(feature = "simulation"))]
+use tokio::net::TcpStream as Stream;
 use ttp::call::{Call, Hello, Welcome};
 use ttp::event::{Push, read_push};
 use ttp::frame::encode_with;
 use ttp::limits::BATCH_REPLY_BYTES_MAX;
+use ttp::net::address;
 use ttp::net::connection::FramedConnection;
-use ttp::net::{address, socket};
+#[cfg(feature = "simulation")]
+use ttp::net::simulation::{Stream, connect};
+#[cfg(not(feature = "simulation"))]
+use ttp::net::socket::connect;
 use ttp::rpc;
 
 use crate::error::{Error, Lost, ProtocolError};
@@ -21,14 +26,14 @@ use crate::pending::{self, Pending};
 const PAYLOAD_BYTES_MAX: usize = BATCH_REPLY_BYTES_MAX + 64 * 1024;
 
 /// A connection to a server, framed.
-pub(crate) type Link = FramedConnection<TcpStream>;
+pub(crate) type Link = FramedConnection<Stream>;
 
 /// Connects and says Hello, all within the options' time. A refusal of Hello is [`Error::Refused`].
 pub(crate) async fn open(address: &str, options: &Options) -> Result<(Link, Welcome), Error> {
     let failed = |source: io::Error| Error::Connect { address: address.to_owned(), source: Arc::new(source) };
     let opening = async {
         let resolved = address::resolve(address).await.map_err(failed)?;
-        let stream = socket::connect(resolved, options.connect_timeout).await.map_err(failed)?;
+        let stream = connect(resolved, options.connect_timeout).await.map_err(failed)?;
         let mut link = Link::new(stream, PAYLOAD_BYTES_MAX);
         let welcome = ask(&mut link, &Hello::from_client(options.client_name.as_str())).await;
         Ok((link, welcome.map_err(refused)?))

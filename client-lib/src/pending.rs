@@ -3,7 +3,7 @@
 //! A reply with an id that nobody waits for is an error of the connection, never data (T50): after it no reply
 //! on this connection can be trusted to belong to its call.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 use ttp::rpc::ServerMessage;
@@ -14,12 +14,13 @@ use crate::error::{Error, ProtocolError};
 #[derive(Debug)]
 pub(crate) struct Pending<W> {
     last_id: u64,
-    waiting: HashMap<u64, W>,
+    /// In the order in which they were made.
+    waiting: BTreeMap<u64, W>,
 }
 
 impl<W> Default for Pending<W> {
     fn default() -> Self {
-        Self { last_id: 0, waiting: HashMap::new() }
+        Self { last_id: 0, waiting: BTreeMap::new() }
     }
 }
 

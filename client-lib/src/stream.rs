@@ -132,6 +132,7 @@ impl EventStream {
         tokio::spawn(async move {
             let give_up = sender.clone();
             tokio::select! {
+                biased;
                 () = follow(session, from, sender) => {}
                 () = give_up.closed() => {}
             }
@@ -353,16 +354,18 @@ impl Listener {
         let silence = sleep(SILENCE_MAX);
         tokio::pin!(silence);
         let payload = loop {
+            // What is due comes first: under a flood of pushes there is always one to read.
             tokio::select! {
-                payload = link.next_payload() => {
-                    break payload?.ok_or(Error::Disconnected(Lost::Closed))?;
-                }
-                () = &mut silence => return Err(Error::Silent),
+                biased;
+                _ = self.ping.tick() => self.write_ping(link).await?,
                 () = async { self.resync.as_mut().expect("checked").await }, if self.resync.is_some() => {
                     self.resync = None;
                     return Ok(Some(Push::Resync(Resync::default())));
                 }
-                _ = self.ping.tick() => self.write_ping(link).await?,
+                payload = link.next_payload() => {
+                    break payload?.ok_or(Error::Disconnected(Lost::Closed))?;
+                }
+                () = &mut silence => return Err(Error::Silent),
             }
         };
         let message = pending::read(&payload)?;

@@ -13,8 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use ttp::call::{DataCall, Dialect};
 use ttp::code::{CallError, ErrorCode};
@@ -84,16 +83,16 @@ pub(crate) struct Patience {
     pub(crate) idle: Duration,
 }
 
-/// Serves one connection until its end.
+/// Serves one connection, by its two directions, until its end.
 pub(crate) async fn run(
-    mut stream: TcpStream,
+    mut reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
     service: Arc<Service>,
     patience: Patience,
     mut phase: watch::Receiver<Phase>,
 ) -> End {
     let (sender, mut completed) = mpsc::unbounded_channel();
     let mut life = Life::new(service, sender, patience);
-    let (mut reader, mut writer) = stream.split();
     let end = loop {
         match *phase.borrow_and_update() {
             Phase::Serving => {}
@@ -132,17 +131,20 @@ pub(crate) async fn run(
     drop((life, completed));
     if !matches!(end, End::Lost(_)) {
         // Whether the peer listens is its own business.
-        let _ = tokio::time::timeout(LINGER, say_goodbye(&mut stream)).await;
+        let _ = tokio::time::timeout(LINGER, say_goodbye(&mut reader, &mut writer)).await;
     }
     end
 }
 
 /// Closes our side and reads on until the peer closes its own: bytes that nobody reads would make the kernel answer
 /// with a reset, which takes our last frames away from the peer.
-async fn say_goodbye(stream: &mut TcpStream) -> io::Result<()> {
-    stream.shutdown().await?;
+async fn say_goodbye(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+) -> io::Result<()> {
+    writer.shutdown().await?;
     let mut scrap = [0; 1024];
-    while stream.read(&mut scrap).await? > 0 {}
+    while reader.read(&mut scrap).await? > 0 {}
     Ok(())
 }
 

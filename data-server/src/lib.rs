@@ -14,6 +14,8 @@ mod audience;
 mod forward;
 mod digest;
 pub mod store;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 
 pub use config::Config;
 pub use error::Error;

@@ -73,10 +73,11 @@ impl Server {
             drain_timeout: self.config.drain_timeout,
         };
         let patience = Patience { opening: self.config.opening_timeout, idle: self.config.idle_timeout };
-        let accepted = |Accepted { stream, peer, permit }: Accepted| {
-            let life = connection::run(stream, Arc::clone(&self.service), patience, watched.clone());
+        let accepted = |Accepted { mut stream, peer, permit }: Accepted| {
+            let (service, watched) = (Arc::clone(&self.service), watched.clone());
             let served = async move {
-                let end = life.await;
+                let (reader, writer) = stream.split();
+                let end = connection::run(reader, writer, service, patience, watched).await;
                 info!(%end, "connection closed");
                 drop(permit);
             };

@@ -12,6 +12,8 @@ pub mod lossy;
 pub mod power;
 pub mod proxy;
 pub mod roads;
+#[cfg(unix)]
+pub mod simulation;
 pub mod wire;
 
 use std::future::Future;

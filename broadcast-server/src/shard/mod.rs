@@ -110,16 +110,23 @@ impl Shard {
         let mut events = Events::with_capacity(EVENTS_PER_TURN);
         while !self.inbox.is_stopped() {
             match self.poll.poll(&mut events, self.patience()) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Ok(()) => self.turn_over(&events),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     error!(%error, "a shard cannot wait for its sockets and ends");
                     return;
                 }
             }
-            self.now_ms = clock::now().duration_since(self.started).as_millis() as u64;
-            self.turn_over(&events);
         }
+    }
+
+    /// Takes one turn, with what is ready now. Answers how long it may be until the next one when nothing happens.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn take_turn(&mut self) -> io::Result<Option<Duration>> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        self.poll.poll(&mut events, Some(Duration::ZERO))?;
+        self.turn_over(&events);
+        Ok(self.patience())
     }
 
     /// How long the shard may sleep: not at all when work was left over, until the next tick while there are
@@ -137,6 +144,7 @@ impl Shard {
     }
 
     fn turn_over(&mut self, events: &Events) {
+        self.now_ms = clock::now().duration_since(self.started).as_millis() as u64;
         for key in std::mem::take(&mut self.unread) {
             self.readable(key);
         }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::random::fill;
+
 /// The waits of one series of attempts. Start a new one after a success.
 #[derive(Debug, Clone)]
 pub struct Backoff {
@@ -44,7 +46,8 @@ pub fn part_of(whole: Duration, random: u32) -> Duration {
 
 /// Randomness of the operating system. Where it has none, waits are the longest, which is safe.
 pub fn random() -> u32 {
-    getrandom::u32().unwrap_or(u32::MAX)
+    let mut bytes = [0; 4];
+    fill(&mut bytes).map_or(u32::MAX, |()| u32::from_ne_bytes(bytes))
 }
 
 #[cfg(test)]

@@ -8,5 +8,8 @@ pub mod connection;
 pub mod failpoint;
 #[cfg(feature = "mutants")]
 pub mod mutant;
+pub mod random;
 pub mod serve;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod socket;

@@ -61,6 +61,14 @@ pub struct Permit {
     counters: Arc<ServeCounters>,
 }
 
+impl Permit {
+    /// Takes a place.
+    pub fn take(counters: &Arc<ServeCounters>) -> Self {
+        counters.open.fetch_add(1, Ordering::AcqRel);
+        Self { counters: Arc::clone(counters) }
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         self.counters.open.fetch_sub(1, Ordering::AcqRel);
@@ -149,8 +157,7 @@ fn admit(
         refuse(stream, counters);
         return;
     }
-    counters.open.fetch_add(1, Ordering::AcqRel);
-    let permit = Permit { counters: Arc::clone(counters) };
+    let permit = Permit::take(counters);
     if let Err(error) = socket::prepare(&stream) {
         info!(%peer, %error, "connection lost before it was served");
         return;

@@ -284,6 +284,6 @@ fn set_epoch(connection: &Connection, now: TimestampMs, path: &Path) -> Result<(
 /// The name of a new life.
 pub(super) fn random_epoch() -> Result<String, Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Error::Randomness)?;
+    ttp::net::random::fill(&mut bytes).map_err(Error::Randomness)?;
     Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }

@@ -48,10 +48,14 @@ mod snapshot;
 mod copy;
 mod check;
 mod restore;
+#[cfg(feature = "simulation")]
+mod unthreaded;
 
 pub use check::{Report, Rule, check};
 pub use copy::{Contents, Progress, Watch, backup};
 pub use restore::{Lost, Restored, restore};
+#[cfg(feature = "simulation")]
+pub use unthreaded::{Hands, open_without_threads};
 
 /// One reader for light questions alone, and one for the others.
 const READERS_MIN: usize = 2;

@@ -177,28 +177,11 @@ impl Writer {
     pub(super) fn run(mut self, queue: &Receiver<Command>, gate: &Gate) {
         let mut open = true;
         while open {
-            let first = match self.next(queue) {
-                Ok(first) => first,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.probe();
-                    continue;
-                }
+            match self.next(queue) {
+                Ok(first) => open = self.store_waiting(first, queue, gate),
+                Err(RecvTimeoutError::Timeout) => self.probe(),
                 Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let mut batch = Vec::new();
-            for command in std::iter::once(first).chain(queue.try_iter()) {
-                match command {
-                    Command::Store(job) => batch.push(job),
-                    Command::Close => open = false,
-                }
-                if !open || batch.len() == BATCH_MAX {
-                    break;
-                }
             }
-            let began = clock::now();
-            gate.begin_round(began);
-            self.store(batch);
-            gate.end_round(clock::now() - began);
         }
         for command in queue.try_iter() {
             if let Command::Store(job) = command {
@@ -218,6 +201,26 @@ impl Writer {
             None if self.probe_at <= clock::now() => Err(RecvTimeoutError::Timeout),
             None => queue.recv_deadline(self.probe_at),
         }
+    }
+
+    /// Stores what waits, the first of it taken from the queue already. Answers whether more may come.
+    pub(super) fn store_waiting(&mut self, first: Command, queue: &Receiver<Command>, gate: &Gate) -> bool {
+        let mut open = true;
+        let mut batch = Vec::new();
+        for command in std::iter::once(first).chain(queue.try_iter()) {
+            match command {
+                Command::Store(job) => batch.push(job),
+                Command::Close => open = false,
+            }
+            if !open || batch.len() == BATCH_MAX {
+                break;
+            }
+        }
+        let began = clock::now();
+        gate.begin_round(began);
+        self.store(batch);
+        gate.end_round(clock::now() - began);
+        open
     }
 
     /// One transaction for all of `batch`.

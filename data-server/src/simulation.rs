@@ -1,0 +1,78 @@
+//! A data-server without sockets and threads: a simulation hands it connections and lets its store write and read.
+//! Behind feature `simulation`; connections, calls, digests and the store are the real ones.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use bus::{Directory, Publisher};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+use ttp::net::clock;
+
+use crate::audience::Audience;
+use crate::calls::Service;
+use crate::config::Config;
+use crate::connection::{self, Patience, Phase};
+use crate::digest;
+use crate::error::Error;
+use crate::forward::Forward;
+use crate::store::Store;
+use crate::store::sqlite::open_without_threads;
+
+pub use crate::store::sqlite::Hands;
+
+/// See the module.
+pub struct Server {
+    config: Config,
+    service: Arc<Service>,
+    publisher: Arc<dyn Publisher>,
+    phase: watch::Sender<Phase>,
+}
+
+impl Server {
+    /// Opens the store. The server uses what `around` makes of it; its hands are given to the simulation.
+    ///
+    /// # Errors
+    /// As [`crate::Server::open`].
+    pub fn open(
+        config: Config,
+        publisher: Arc<dyn Publisher>,
+        around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Result<(Self, Hands), Error> {
+        let sink = Box::new(Forward::new(Arc::clone(&publisher)));
+        let (store, hands) = open_without_threads(&config.store_path, Arc::new(clock::now_ms), sink)?;
+        let service = Service {
+            store: around(Arc::new(store)),
+            broadcast_address: config.broadcast_address.clone(),
+            long_replies: Arc::new(Semaphore::new(config.long_replies_max)),
+        };
+        let phase = watch::Sender::new(Phase::Serving);
+        Ok((Self { config, service: Arc::new(service), publisher, phase }, hands))
+    }
+
+    /// Who hears what, for broadcast-servers.
+    pub fn directory(&self) -> Arc<dyn Directory> {
+        Arc::new(Audience::new(Arc::clone(&self.service.store)))
+    }
+
+    /// The whole life of one connection. Answers why it ended.
+    pub fn connection<R, W>(&self, reader: R, writer: W) -> impl Future<Output = String> + use<R, W>
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let patience = Patience { opening: self.config.opening_timeout, idle: self.config.idle_timeout };
+        let life =
+            connection::run(reader, writer, Arc::clone(&self.service), patience, self.phase.subscribe());
+        async move { life.await.to_string() }
+    }
+
+    /// Repeats what changed lately, for ever.
+    pub fn digest(&self) -> impl Future<Output = Infallible> + use<> {
+        digest::repeat(
+            Arc::clone(&self.service.store),
+            Arc::clone(&self.publisher),
+            self.config.digest_interval,
+        )
+    }
+}
