@@ -260,8 +260,7 @@ impl House {
         }
         for (number, (client, me)) in people.iter().enumerate() {
             self.listen(&stage, client.clone(), format!("sender {number}"), Some(number));
-            let hasty = people::device_of(me.user_id).await;
-            tokio::spawn(people::speak(Arc::clone(&stage), number, client.clone(), hasty, me.clone()));
+            tokio::spawn(people::speak(Arc::clone(&stage), number, client.clone(), me.clone()));
         }
         (stage, people)
     }

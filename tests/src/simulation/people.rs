@@ -126,21 +126,14 @@ pub async fn say(
     outcome
 }
 
-/// The client of a sender that nobody listens to, for sends that are abandoned: who drops the future of a send has
-/// given up to hear of the message from this client, be it by its answer or by its event.
-pub const OF_THE_HASTY: usize = 1000;
-
-/// Says one thing after the other until it is over; now and then in haste, by a client of its own.
-pub async fn speak(stage: Arc<Stage>, number: usize, client: Client, hasty: Client, me: User) {
+/// Says one thing after the other until it is over. Now and then it abandons a send: then its own stream must bring
+/// the message, if it is stored.
+pub async fn speak(stage: Arc<Stage>, number: usize, client: Client, me: User) {
     while !stage.is_over.load(Ordering::Relaxed) {
         let dice = &stage.nature.dice;
         tokio::time::sleep(dice.up_to_ms(stage.pause_ms)).await;
-        if dice.percent(5) {
-            let patience = dice.up_to_ms(500);
-            say(&stage, number + OF_THE_HASTY, &hasty, &me, Some(patience)).await;
-        } else {
-            say(&stage, number, &client, &me, None).await;
-        }
+        let patience = dice.percent(5).then(|| dice.up_to_ms(500));
+        say(&stage, number, &client, &me, patience).await;
     }
 }
 
@@ -150,7 +143,8 @@ pub async fn listen(stage: Arc<Stage>, place: usize, client: Client) {
     let mut cursors = Cursors::default();
     loop {
         let mut events = client.events(Position::After(cursors));
-        for _ in 0..dice.between(20, 200) {
+        let mut events_left = dice.between(20, 200);
+        while events_left > 0 {
             let event = tokio::select! {
                 biased;
                 event = events.next() => event,
@@ -162,6 +156,7 @@ pub async fn listen(stage: Arc<Stage>, place: usize, client: Client) {
             };
             match event {
                 Some(Event::Entry(entry)) => {
+                    events_left -= 1;
                     let text = entry.message().map(|message| message.message_text.clone());
                     let (moment, chat_id, seq) = (stage.moment(), entry.chat_id, entry.seq);
                     stage.nature.trace.note((place, chat_id, seq, &text));
