@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use serde_json::value::RawValue;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 use ttp::call::Authenticate;
@@ -20,7 +20,7 @@ use ttp::frame::encode_with;
 use ttp::limits::{IDLE_TIMEOUT_MS, IN_FLIGHT_MAX};
 use ttp::net::backoff::{Backoff, random};
 use ttp::net::clock;
-use ttp::net::connection::FrameReader;
+use ttp::net::connection::{FrameReader, ReadError};
 use ttp::rpc;
 
 use crate::error::{Error, Lost};
@@ -143,9 +143,10 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
         // go on for ever: what is read are answers, to as many calls as there is room for.
         tokio::select! {
             biased;
-            payload = reader.next_payload() => match payload {
-                Ok(Some(payload)) => if let Err(error) = calls.settle(&payload) { break error },
-                Ok(None) => break Error::Disconnected(Lost::Closed),
+            heard = reader.fill() => match heard {
+                Ok(true) => if let Err(error) = calls.hear(&mut reader) { break error },
+                Ok(false) if reader.is_between_frames() => break Error::Disconnected(Lost::Closed),
+                Ok(false) => break ReadError::CutOff.into(),
                 Err(error) => break error.into(),
             },
             written = write.write_buf(&mut calls.out), if !calls.out.is_empty() => {
@@ -227,9 +228,17 @@ impl Calls {
         self.out.extend_from_slice(&frame);
     }
 
+    /// Takes up what was read. A long reply over a slow network comes in many parts, and is no silence.
+    fn hear(&mut self, reader: &mut FrameReader<impl AsyncRead + Unpin>) -> Result<(), Error> {
+        self.owes_since = clock::now();
+        while let Some(payload) = reader.buffered_payload()? {
+            self.settle(&payload)?;
+        }
+        Ok(())
+    }
+
     /// Hands a reply to its caller.
     fn settle(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.owes_since = clock::now();
         let message = pending::read(payload)?;
         if let Some(waiter) = self.pending.take(&message)? {
             self.answered = true;

@@ -42,6 +42,10 @@ const EVENTS_MAX: usize = 256;
 /// Distance of our heartbeats on a stream.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How long one page may take. A page that is given up is asked for again as a whole, so over a slow network a short
+/// patience would never see one; a server that says nothing is found by the connection, and much sooner.
+const PAGE_TIME_MAX: Duration = Duration::from_secs(300);
+
 /// Times that a temporary failure of one page is borne before the stream begins anew.
 const SYNC_ATTEMPTS_MAX: u32 = 5;
 
@@ -281,7 +285,7 @@ impl Follower<'_> {
         let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
         loop {
             let question = self.resume.question();
-            let reply = match self.session.call(&question, options.call_timeout).await {
+            let reply = match self.session.call(&question, PAGE_TIME_MAX).await {
                 Err(error) if error.is_temporary() && backoff.attempts() < SYNC_ATTEMPTS_MAX => {
                     let advice = error.retry_after().unwrap_or_default();
                     sleep(backoff.next_wait(random()) + advice).await;

@@ -7,12 +7,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use client_lib::{
-    ChatId, Client, CloseCode, ConnectionState, Cursors, Entry, Error, Event, EventStream, Position,
+    ChatId, Client, CloseCode, ConnectionState, Cursors, Entry, Error, Event, EventStream, Position, UserId,
 };
 use fake::data::DataServer;
-use fake::{ME, Server, options, soon};
+use fake::{ME, Server, entry, options, soon, user};
 use futures_core::Stream;
-use ttp::call::DataCall;
+use ttp::call::{Authenticate, DataCall, Empty, Ping, Sync, SyncReply, UserReply};
 use ttp::event::{Close, EventFrame, Resync, close_frame, heartbeat_frame, resync_frame};
 
 async fn client(data: &DataServer, broadcast: &Server) -> Client {
@@ -409,6 +409,35 @@ async fn f3_an_event_that_was_not_saved_comes_again() {
         heard.extend(texts(&mut events, 1).await);
     }
     assert_eq!(heard, ["1", "2", "2", "3", "3", "4"]);
+}
+
+/// A page that takes longer than a call may, over a slow network, is waited for while it comes, and asked for once.
+#[tokio::test]
+async fn a_page_that_comes_slowly_is_waited_for() {
+    const PARTS: usize = 12;
+    let (data, broadcast) = (Server::start().await, Server::start().await);
+    let mut options = options(&data.address(), &broadcast.address());
+    options.call_timeout = Duration::from_secs(1);
+    let connecting = tokio::spawn(async move {
+        let client = Client::connect(options).await.unwrap();
+        client.authenticate(ME).await.unwrap();
+        client.events(Position::After(Cursors::default()))
+    });
+    let mut peer = data.greet().await;
+    peer.reply::<Ping>(&Empty {}).await;
+    peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
+    let mut events = soon(connecting).await.unwrap();
+    let _stream = broadcast.stream().await;
+    let (_, slot) = peer.expect::<Sync>().await;
+    let entries = vec![entry(1, 1, UserId(2), "at last", None)];
+    let reply = SyncReply { epoch: "a life".into(), entries, ..SyncReply::default() };
+    let bytes = peer.answer_bytes(slot, &reply);
+    for part in bytes.chunks(bytes.len().div_ceil(PARTS)) {
+        // The network takes its time: not a wait for something, but the thing that is tested.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        peer.write(part).await;
+    }
+    assert_eq!(soon(texts(&mut events, 1)).await, ["at last"]);
 }
 
 #[tokio::test]

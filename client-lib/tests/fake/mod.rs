@@ -170,6 +170,13 @@ impl Peer {
         self.complete(slot, Ok(to_raw_value(reply).unwrap())).await;
     }
 
+    /// The bytes of an answer, for the test to write.
+    pub fn answer_bytes<R: Serialize>(&mut self, slot: Slot, reply: &R) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.exchange.complete(slot, Ok(to_raw_value(reply).unwrap()), &mut out);
+        out
+    }
+
     pub async fn complete(&mut self, slot: Slot, outcome: Result<Box<RawValue>, CallError>) {
         let mut out = Vec::new();
         self.exchange.complete(slot, outcome, &mut out);

@@ -82,7 +82,10 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Reads once; `false` at the end of the stream. What was read is in the decoder when the future is ready, so
     /// dropping it earlier loses nothing. The scratch buffer lives on the stack of one poll: a connection that
     /// waits owns nothing but the bytes it has received.
-    async fn fill(&mut self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// As the stream says.
+    pub async fn fill(&mut self) -> io::Result<bool> {
         poll_fn(|context| {
             let mut scratch = [const { MaybeUninit::uninit() }; READ_BYTES];
             let mut scratch = ReadBuf::uninit(&mut scratch);
