@@ -8,12 +8,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tests::figures;
+use tests::history::{Rule, Verdict};
 use tests::simulation::faults::Tally;
 use tests::simulation::{Mutant, Plan, Report, run};
 use ttp::net::clock;
 
 /// Seeds of the short form.
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 150;
 
 /// Seeds that may pass by a mutant.
 const MUTANT_SEEDS: u64 = 60;
@@ -53,7 +55,47 @@ struct Sum {
     simulated: Duration,
     completions: Vec<Duration>,
     tally: Tally,
+    verdict: Verdict,
     wrongs: Vec<String>,
+}
+
+impl Sum {
+    fn add(&mut self, report: Report) {
+        self.wrongs.extend(report.wrongs());
+        self.runs += 1;
+        self.acknowledged += report.acknowledged;
+        self.refused += report.refused;
+        self.indeterminate += report.indeterminate;
+        self.delivered += report.delivered;
+        self.simulated += report.simulated;
+        self.completions.extend(report.complete_after);
+        self.tally.add(&report.tally);
+        self.verdict.violations.extend(report.verdict.violations);
+    }
+
+    /// One line for the report of all proofs.
+    fn figures(&mut self) -> String {
+        self.completions.sort_unstable();
+        let p99 = self.completions.get(self.completions.len() * 99 / 100).copied().unwrap_or_default();
+        let last = self.completions.last().copied().unwrap_or_default();
+        let count = |rules: &[Rule]| self.verdict.count(rules);
+        format!(
+            "simulations={} acked={} lost={} dup={} resurrected={} gaps={} ghosts={} refused={} \
+             indeterminate={} delivered={} simulation_complete_p99_ms={} simulation_complete_max_ms={}",
+            self.runs,
+            self.acknowledged,
+            count(&[Rule::AcknowledgedIsStored]),
+            count(&[Rule::StoredOnce, Rule::EchoedOnce]),
+            count(&[Rule::RefusedIsNotStored]),
+            count(&[Rule::Dense, Rule::ReaderIsComplete, Rule::RealTimeOrder]),
+            count(&[Rule::NothingForeign, Rule::DeliveredIsStored]),
+            self.refused,
+            self.indeterminate,
+            self.delivered,
+            p99.as_millis(),
+            last.as_millis(),
+        )
+    }
 }
 
 /// G1 to G6, G8, G9, G11: any faults, and within a minute after the last one everybody has everything.
@@ -65,40 +107,21 @@ fn any_seed_loses_nothing_and_comes_to_rest() {
     let begun = clock::now();
     let sum = Mutex::new(Sum::default());
     run_all(first, seeds, None, |report| {
-        let wrongs = report.wrongs();
         if one.is_some() {
             println!("{report:#?}");
         }
         let mut sum = sum.lock().unwrap();
-        sum.runs += 1;
-        sum.acknowledged += report.acknowledged;
-        sum.refused += report.refused;
-        sum.indeterminate += report.indeterminate;
-        sum.delivered += report.delivered;
-        sum.simulated += report.simulated;
-        sum.completions.extend(report.complete_after);
-        sum.tally.add(&report.tally);
-        sum.wrongs.extend(wrongs);
+        sum.add(report);
         sum.wrongs.len() >= 5
     });
     let mut sum = sum.into_inner().unwrap();
-    sum.completions.sort_unstable();
-    let p99 = sum.completions.get(sum.completions.len() * 99 / 100).copied().unwrap_or_default();
-    println!(
-        "simulation: first_seed={first} seeds={} acked={} refused={} indeterminate={} delivered={} failed={} \
-         complete_p99_ms={} complete_max_ms={} simulated_s={} seconds={}\n{:?}",
-        sum.runs,
-        sum.acknowledged,
-        sum.refused,
-        sum.indeterminate,
-        sum.delivered,
-        sum.wrongs.len(),
-        p99.as_millis(),
-        sum.completions.last().copied().unwrap_or_default().as_millis(),
-        sum.simulated.as_secs(),
-        (clock::now() - begun).as_secs(),
-        sum.tally,
-    );
+    let line = sum.figures();
+    match one {
+        Some(_) => println!("{line}"),
+        None => figures::keep("simulation", &line),
+    }
+    let took = clock::now() - begun;
+    println!("{:?}\n{} simulated seconds in {}", sum.tally, sum.simulated.as_secs(), took.as_secs());
     assert!(sum.wrongs.is_empty(), "{}", sum.wrongs.join("\n\n"));
     assert_eq!(sum.runs as u64, seeds);
 }
@@ -118,17 +141,21 @@ fn a_seed_repeats_its_run() {
 #[test]
 fn mutants_are_caught_by_some_seed() {
     for mutant in Mutant::ALL {
-        let caught = Mutex::new(None);
+        let caught: Mutex<Option<Report>> = Mutex::default();
         run_all(1, MUTANT_SEEDS, Some(mutant), |report| {
-            let wrongs = report.wrongs();
-            if wrongs.is_some() {
-                caught.lock().unwrap().get_or_insert(report);
+            let mut caught = caught.lock().unwrap();
+            let is_first = caught.as_ref().is_none_or(|first| report.plan.seed < first.plan.seed);
+            if is_first && report.wrongs().is_some() {
+                *caught = Some(report);
             }
-            caught.lock().unwrap().is_some()
+            caught.is_some()
         });
         let caught = caught.into_inner().unwrap();
         let caught = caught.unwrap_or_else(|| panic!("{mutant:?} was not caught by {MUTANT_SEEDS} seeds"));
-        let first = caught.verdict.violations.first().map(ToString::to_string);
-        println!("{mutant:?}: seed {}, {first:?}, complete: {:?}", caught.plan.seed, caught.complete_after);
+        let mut rules: Vec<Rule> = caught.verdict.violations.iter().map(|violation| violation.rule).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        println!("{mutant:?}: seed {}, {rules:?}, complete: {:?}", caught.plan.seed, caught.complete_after);
+        figures::keep(&format!("mutants.simulation_{mutant:?}"), "mutants_caught=1/1");
     }
 }

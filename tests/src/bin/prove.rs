@@ -45,6 +45,7 @@ const PARTS: &[Part] = &[
     long("dying_clients", &[("TALKO_CHAOS_KILLS", "100")]),
     long("cuts", &[("TALKO_CHAOS_OFFSETS", "all")]),
     short("network"),
+    long("simulation", &[("TALKO_SIMULATION_SEEDS", "2000")]),
     long("hanging_bus", &[("TALKO_CHAOS_HANG_S", "30")]),
     short("clock_jumps"),
     short("drain"),
