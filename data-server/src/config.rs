@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ttp::limits;
 
-/// Pages of long replies that may be under way at one time, unless the operator says otherwise: 256 MiB.
-const LONG_REPLIES_MAX: usize = 512;
+/// Pages of long replies that may be under way at one time, unless the operator says otherwise: 128 MiB.
+const LONG_REPLIES_MAX: usize = 256;
 
 /// The settings of one data-server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,9 @@ const PAGES_IN_FLIGHT_MAX_VERSION_1: usize = 1;
 
 /// What a reply of version 1 counts in pages of version 2: it may be that much longer.
 const PAGES_OF_VERSION_1_REPLY: u32 = (FRAME_BYTES_MAX_VERSION_1 / PAGE_BYTES_MAX) as u32;
+
+/// How long a call that catches up waits for a place for its reply: half of what a client gives it.
+const PLACE_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// How long a peer may take to read why the connection ends.
 const LINGER: Duration = Duration::from_millis(250);
@@ -124,6 +128,7 @@ pub(crate) async fn run(
                 Ok(bytes) => life.hear(bytes),
                 Err(error) => break error.into(),
             },
+            place = wait_for(&mut life.wish) => life.take_place(place),
             () = wait_until(deadline) => if !life.has_patience_left() { break End::Idle },
         }
     };
@@ -155,6 +160,17 @@ async fn wait_until(deadline: Option<Instant>) {
     }
 }
 
+/// The places that were wished for; `None` when they did not come in time.
+async fn wait_for(wish: &mut Option<Wish>) -> Option<OwnedSemaphorePermit> {
+    match wish {
+        Some(wish) => wish.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A turn in the queue of connections that want places for long replies.
+type Wish = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
+
 /// A call that was read and not started yet, or the reason why it cannot be.
 struct Waiting {
     slot: Slot,
@@ -173,6 +189,8 @@ struct Life {
     pages_in_flight: usize,
     /// One for each long reply that is under way, until nothing is.
     places: Vec<OwnedSemaphorePermit>,
+    /// What the first of the waiting calls waits for, if that is a place.
+    wish: Option<Wish>,
     barrier_in_flight: bool,
     decoder: Decoder,
     /// A payload that was read while as many requests as may be were in flight. Nothing is read until it is taken up.
@@ -207,6 +225,7 @@ impl Life {
             waiting: VecDeque::new(),
             pages_in_flight: 0,
             places: Vec::new(),
+            wish: None,
             barrier_in_flight: false,
             decoder: Decoder::new(FRAME_BYTES_MAX),
             held: None,
@@ -296,21 +315,34 @@ impl Life {
             if self.barrier_in_flight || (next.weight == Weight::Page && pages_full) {
                 return;
             }
-            let Some(Waiting { slot, mut weight, mut call }) = self.waiting.pop_front() else {
+            let is_patient = matches!(next.call, Ok(DataCall::Sync(_)));
+            let is_refused = next.weight == Weight::Page && !self.has_place();
+            if is_refused && is_patient {
+                return self.wish_for_place();
+            }
+            let Some(next) = self.waiting.pop_front() else {
                 return;
             };
-            if weight == Weight::Page && !self.has_place() {
-                weight = Weight::Light;
-                call = Err(calls::overloaded("too many long replies are under way"));
-            }
-            self.pages_in_flight += usize::from(weight == Weight::Page);
-            self.barrier_in_flight = weight == Weight::Barrier;
-            let to = ReplyTo { slot, connection: self.completed.clone(), weight };
-            match call {
-                Ok(call) => calls::start(&self.service, &mut self.session, call, to),
-                Err(error) => calls::refuse(&mut self.session, error, to),
-            }
+            self.wish = None;
+            if is_refused { self.refuse(next.slot) } else { self.start(next) }
         }
+    }
+
+    fn start(&mut self, Waiting { slot, weight, call }: Waiting) {
+        self.pages_in_flight += usize::from(weight == Weight::Page);
+        self.barrier_in_flight = weight == Weight::Barrier;
+        let to = ReplyTo { slot, connection: self.completed.clone(), weight };
+        match call {
+            Ok(call) => calls::start(&self.service, &mut self.session, call, to),
+            Err(error) => calls::refuse(&mut self.session, error, to),
+        }
+    }
+
+    /// Refuses a call for want of a place.
+    fn refuse(&mut self, slot: Slot) {
+        let error = calls::overloaded("too many long replies are under way");
+        let to = ReplyTo { slot, connection: self.completed.clone(), weight: Weight::Light };
+        calls::refuse(&mut self.session, error, to);
     }
 
     fn pages_max(&self) -> usize {
@@ -324,13 +356,42 @@ impl Life {
     /// what waits here besides the pages in flight is bounded by [`OUTLET_BYTES_MAX`].
     fn has_place(&mut self) -> bool {
         if self.places.len() <= self.pages_in_flight {
-            let pages = match self.session.dialect {
-                Dialect::Version1 => PAGES_OF_VERSION_1_REPLY,
-                Dialect::Version2 => 1,
-            };
-            self.places.extend(Arc::clone(&self.service.long_replies).try_acquire_many_owned(pages));
+            let places = Arc::clone(&self.service.long_replies);
+            self.places.extend(places.try_acquire_many_owned(self.places_of_page()));
         }
         self.places.len() > self.pages_in_flight
+    }
+
+    fn places_of_page(&self) -> u32 {
+        match self.session.dialect {
+            Dialect::Version1 => PAGES_OF_VERSION_1_REPLY,
+            Dialect::Version2 => 1,
+        }
+    }
+
+    /// Stands in line for a place. Whoever comes back to all that it missed would only ask again, and all who come back
+    /// at one time much more often than there are places. Other pages are refused while somebody stands in line.
+    fn wish_for_place(&mut self) {
+        if self.wish.is_none() {
+            let places = Arc::clone(&self.service.long_replies);
+            let granted = places.acquire_many_owned(self.places_of_page());
+            self.wish =
+                Some(Box::pin(async { tokio::time::timeout(PLACE_WAIT_MAX, granted).await.ok()?.ok() }));
+        }
+    }
+
+    /// Goes on with the call that stood in line, or refuses it when that took too long.
+    fn take_place(&mut self, place: Option<OwnedSemaphorePermit>) {
+        self.wish = None;
+        match place {
+            Some(place) => self.places.push(place),
+            None => {
+                if let Some(late) = self.waiting.pop_front() {
+                    self.refuse(late.slot);
+                }
+            }
+        }
+        self.start_waiting();
     }
 
     /// Takes an answer.

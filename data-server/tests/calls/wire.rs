@@ -266,8 +266,14 @@ async fn long_replies_of_all_peers_are_bounded() {
     let messages = json!({"chat_id": 1, "limit": 1});
     let refused = async { while peer.call("GetMessages", messages.clone()).await != Err(-32053) {} };
     tokio::time::timeout(PATIENCE, refused).await.expect("the places are taken in the end");
+    let mut returning = house.connect_as(1).await;
+    let catch_up = returning.call("Sync", json!({"cursors": {}}));
+    tokio::pin!(catch_up);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut catch_up).await;
+    assert!(early.is_err(), "who catches up stands in line: {early:?}");
     assert!(peer.call("GetUser", json!({"user_id": 1})).await.is_ok());
     drop(deaf);
+    assert!(!catch_up.await.expect("the line moves on")["entries"].as_array().unwrap().is_empty());
     let served = async { while peer.call("GetMessages", messages.clone()).await.is_err() {} };
     tokio::time::timeout(PATIENCE, served).await.expect("the places come back");
 }
