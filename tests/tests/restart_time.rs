@@ -10,11 +10,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
-use tests::DEADLINE;
 use tests::load::figures::{asked, part};
 use tests::load::house::Processes;
 use tests::load::speaker::Speaker;
 use tests::load::{Figures, House, Town};
+use tests::{DEADLINE, figures};
 use ttp::limits::TEXT_CHARS_MAX;
 use ttp::net::clock;
 
@@ -77,6 +77,7 @@ fn g17_a_killed_data_server_is_soon_ready_again() {
     println!("{figures}");
     assert!(*logs.iter().min().unwrap() >= log_mb, "{figures}");
     if is_long {
+        figures::keep("restart_time", &format!("restart_1gb_ms={}", part(&answered, 1_000)));
         assert!(part(&answered, 1_000) <= READY_MS_MAX, "{figures}");
     }
 }

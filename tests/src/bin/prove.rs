@@ -52,6 +52,9 @@ const PARTS: &[Part] = &[
     short("mutants"),
     long_release("overload", &[("TALKO_OVERLOAD_SECONDS", "10")]),
     long_release("resume_time", &[("TALKO_RESUME_MESSAGES", "1000000")]),
+    long_release("storm", &[("TALKO_STORM_CLIENTS", "10000")]),
+    long_release("slow_reader", &[("TALKO_SLOW_READER_ROUNDS", "7")]),
+    long_release("restart_time", &[("TALKO_RESTART_MB", "1024")]),
 ];
 
 fn main() -> ExitCode {

@@ -20,9 +20,17 @@ impl Figures {
 
     /// A figure that must be there.
     pub fn number(&self, name: &str) -> i64 {
-        let (_, value) =
-            self.0.iter().find(|(own, _)| own == name).unwrap_or_else(|| panic!("no {name} in {self}"));
-        value.parse().unwrap()
+        self.text(name).parse().unwrap()
+    }
+
+    /// A figure of several processes that must be there.
+    pub fn list(&self, name: &str) -> Vec<i64> {
+        self.text(name).split(',').map(|value| value.parse().unwrap()).collect()
+    }
+
+    fn text(&self, name: &str) -> &str {
+        let found = self.0.iter().find(|(own, _)| own == name);
+        &found.unwrap_or_else(|| panic!("no {name} in {self}")).1
     }
 }
 

@@ -296,8 +296,15 @@ fn number_after(payload: &[u8], part: &[u8]) -> Option<u64> {
 pub fn entries(payload: &[u8]) -> impl Iterator<Item = (i64, u64)> {
     let text = std::str::from_utf8(payload).expect("payloads are UTF-8");
     text.match_indices(r#","change":{"#).filter_map(|(at, _)| {
-        let (rest, seq) = text[..at].rsplit_once(r#","seq":"#)?;
-        let (_, chat) = rest.rsplit_once(r#""chat_id":"#)?;
-        Some((chat.parse().ok()?, seq.parse().ok()?))
+        let (rest, seq) = number_before(&text[..at])?;
+        let (rest, chat) = number_before(rest.strip_suffix(r#","seq":"#)?)?;
+        rest.ends_with(r#""chat_id":"#).then_some((chat as i64, seq))
     })
+}
+
+/// The number at the end of a text, and what stands before it.
+fn number_before(text: &str) -> Option<(&str, u64)> {
+    let digits = text.bytes().rev().take_while(u8::is_ascii_digit).count();
+    let (rest, number) = text.split_at(text.len() - digits);
+    Some((rest, number.parse().ok()?))
 }

@@ -20,6 +20,9 @@ use crate::DEADLINE;
 /// What stands before the time of a message.
 const STAMP: &str = "at=";
 
+/// Distance between two signs of life of each reader.
+pub const PING_EVERY: Duration = Duration::from_secs(10);
+
 /// Receive buffer of who does not read. The kernel makes more of it.
 const STALLED_BUFFER_BYTES: usize = 4 * 1024;
 
@@ -105,7 +108,14 @@ fn listen(mut poll: Poll, readers: &mut [(mio::net::TcpStream, Decoder)], ears: 
     let mut events = Events::with_capacity(1024);
     let mut scratch = vec![0; 256 * 1024];
     let mut delays = Vec::new();
+    let mut pinged = clock::now();
     while !ears.is_over.load(Ordering::Acquire) {
+        if clock::now() - pinged > PING_EVERY {
+            pinged = clock::now();
+            for (stream, _) in readers.iter_mut() {
+                let _ = stream.write(&ping());
+            }
+        }
         poll.poll(&mut events, Some(Duration::from_millis(100))).unwrap();
         for event in &events {
             let Token(place) = event.token();
@@ -139,6 +149,11 @@ fn listen(mut poll: Poll, readers: &mut [(mio::net::TcpStream, Decoder)], ears: 
     }
 }
 
+/// What a client says so that its stream is not taken for dead.
+fn ping() -> Vec<u8> {
+    encode(br#"{"jsonrpc":"2.0","method":"Ping","params":{}}"#)
+}
+
 /// When a message was sent.
 fn stamp(payload: &[u8]) -> Option<u64> {
     let head = std::str::from_utf8(&payload[..payload.len().min(400)]).ok()?;
@@ -170,6 +185,12 @@ impl Stalled {
         let (stream, decoder) = open_stream(address, person, Some(STALLED_BUFFER_BYTES));
         let port = stream.local_addr().unwrap().port();
         Self { stream, decoder, port }
+    }
+
+    /// Gives a sign of life: who does not read is no dead peer.
+    pub fn ping(&mut self) {
+        self.stream.set_nonblocking(true).unwrap();
+        let _ = self.stream.write(&ping());
     }
 
     /// Reads a single byte.
