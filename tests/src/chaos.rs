@@ -216,16 +216,11 @@ impl House {
         self.pair.disarm();
         self.say_last_words().await;
         self.stage.set(Gate::Over);
-        let mut history = History::default();
-        for sender in std::mem::take(&mut self.senders) {
-            history.operations.extend(crate::within("the last sends", sender).await.unwrap());
-        }
+        let senders = std::mem::take(&mut self.senders);
+        let mut history = History { operations: people::operations_of(senders).await, ..History::default() };
         let path = home.join("talko.db");
         let goal = database::heads(&database::rows(&path));
-        let begun = clock::now();
-        while !self.stage.have_all(&goal) && clock::now() - begun < self.patience {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        self.stage.wait_for_all(&goal, self.patience).await;
         self.stage.stop_readers();
         for reader in std::mem::take(&mut self.readers) {
             history.readers.push(crate::within("a reader's end", reader).await.unwrap());

@@ -25,7 +25,7 @@ use std::time::Duration;
 use bus::Publisher;
 use bus::link::{Caller, Links, ServiceKey};
 use bus::memory::Memory;
-use client_lib::{Client, Options};
+use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
 use lossy::Lossy;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -227,6 +227,16 @@ pub fn need_open_files(count: u64) {
         allowed >= count,
         "this test needs {count} open files, the system allows {allowed}: see `ulimit -Hn`"
     );
+}
+
+/// A stream of what is new, when it is open.
+pub async fn live(client: &Client) -> EventStream {
+    let mut events = client.events(Position::Now);
+    while !matches!(
+        within("going live", events.next()).await,
+        Some(Event::Connection(ConnectionState::Connected))
+    ) {}
+    events
 }
 
 /// Waits for a future, but not for ever.

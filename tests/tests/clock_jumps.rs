@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
+use client_lib::{Client, Event, EventStream, Options};
 use tests::binary::{self, Process};
 use tests::chaos::database;
 use tests::figures;
 use tests::power::library;
-use tests::within;
+use tests::{live, within};
 use ttp::model::{ChatId, Seq, TimestampMs, User};
 use ttp::net::clock;
 
@@ -35,15 +35,6 @@ async fn person(options: &Options, name: &str) -> (Client, User) {
     let user = client.insert_user(name).await.unwrap();
     client.authenticate(user.user_id).await.unwrap();
     (client, user)
-}
-
-async fn live(client: &Client) -> EventStream {
-    let mut events = client.events(Position::Now);
-    while !matches!(
-        within("going live", events.next()).await,
-        Some(Event::Connection(ConnectionState::Connected))
-    ) {}
-    events
 }
 
 /// Sends until it is told to stop. Every send is answered.

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use client_lib::{Client, ConnectionState, Event, EventStream, Position};
-use tests::{Fate, Form, Installation, Setup, until, within};
+use client_lib::{Client, Event, EventStream};
+use tests::{Fate, Form, Installation, Setup, live, until};
 use ttp::model::{Change, ChatId, UserId};
 use ttp::net::clock;
 
@@ -14,15 +14,6 @@ const REPAIR: Duration = Duration::from_secs(20);
 /// Every event and every membership is lost.
 async fn start() -> Installation {
     Installation::start_with(Form::Lossy(Fate::DigestsAlone), Setup::default()).await
-}
-
-async fn live(client: &Client) -> EventStream {
-    let mut events = client.events(Position::Now);
-    while !matches!(
-        within("going live", events.next()).await,
-        Some(Event::Connection(ConnectionState::Connected))
-    ) {}
-    events
 }
 
 /// Waits for an event, at most as long as a repair may take.

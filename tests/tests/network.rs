@@ -5,12 +5,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use client_lib::{ConnectionState, Cursors, Error, Event, EventStream, Options, Position};
+use client_lib::{Cursors, Error, EventStream, Options, Position};
 use tests::chaos::database;
 use tests::figures;
 use tests::proxy::{Aim, End, Flow, Line, Plan, Shot, Way};
 use tests::roads::{CALL_TIMEOUT, Roads, Scene, Traveller};
-use tests::{until, within};
+use tests::{live, until, within};
 use ttp::model::ChatId;
 use ttp::net::clock;
 
@@ -32,15 +32,6 @@ async fn two_people(roads: &Roads, send_timeout: Duration) -> (Traveller, Travel
     (speaker, listener, chat_id)
 }
 
-async fn listen(traveller: &Traveller) -> EventStream {
-    let mut events = traveller.client.events(Position::Now);
-    while !matches!(
-        within("the stream", events.next()).await,
-        Some(Event::Connection(ConnectionState::Connected))
-    ) {}
-    events
-}
-
 /// The text of the next message on a stream.
 async fn next_text(events: &mut EventStream) -> String {
     loop {
@@ -56,7 +47,7 @@ async fn next_text(events: &mut EventStream) -> String {
 async fn f33_an_event_before_its_reply_is_shown_once() {
     let roads = Roads::start().await;
     let (speaker, listener, chat_id) = two_people(&roads, tests::DEADLINE).await;
-    let (mut own, mut heard) = (listen(&speaker).await, listen(&listener).await);
+    let (mut own, mut heard) = (live(&speaker.client).await, live(&listener.client).await);
     for number in 0..5 {
         speaker.data.set(slow_answers(Duration::from_millis(400)));
         let (client, text) = (speaker.client.clone(), format!("early {number}"));
@@ -76,7 +67,7 @@ async fn f33_an_event_before_its_reply_is_shown_once() {
 async fn f33_an_event_answers_a_send_whose_reply_is_lost() {
     let roads = Roads::start().await;
     let (speaker, listener, chat_id) = two_people(&roads, Duration::from_millis(700)).await;
-    let mut own = listen(&speaker).await;
+    let mut own = live(&speaker.client).await;
     speaker.data.set(Plan { down: black_hole().down, ..Plan::default() });
     let message = speaker.client.insert_message(chat_id, "no answer").await.unwrap();
     assert_eq!(message.message_text, "no answer");
@@ -93,7 +84,7 @@ async fn f33_an_event_answers_a_send_whose_reply_is_lost() {
 async fn f33_a_reply_after_the_caller_gave_up_doubles_nothing() {
     let roads = Roads::start().await;
     let (speaker, listener, chat_id) = two_people(&roads, Duration::from_millis(300)).await;
-    let mut own = listen(&speaker).await;
+    let mut own = live(&speaker.client).await;
     let late = slow_answers(Duration::from_millis(1_500));
     speaker.data.set(late);
     speaker.stream.set(late);

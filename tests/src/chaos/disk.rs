@@ -316,18 +316,13 @@ impl House {
     async fn close(mut self, home: &Path) -> (History, DiskReport) {
         self.progress().await;
         self.stage.set(Gate::Over);
-        let mut history = History::default();
-        for sender in std::mem::take(&mut self.senders) {
-            history.operations.extend(crate::within("the last sends", sender).await.unwrap());
-        }
+        let senders = std::mem::take(&mut self.senders);
+        let mut history = History { operations: people::operations_of(senders).await, ..History::default() };
         let path = home.join("talko.db");
         let goal = database::heads(&database::rows(&path));
         let patience = if self.mutant.is_some() { Duration::from_secs(3) } else { DEADLINE };
-        let begun = clock::now();
-        while !self.stage.have_all(&goal) && clock::now() - begun < patience {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        self.outcome.report.catch_ups.push(clock::now() - begun);
+        let took = self.stage.wait_for_all(&goal, patience).await;
+        self.outcome.report.catch_ups.push(took);
         self.stage.stop_readers();
         for reader in std::mem::take(&mut self.readers) {
             match crate::within("a reader's end", reader).await {

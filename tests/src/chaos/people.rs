@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use client_lib::{Client, Cursors, Error, Event, Position};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use ttp::model::{ChatId, Seq, User};
+use ttp::net::clock;
 
 use crate::history::{Delivery, Moment, Operation, Outcome, Reader};
 
@@ -75,6 +77,15 @@ impl Stage {
         position
     }
 
+    /// Waits until every reader is as far as this, but no longer than `patience`. How long it took.
+    pub async fn wait_for_all(&self, goal: &Heads, patience: Duration) -> Duration {
+        let begun = clock::now();
+        while !self.have_all(goal) && clock::now() - begun < patience {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        clock::now() - begun
+    }
+
     /// Whether every reader is as far as this, in the chats that it is in.
     pub fn have_all(&self, goal: &Heads) -> bool {
         self.0.positions.lock().unwrap().iter().all(|position| {
@@ -100,6 +111,15 @@ impl Default for Stage {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// What senders did, when their gate is over.
+pub async fn operations_of(senders: Vec<JoinHandle<Vec<Operation>>>) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    for sender in senders {
+        operations.extend(crate::within("the last sends", sender).await.unwrap());
+    }
+    operations
 }
 
 /// Sends one message after the other while the gate is open, and keeps a log of it.
