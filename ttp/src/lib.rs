@@ -19,6 +19,8 @@
 pub mod limits;
 pub mod frame;
 pub mod json;
+pub mod hex;
+pub mod secret;
 pub mod rpc;
 pub mod exchange;
 pub mod code;

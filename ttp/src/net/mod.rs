@@ -13,3 +13,5 @@ pub mod serve;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod socket;
+#[cfg(feature = "tls")]
+pub mod tls;
