@@ -188,14 +188,18 @@ impl<S> Stream<S> {
             let outcome = match BroadcastCall::parse(method, params, self.dialect) {
                 Ok(BroadcastCall::Hello(hello)) => self.greet(&hello, is_first, shared, demands),
                 Ok(BroadcastCall::Ping(_)) => empty(),
-                Ok(BroadcastCall::OpenStream(open)) => match self.admit(open.user_id, shared, demands) {
-                    Ok(place) => {
-                        self.wait_for_topics(Asked { slot: call.slot, place });
-                        continue;
+                Ok(BroadcastCall::OpenStream(open)) => {
+                    match self.admit(open.user_id.unwrap_or_default(), shared, demands) {
+                        Ok(place) => {
+                            self.wait_for_topics(Asked { slot: call.slot, place });
+                            continue;
+                        }
+                        Err(error) => Err(error),
                     }
-                    Err(error) => Err(error),
-                },
-                Ok(BroadcastCall::CloseStream(close)) => self.close_streams(close.user_id, shared, demands),
+                }
+                Ok(BroadcastCall::CloseStream(close)) => {
+                    self.close_streams(close.user_id.unwrap_or_default(), shared, demands)
+                }
                 Ok(BroadcastCall::Broadcast(_)) => Err(refusal::not_a_publisher()),
                 Ok(BroadcastCall::Link(_)) if is_alone && self.may_link(shared) => {
                     // The link answers its first request itself.
@@ -230,6 +234,7 @@ impl<S> Stream<S> {
             server: concat!("talko-broadcast-server/", env!("CARGO_PKG_VERSION")).into(),
             max_frame_bytes: FRAME_BYTES_MAX_BEFORE_LOGIN as u64,
             broadcast_address: None,
+            broadcast_fingerprint: None,
             epoch: None,
             heartbeat_interval_ms: Some(shared.config.heartbeat_interval_ms),
         };

@@ -250,7 +250,7 @@ impl Client {
         let profile = &self.session.profile;
         let me = self.me().ok_or(Error::Unauthenticated)?;
         let (mut link, _) = link::open(&profile.broadcast_address()?, &profile.options).await?;
-        let call = CloseStream { user_id: me.user_id };
+        let call = CloseStream { user_id: Some(me.user_id), ticket: None };
         link::ask_within(&mut link, &call, profile.options.call_timeout).await.map(drop)
     }
 

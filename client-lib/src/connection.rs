@@ -124,7 +124,7 @@ async fn open(profile: &Profile) -> Result<(Link, usize), Error> {
     let payload_bytes_max = usize::try_from(welcome.max_frame_bytes).unwrap_or(usize::MAX);
     profile.welcomed(welcome);
     if let Some(me) = profile.me() {
-        let call = Authenticate { user_id: me.user_id };
+        let call = Authenticate { user_id: Some(me.user_id), token: None };
         link::ask_within(&mut link, &call, options.connect_timeout).await.map_err(link::refused)?;
     }
     Ok((link, payload_bytes_max))

@@ -83,7 +83,7 @@ impl Session {
             return Err(Error::OtherPerson);
         }
         let timeout = self.profile.options.call_timeout;
-        let user = self.call(&Authenticate { user_id }, timeout).await?.user;
+        let user = self.call(&Authenticate { user_id: Some(user_id), token: None }, timeout).await?.user;
         *lock(&self.profile.me) = Some(user.clone());
         Ok(user)
     }

@@ -78,7 +78,7 @@ async fn t49_every_method_sends_its_call() {
     assert_eq!(client.mark_read(CHAT, 8).await.unwrap(), 3);
     let closing = tokio::spawn(async move { client.close_streams().await });
     let call = broadcast.greet().await.reply::<CloseStream>(&Empty {}).await;
-    assert_eq!(call, CloseStream { user_id: ME });
+    assert_eq!(call, CloseStream { user_id: Some(ME), ticket: None });
     soon(closing).await.unwrap().unwrap();
 
     let mut calls = std::mem::take(&mut server.state.lock().unwrap().calls);
@@ -101,7 +101,7 @@ fn expected_calls() -> Vec<DataCall> {
     vec![
         DataCall::Hello(Hello::from_client(Options::new("").client_name)),
         DataCall::Ping(Ping {}),
-        DataCall::Authenticate(Authenticate { user_id: ME }),
+        DataCall::Authenticate(Authenticate { user_id: Some(ME), token: None }),
         get_user(Some(UserId(7)), None),
         get_user(None, Some("Ann".into())),
         DataCall::InsertUser(InsertUser { user_name: "Bob".into() }),

@@ -9,7 +9,7 @@ use bus::{Answer, Directory, Event, Hint, Membership, Topic, USERS_PER_QUESTION_
 use ttp::event::{EventFrame, Head};
 use ttp::model::{Change, ChatId, UserId};
 
-use crate::store::{Committed, Recent, Store};
+use crate::store::{Committed, Hearing, Recent, Store};
 
 /// The topic of a chat.
 pub(crate) fn topic_of(chat_id: ChatId) -> Topic {
@@ -33,7 +33,7 @@ pub(crate) fn comes_with(committed: &Committed) -> Option<Membership> {
     let users: Arc<[UserId]> = match &committed.entry.change {
         Change::Created(_) => Arc::clone(&committed.first_users),
         Change::Joined(membership) => [membership.user.user_id].into(),
-        Change::Message(_) | Change::Left(_) => return None,
+        Change::Message(_) | Change::Left(_) | Change::Role(_) => return None,
     };
     Some(Membership { topic: topic_of(committed.entry.chat_id), users })
 }
@@ -45,7 +45,7 @@ pub(crate) fn goes_after(committed: &Committed) -> Option<Membership> {
             topic: topic_of(committed.entry.chat_id),
             users: [membership.user.user_id].into(),
         }),
-        Change::Message(_) | Change::Created(_) | Change::Joined(_) => None,
+        Change::Message(_) | Change::Created(_) | Change::Joined(_) | Change::Role(_) => None,
     }
 }
 
@@ -66,12 +66,12 @@ impl Directory for Audience {
         if users.len() > USERS_PER_QUESTION_MAX {
             return answer(Err(Unavailable));
         }
-        let done = move |chats: Result<Vec<Vec<ChatId>>, _>| {
-            let topics = chats.map(|people| {
-                people.into_iter().map(|chats| chats.into_iter().map(topic_of).collect()).collect()
+        let done = move |hearing: Result<Vec<Hearing>, _>| {
+            let topics = hearing.map(|people| {
+                people.into_iter().map(|person| person.chats.into_iter().map(topic_of).collect()).collect()
             });
             answer(topics.map_err(|_| Unavailable));
         };
-        self.store.chats_of(users, Box::new(done));
+        self.store.hearing_of(users, Box::new(done));
     }
 }

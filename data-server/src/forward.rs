@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bus::{Event, Hint, Publisher};
 use ttp::event::EventFrame;
+use ttp::model::SessionId;
 
 use crate::audience;
 use crate::store::{CommitSink, Committed};
@@ -24,6 +25,8 @@ impl CommitSink for Forward {
     fn committed(&mut self, entries: Vec<Committed>) {
         self.publisher.publish(entries.iter().flat_map(hints).collect());
     }
+
+    fn ended(&mut self, _sessions: Vec<SessionId>) {}
 }
 
 /// Those who come hear the entry by which they come, those who go hear the one by which they go.

@@ -218,6 +218,9 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Change::Created(_) => None,
         Change::Joined(membership) => Some(format!("* {} joined", one_line(&membership.user.user_name))),
         Change::Left(membership) => Some(format!("* {} left", one_line(&membership.user.user_name))),
+        Change::Role(change) => {
+            Some(format!("* {} is now {}", one_line(&change.user.user_name), change.role))
+        }
     }
 }
 

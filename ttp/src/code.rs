@@ -175,6 +175,8 @@ close_codes! {
     Protocol = 4001, "protocol";
     /// The person may not listen (any more).
     Forbidden = 4003, "forbidden";
+    /// The session that opened the stream has ended: log in again.
+    LoggedOut = 4010, "logged_out";
     /// The person has too many streams open.
     TooManyStreams = 4029, "too_many_streams";
 }

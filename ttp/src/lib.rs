@@ -28,5 +28,8 @@ pub mod model;
 pub mod call;
 mod server_info;
 pub mod event;
+pub mod invitation;
+#[cfg(feature = "net")]
+pub mod ticket;
 #[cfg(feature = "net")]
 pub mod net;

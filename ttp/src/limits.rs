@@ -51,6 +51,33 @@ pub const TEXT_CHARS_MAX: usize = 16_000;
 /// Characters of a person's or a chat's name.
 pub const NAME_CHARS_MAX: usize = 255;
 
+/// Characters of a password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+
+/// Bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// Characters of what a person calls a device.
+pub const DEVICE_CHARS_MAX: usize = 100;
+
+/// Sessions of one person. One more ends the one that was not used for longest.
+pub const SESSIONS_PER_USER_MAX: usize = 64;
+
+/// How long a stream ticket holds.
+pub const TICKET_LIFETIME_MS: i64 = 60_000;
+
+/// Accounts that may be made with one invitation.
+pub const INVITATION_USES_MAX: u32 = 1_000;
+
+/// How long an invitation holds at most …
+pub const INVITATION_LIFETIME_MAX_MS: u64 = 90 * 24 * 3_600_000;
+
+/// … and when nobody says how long.
+pub const INVITATION_LIFETIME_DEFAULT_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Invitations of one server that hold at one time.
+pub const INVITATIONS_MAX: usize = 1_000;
+
 /// Bytes of a key minted by a client, such as `client_message_id`.
 pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 

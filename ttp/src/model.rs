@@ -38,6 +38,10 @@ ids! {
     ChatId
     /// A message's number, unique over all chats. Not an order: inside a chat the order is [`Seq`].
     MessageId
+    /// A session's number. Never used again for another one.
+    SessionId
+    /// An invitation's number.
+    InvitationId
 }
 
 /// The number of an entry in its chat's log: 1, 2, 3 … without holes.
@@ -57,6 +61,57 @@ pub struct User {
     pub user_id: UserId,
     /// What others see.
     pub user_name: String,
+}
+
+/// What somebody may do in a chat, or on a server. Each may do what those before it may, and more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Takes part, and changes nothing for others.
+    Guest,
+    /// The usual.
+    #[default]
+    Member,
+    /// Keeps order among guests and members.
+    Moderator,
+    /// May do everything.
+    Owner,
+}
+
+impl Role {
+    /// From the least to the most.
+    pub const ALL: [Self; 4] = [Self::Guest, Self::Member, Self::Moderator, Self::Owner];
+
+    /// As it is written on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Guest => "guest",
+            Self::Member => "member",
+            Self::Moderator => "moderator",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The role of a name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.name() == name)
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A person in a chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Who.
+    #[serde(flatten)]
+    pub user: User,
+    /// What the person may do there.
+    pub role: Role,
 }
 
 /// One message.
@@ -119,6 +174,9 @@ pub struct Chat {
     /// When its newest message was stored, or when it was created. Lists are sorted by it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub activity_ts: TimestampMs,
+    /// What this person may do in it. Absent in version 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
 }
 
 impl Chat {
@@ -132,6 +190,7 @@ impl Chat {
             last_number: 0,
             unread: 0,
             activity_ts: 0,
+            role: None,
             ..self
         }
     }
@@ -160,6 +219,8 @@ pub enum Change {
     Joined(Membership),
     /// Somebody left or was removed.
     Left(Membership),
+    /// Somebody got another role.
+    Role(RoleChange),
 }
 
 /// The first entry of a chat.
@@ -188,6 +249,20 @@ pub struct Membership {
     pub change_ts: TimestampMs,
 }
 
+/// A change of what somebody may do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleChange {
+    /// Whose role.
+    pub user: User,
+    /// The role from now on.
+    pub role: Role,
+    /// Who gave it; absent when the server did, because the last owner had left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<User>,
+    /// When.
+    pub change_ts: TimestampMs,
+}
+
 impl Entry {
     /// The message, when the entry is one.
     pub fn message(&self) -> Option<&Message> {
@@ -205,6 +280,7 @@ impl Entry {
             Change::Joined(membership) | Change::Left(membership) => {
                 Some(membership.by.as_ref().unwrap_or(&membership.user).user_id)
             }
+            Change::Role(change) => change.by.as_ref().map(|user| user.user_id),
         }
     }
 }

@@ -90,6 +90,9 @@ fn written(item: Item<'_>, setting: Setting<'_>) -> (String, Vec<(usize, Part)>)
         Item::Entry(_, Change::Left(left)) => {
             (left.change_ts, words::left(&wrap::one_line(&left.user.user_name)))
         }
+        Item::Entry(_, Change::Role(change)) => {
+            (change.change_ts, words::role(&wrap::one_line(&change.user.user_name), change.role))
+        }
     };
     write(Part::Time, &stamp(time));
     write(Part::Note, &note);

@@ -2,6 +2,7 @@
 
 use ttp::code::ErrorCode;
 use ttp::limits::TEXT_CHARS_MAX;
+use ttp::model::Role;
 
 use crate::event::{Connection, Failure};
 use crate::keys::Action;
@@ -97,6 +98,10 @@ pub(crate) fn joined(user_name: &str) -> String {
 
 pub(crate) fn left(user_name: &str) -> String {
     format!("{user_name} left")
+}
+
+pub(crate) fn role(user_name: &str, role: Role) -> String {
+    format!("{user_name} is now {role}")
 }
 
 pub(crate) fn not_sent(failure: &Failure) -> String {

@@ -30,7 +30,7 @@ pub(super) fn get(service: &Service, session: &Session, call: &GetChats, reply: 
         chats: page.items.into_iter().map(|chat| as_seen_by(caller, chat, dialect)).collect(),
         more: page.more && dialect == Dialect::Version2,
     });
-    service.store.chats(query, done);
+    service.store.chats(session.by(), query, done);
 }
 
 pub(super) fn insert(service: &Service, session: &Session, call: InsertChat, reply: Reply<InsertChat>) {
@@ -40,7 +40,7 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertChat, rep
     };
     let (viewer, dialect) = (new.viewer, session.dialect);
     let done = reply.stored(move |chat| ChatReply { chat: as_seen_by(viewer, chat, dialect) });
-    service.store.insert_chat(new, done);
+    service.store.insert_chat(session.by(), new, done);
 }
 
 fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {

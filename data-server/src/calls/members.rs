@@ -2,7 +2,7 @@
 
 use ttp::call::{AddParticipant, Empty, GetParticipants, ParticipantsReply, RemoveParticipant};
 use ttp::limits::PAGE_ROWS_MAX;
-use ttp::model::User;
+use ttp::model::Participant;
 
 use super::{Reply, Service, Session};
 use crate::store::{MembershipChange, Page, ParticipantsQuery};
@@ -24,15 +24,16 @@ pub(super) fn get(
         after_user_id: call.after_user_id,
         rows_max: PAGE_ROWS_MAX,
     };
-    let done = reply.found(|page: Page<User>| ParticipantsReply { users: page.items, more: page.more });
-    service.store.participants(query, done);
+    let done =
+        reply.found(|page: Page<Participant>| ParticipantsReply { users: page.items, more: page.more });
+    service.store.participants(session.by(), query, done);
 }
 
 pub(super) fn add(service: &Service, session: &Session, call: &AddParticipant, reply: Reply<AddParticipant>) {
     match session.identity() {
         Ok(by) => {
             let change = MembershipChange { chat_id: call.chat_id, user_id: call.user_id, by };
-            service.store.add_participant(change, reply.stored(|()| Empty {}));
+            service.store.add_participant(session.by(), change, reply.stored(|()| Empty {}));
         }
         Err(refused) => reply.send(Err(refused.not_stored())),
     }
@@ -47,7 +48,7 @@ pub(super) fn remove(
     match session.identity() {
         Ok(by) => {
             let change = MembershipChange { chat_id: call.chat_id, user_id: call.user_id, by };
-            service.store.remove_participant(change, reply.stored(|()| Empty {}));
+            service.store.remove_participant(session.by(), change, reply.stored(|()| Empty {}));
         }
         Err(refused) => reply.send(Err(refused.not_stored())),
     }

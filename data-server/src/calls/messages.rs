@@ -31,7 +31,7 @@ pub(super) fn get(service: &Service, session: &Session, call: &GetMessages, repl
         messages: page.items.into_iter().map(|message| as_spoken_in(dialect, message)).collect(),
         more: page.more && dialect == Dialect::Version2,
     });
-    service.store.messages(query, done);
+    service.store.messages(session.by(), query, done);
 }
 
 pub(super) fn insert(service: &Service, session: &Session, call: InsertMessage, reply: Reply<InsertMessage>) {
@@ -42,7 +42,7 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertMessage, 
     ttp::failpoint!("data.validated");
     let dialect = session.dialect;
     let done = reply.stored(move |message| MessageReply { message: as_spoken_in(dialect, message) });
-    service.store.insert_message(new, done);
+    service.store.insert_message(session.by(), new, done);
 }
 
 pub(super) fn mark_read(service: &Service, session: &Session, call: &MarkRead, reply: Reply<MarkRead>) {
@@ -51,7 +51,7 @@ pub(super) fn mark_read(service: &Service, session: &Session, call: &MarkRead, r
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
     let mark = ReadMark { chat_id: call.chat_id, user_id, number: call.number };
-    service.store.mark_read(mark, reply.stored(|unread| UnreadReply { unread }));
+    service.store.mark_read(session.by(), mark, reply.stored(|unread| UnreadReply { unread }));
 }
 
 fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, CallError> {

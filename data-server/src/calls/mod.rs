@@ -17,7 +17,7 @@ use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
 use ttp::model::UserId;
 use ttp::net::backoff;
 
-use crate::store::{Done, Store, StoreError};
+use crate::store::{By, Done, Store, StoreError};
 
 mod users;
 mod chats;
@@ -146,11 +146,28 @@ impl<C: Call + 'static> Reply<C> {
 pub(crate) fn start(service: &Service, session: &mut Session, call: DataCall, to: ReplyTo) {
     let first = !std::mem::replace(&mut session.has_spoken, true);
     match call {
+        DataCall::Register(_)
+        | DataCall::Login(_)
+        | DataCall::Logout(_)
+        | DataCall::LogoutEverywhere(_)
+        | DataCall::ChangePassword(_)
+        | DataCall::GetSessions(_)
+        | DataCall::RevokeSession(_)
+        | DataCall::UpdateUser(_)
+        | DataCall::DeactivateUser(_)
+        | DataCall::SetServerRole(_)
+        | DataCall::InsertInvitation(_)
+        | DataCall::GetInvitations(_)
+        | DataCall::RevokeInvitation(_)
+        | DataCall::GetStreamTicket(_)
+        | DataCall::SetRole(_) => {
+            refuse(session, CallError::new(ErrorCode::MethodNotFound, "not here yet"), to);
+        }
         DataCall::Hello(call) => greet(service, session, first, &call, reply(to)),
         DataCall::Ping(_) => reply::<ttp::call::Ping>(to).send(Ok(Empty {})),
         DataCall::Authenticate(call) => users::authenticate(service, session, &call, reply(to)),
         DataCall::GetServerInfo(_) => info::get(service, reply(to)),
-        DataCall::GetUser(call) => users::get(service, call, reply(to)),
+        DataCall::GetUser(call) => users::get(service, session, call, reply(to)),
         DataCall::InsertUser(call) => users::insert(service, session, call, reply(to)),
         DataCall::GetChats(call) => chats::get(service, session, &call, reply(to)),
         DataCall::InsertChat(call) => chats::insert(service, session, call, reply(to)),
@@ -190,6 +207,7 @@ fn greet(service: &Service, session: &mut Session, first: bool, call: &Hello, re
         server: SERVER.into(),
         max_frame_bytes: FRAME_BYTES_MAX as u64,
         broadcast_address: service.broadcast_address.clone(),
+        broadcast_fingerprint: None,
         epoch: Some(service.store.epoch().into()),
         heartbeat_interval_ms: None,
     }));
@@ -210,6 +228,11 @@ impl Session {
                 Err(CallError::new(ErrorCode::Unauthenticated, message))
             }
         }
+    }
+
+    /// On whose word calls are made.
+    fn by(&self) -> By {
+        By::Trust
     }
 
     /// For whom a chat is read. In version 1 nobody need say it.
@@ -242,7 +265,14 @@ fn call_error(error: &StoreError) -> CallError {
     let code = match error {
         StoreError::NoSuchUser(_) | StoreError::NoSuchName | StoreError::NoSuchChat(_) => ErrorCode::NotFound,
         StoreError::NotAParticipant { .. } | StoreError::PrivateChat(_) => ErrorCode::Forbidden,
-        StoreError::NameTaken | StoreError::KeyReused => ErrorCode::Conflict,
+        StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation => ErrorCode::NotFound,
+        StoreError::NotInvited | StoreError::NotAllowed(_) | StoreError::Deactivated => ErrorCode::Forbidden,
+        StoreError::SessionEnded | StoreError::WrongPassword => ErrorCode::Unauthenticated,
+        StoreError::NameTaken
+        | StoreError::NameLooksTaken
+        | StoreError::KeyReused
+        | StoreError::LastOwner
+        | StoreError::TooManyInvitations => ErrorCode::Conflict,
         StoreError::Overloaded | StoreError::Unavailable => return overloaded(error.to_string()),
         StoreError::Failed => ErrorCode::InternalError,
         StoreError::Indeterminate => ErrorCode::Indeterminate,

@@ -24,7 +24,7 @@ pub(super) fn sync(service: &Service, session: &Session, call: Sync, reply: Repl
                 reset: page.heads.is_some(),
                 heads: page.heads,
             });
-            service.store.entries(query, done);
+            service.store.entries(session.by(), query, done);
         }
         refused => {
             let reset = refused.is_some();
@@ -34,7 +34,7 @@ pub(super) fn sync(service: &Service, session: &Session, call: Sync, reply: Repl
                 heads: Some(heads),
                 ..SyncReply::default()
             });
-            service.store.heads(user_id, done);
+            service.store.heads(session.by(), user_id, done);
         }
     }
 }

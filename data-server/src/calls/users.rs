@@ -1,8 +1,8 @@
 //! Calls about people: saying who one is, finding somebody, adding somebody.
 
-use ttp::call::{Authenticate, Dialect, GetUser, InsertUser, UserReply};
+use ttp::call::{Authenticate, Dialect, GetUser, IdentityReply, InsertUser, UserReply};
 use ttp::code::{CallError, ErrorCode};
-use ttp::model::{User, check_name};
+use ttp::model::{Role, User, check_name};
 
 use super::{Reply, Service, Session, call_error};
 use crate::store::{NameRule, NewUser, StoreError};
@@ -14,21 +14,30 @@ pub(super) fn authenticate(
     call: &Authenticate,
     reply: Reply<Authenticate>,
 ) {
-    if session.identity.is_some_and(|me| me != call.user_id) {
+    let Some(user_id) = call.user_id else {
+        let message = "params of Authenticate: give `user_id`";
+        return reply.send(Err(CallError::new(ErrorCode::InvalidParams, message)));
+    };
+    if session.identity.is_some_and(|me| me != user_id) {
         let message = "this connection speaks for somebody else already: open another one";
         return reply.send(Err(CallError::new(ErrorCode::Forbidden, message)));
     }
     let done = move |found: Result<User, StoreError>| {
         let identity = found.as_ref().ok().map(|user| user.user_id);
-        reply.send_as(identity, found.map(|user| UserReply { user }).map_err(|error| call_error(&error)));
+        let shape = |user| IdentityReply { user, server_role: Role::Member, session_id: None };
+        reply.send_as(identity, found.map(shape).map_err(|error| call_error(&error)));
     };
-    service.store.user(call.user_id, Box::new(done));
+    service.store.user(session.by(), user_id, Box::new(done));
 }
 
-pub(super) fn get(service: &Service, call: GetUser, reply: Reply<GetUser>) {
+pub(super) fn get(service: &Service, session: &Session, call: GetUser, reply: Reply<GetUser>) {
     match (call.user_id, call.user_name) {
-        (Some(user_id), None) => service.store.user(user_id, reply.found(|user| UserReply { user })),
-        (None, Some(name)) => service.store.user_by_name(name, reply.found(|user| UserReply { user })),
+        (Some(user_id), None) => {
+            service.store.user(session.by(), user_id, reply.found(|user| UserReply { user }))
+        }
+        (None, Some(name)) => {
+            service.store.user_by_name(session.by(), name, reply.found(|user| UserReply { user }))
+        }
         _ => {
             let message = "params of GetUser: give `user_id` or `user_name`, one of them";
             reply.send(Err(CallError::new(ErrorCode::InvalidParams, message)));

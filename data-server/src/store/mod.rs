@@ -23,15 +23,27 @@
 //!     [`Store::trouble`] says why, and questions are answered as before. The store itself finds out when the storage
 //!     is sound again, within some seconds and without anybody's change. What was indeterminate until then is
 //!     stored by then, or never will be.
+//! 11. **A right is checked where it is used**: the session of [`By`], the roles and the memberships are looked up in the
+//!     transaction that they decide about. What is refused for want of a right changes nothing.
+//! 12. **A name is one person's**, under case folding, normalization and the look of its characters, however many ask
+//!     for it at once. So is the place of the first account, which is the server's owner.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ttp::model::{Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
+use ttp::call::InvitationInfo;
+use ttp::model::{
+    Chat, ChatId, Entry, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId,
+};
 
+mod account;
 mod request;
 pub mod sqlite;
 
+pub use account::{
+    AccountChange, Admission, By, Credentials, Ending, InvitationEnd, Invitations, LiveSession, NewAccount,
+    NewInvitation, NewLogin, NewSession, PasswordChange, PasswordHash, RoleAssignment, SecretHash, Sessions,
+};
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessagesQuery, NameRule, NewChat, NewMessage,
     NewUser, ParticipantsQuery, ReadMark, RecentQuery,
@@ -48,36 +60,71 @@ pub trait Store: Send + Sync {
     /// The random name of this database's life. Cursors of another life mean nothing here.
     fn epoch(&self) -> &str;
 
-    /// Stores a person.
+    /// Makes an account and begins its first session.
+    fn register(&self, new: NewAccount, done: Done<LiveSession>);
+    /// Whether an account could be made on this ground now. A look before the costly hash; [`Store::register`] decides.
+    fn may_register(&self, user_name: String, admission: Admission, done: Done<()>);
+    /// What the password of a person of this name is compared with; nothing when there is no such person.
+    fn credentials(&self, user_name: String, done: Done<Option<Credentials>>);
+    /// Begins a session of an account.
+    fn log_in(&self, new: NewLogin, done: Done<LiveSession>);
+    /// The session of a token, unless it has ended.
+    fn session(&self, token_hash: SecretHash, done: Done<Option<LiveSession>>);
+    /// Notes that a session is used, and moves its end.
+    fn touch_session(&self, session_id: SessionId, expires_ts: TimestampMs, done: Done<()>);
+    /// Ends sessions of a person; answers how many.
+    fn end_sessions(&self, by: By, user_id: UserId, ending: Ending, done: Done<u64>);
+    /// A person's sessions, the most recently used first. `is_current` says which is the one of `by`.
+    fn sessions(&self, by: By, user_id: UserId, done: Done<Sessions>);
+    /// Sets a password and ends all sessions but one; answers how many.
+    fn change_password(&self, by: By, change: PasswordChange, done: Done<u64>);
+    /// Gives a person another name.
+    fn rename_user(&self, by: By, user_id: UserId, user_name: String, done: Done<User>);
+    /// Closes an account: one's own, or with the right to it somebody's. Answers how many sessions have ended.
+    fn deactivate_user(&self, by: By, change: AccountChange, done: Done<u64>);
+    /// Gives somebody another role on the server. The last owner stays one.
+    fn set_server_role(&self, by: By, change: AccountChange, role: Role, done: Done<()>);
+    /// Makes an invitation.
+    fn insert_invitation(&self, by: By, new: NewInvitation, done: Done<InvitationInfo>);
+    /// The invitations that hold, the newest first.
+    fn invitations(&self, by: By, user_id: UserId, done: Done<Invitations>);
+    /// Takes an invitation back.
+    fn end_invitation(&self, by: By, end: InvitationEnd, done: Done<()>);
+
+    /// Stores a person without a password.
     fn insert_user(&self, new: NewUser, done: Done<User>);
-    /// Stores a chat, or finds it: by its key, or as the private chat of its two people.
-    fn insert_chat(&self, new: NewChat, done: Done<Chat>);
+    /// Stores a chat, or finds it: by its key, or as the private chat of its two people. Who creates a group owns it.
+    fn insert_chat(&self, by: By, new: NewChat, done: Done<Chat>);
     /// Stores a message of a participant, or finds it by its key.
-    fn insert_message(&self, new: NewMessage, done: Done<Message>);
-    /// Adds a person to a group, by one who is in it. Nothing changes when the person is in it already.
-    fn add_participant(&self, change: MembershipChange, done: Done<()>);
-    /// Removes a person from a group, by one who is in it. Nothing changes when the person is not in it.
-    fn remove_participant(&self, change: MembershipChange, done: Done<()>);
+    fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>);
+    /// Adds a person to a group, by one who may. Nothing changes when the person is in it already.
+    fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>);
+    /// Removes a person from a group, by the person or by one who may. Nothing changes when the person is not in it.
+    fn remove_participant(&self, by: By, change: MembershipChange, done: Done<()>);
+    /// Gives somebody in a group another role. The last owner stays one.
+    fn set_role(&self, by: By, assignment: RoleAssignment, done: Done<()>);
     /// Moves a person's mark forward, never back and never past the newest message; answers how many messages
     /// are unread.
-    fn mark_read(&self, mark: ReadMark, done: Done<u64>);
+    fn mark_read(&self, by: By, mark: ReadMark, done: Done<u64>);
 
     /// Finds a person by number.
-    fn user(&self, user_id: UserId, done: Done<User>);
+    fn user(&self, by: By, user_id: UserId, done: Done<User>);
+    /// A person by number with its role on the server, for who trusts numbers. Refused when the account is closed.
+    fn trusted_user(&self, user_id: UserId, done: Done<(User, Role)>);
     /// Finds a person by name, in any case of letters.
-    fn user_by_name(&self, user_name: String, done: Done<User>);
+    fn user_by_name(&self, by: By, user_name: String, done: Done<User>);
     /// A page of a person's chats, most recent first.
-    fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>);
+    fn chats(&self, by: By, query: ChatsQuery, done: Done<Page<Chat>>);
     /// A page of a chat's messages: the newest of those asked for, oldest first.
-    fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>);
+    fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>);
     /// A page of a chat's people, by number.
-    fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>);
+    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>);
     /// The newest entry's number of each chat of a person.
-    fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>);
+    fn heads(&self, by: By, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>);
     /// A page of what is newer than a person's cursors.
-    fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>);
-    /// The chats of each person, in the order asked. Unknown people have none.
-    fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>);
+    fn entries(&self, by: By, query: EntriesQuery, done: Done<EntriesPage>);
+    /// The chats and the live sessions of each person, in the order asked. Unknown people have none.
+    fn hearing_of(&self, users: Vec<UserId>, done: Done<Vec<Hearing>>);
     /// What changed lately, whichever store committed it.
     fn recent(&self, query: RecentQuery, done: Done<Recent>);
 
@@ -92,6 +139,18 @@ pub trait Store: Send + Sync {
 pub trait CommitSink: Send {
     /// Entries in the order of their commit. Must not block: the next commit waits for it.
     fn committed(&mut self, entries: Vec<Committed>);
+
+    /// Sessions that have ended, after their commit. Must not block.
+    fn ended(&mut self, sessions: Vec<SessionId>);
+}
+
+/// What a person hears, and in which sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hearing {
+    /// The person's chats.
+    pub chats: Vec<ChatId>,
+    /// The person's sessions that have not ended.
+    pub sessions: Vec<SessionId>,
 }
 
 /// An entry that was committed just now.
@@ -133,6 +192,8 @@ pub struct Recent {
     pub heads: BTreeMap<ChatId, Seq>,
     /// Who came into a chat or left one.
     pub moved: BTreeSet<UserId>,
+    /// Sessions that have ended or expired.
+    pub ended: BTreeSet<SessionId>,
 }
 
 /// Why a call has no answer.
@@ -161,6 +222,36 @@ pub enum StoreError {
     /// The caller's fault: somebody has that name.
     #[error("the name is taken")]
     NameTaken,
+    /// The caller's fault: the name looks like somebody's.
+    #[error("the name is taken, or looks like one that is")]
+    NameLooksTaken,
+    /// The caller's fault: the session has ended.
+    #[error("this session has ended: log in again")]
+    SessionEnded,
+    /// The caller's fault: no such session of the person.
+    #[error("you have no session {0}")]
+    NoSuchSession(SessionId),
+    /// The caller's fault: the account is closed.
+    #[error("this account is closed")]
+    Deactivated,
+    /// The caller's fault: the password was changed, or the account closed, while the login was under way.
+    #[error("wrong name or password")]
+    WrongPassword,
+    /// The caller's fault: somebody has registered before.
+    #[error("this server takes new accounts by invitation only: ask its owner for a link")]
+    NotInvited,
+    /// The caller's fault: no such invitation, or it is used up, over or taken back.
+    #[error("the invitation does not hold (any more): ask for another one")]
+    NoSuchInvitation,
+    /// The caller's fault: too many invitations.
+    #[error("there are too many invitations that still hold: take some back first")]
+    TooManyInvitations,
+    /// The caller's fault: the role does not allow it.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// The caller's fault: an owner must stay.
+    #[error("there must be an owner: make somebody else one first")]
+    LastOwner,
     /// The caller's fault: the key stands for another change.
     #[error("the key was used for something else before")]
     KeyReused,

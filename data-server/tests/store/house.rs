@@ -32,6 +32,8 @@ impl CommitSink for Ear {
     fn committed(&mut self, entries: Vec<Committed>) {
         self.0.lock().unwrap().extend(entries);
     }
+
+    fn ended(&mut self, _: Vec<ttp::model::SessionId>) {}
 }
 
 impl House {
@@ -92,7 +94,7 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn chat(&self, new: NewChat) -> Answer<Chat> {
-        self.ask(|store, done| store.insert_chat(new, done))
+        self.ask(|store, done| store.insert_chat(data_server::store::By::Trust, new, done))
     }
 
     pub(crate) fn group(&self, users: &[UserId]) -> ChatId {
@@ -100,7 +102,7 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn send(&self, new: NewMessage) -> Answer<Message> {
-        self.ask(|store, done| store.insert_message(new, done))
+        self.ask(|store, done| store.insert_message(data_server::store::By::Trust, new, done))
     }
 
     pub(crate) fn say(&self, chat_id: ChatId, user_id: UserId, text: &str) -> Message {
@@ -108,15 +110,29 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn add(&self, chat_id: ChatId, by: UserId, user_id: UserId) -> Answer<()> {
-        self.ask(|store, done| store.add_participant(MembershipChange { chat_id, user_id, by }, done))
+        self.ask(|store, done| {
+            store.add_participant(
+                data_server::store::By::Trust,
+                MembershipChange { chat_id, user_id, by },
+                done,
+            )
+        })
     }
 
     pub(crate) fn remove(&self, chat_id: ChatId, by: UserId, user_id: UserId) -> Answer<()> {
-        self.ask(|store, done| store.remove_participant(MembershipChange { chat_id, user_id, by }, done))
+        self.ask(|store, done| {
+            store.remove_participant(
+                data_server::store::By::Trust,
+                MembershipChange { chat_id, user_id, by },
+                done,
+            )
+        })
     }
 
     pub(crate) fn mark(&self, chat_id: ChatId, user_id: UserId, number: u64) -> Answer<u64> {
-        self.ask(|store, done| store.mark_read(ReadMark { chat_id, user_id, number }, done))
+        self.ask(|store, done| {
+            store.mark_read(data_server::store::By::Trust, ReadMark { chat_id, user_id, number }, done)
+        })
     }
 
     pub(crate) fn chats(
@@ -126,23 +142,24 @@ impl<S: Store> Caller<S> {
         chats_max: usize,
     ) -> Answer<Page<Chat>> {
         let query = ChatsQuery { user_id, before, chats_max, detail: DETAIL };
-        self.ask(|store, done| store.chats(query, done))
+        self.ask(|store, done| store.chats(data_server::store::By::Trust, query, done))
     }
 
     pub(crate) fn messages(&self, query: MessagesQuery) -> Answer<Page<Message>> {
-        self.ask(|store, done| store.messages(query, done))
+        self.ask(|store, done| store.messages(data_server::store::By::Trust, query, done))
     }
 
     pub(crate) fn people(&self, chat_id: ChatId) -> Vec<UserId> {
         let query = ParticipantsQuery { chat_id, viewer: None, after_user_id: None, rows_max: 500 };
-        let page = self.ask(|store, done| store.participants(query, done)).unwrap();
-        page.items.into_iter().map(|user| user.user_id).collect()
+        let page =
+            self.ask(|store, done| store.participants(data_server::store::By::Trust, query, done)).unwrap();
+        page.items.into_iter().map(|person| person.user.user_id).collect()
     }
 
     pub(crate) fn news(&self, user_id: UserId, cursors: &[(ChatId, Seq)], rows_max: usize) -> EntriesPage {
         let cursors = cursors.iter().copied().collect();
         let query = EntriesQuery { user_id, cursors, rows_max, bytes_max: 512 * 1024 };
-        self.ask(|store, done| store.entries(query, done)).unwrap()
+        self.ask(|store, done| store.entries(data_server::store::By::Trust, query, done)).unwrap()
     }
 
     /// The whole log of a chat, page by page, as somebody reads it who follows all chats.

@@ -20,7 +20,10 @@ fn what_was_answered_is_there_after_opening_again() {
     let said = store.say(chat_id, ann, "привет 🌮");
     let epoch = store.0.epoch().to_owned();
     store.0.close();
-    assert_eq!(store.ask::<User>(|store, done| store.user(ann, done)), Err(StoreError::Unavailable));
+    assert_eq!(
+        store.ask::<User>(|store, done| store.user(data_server::store::By::Trust, ann, done)),
+        Err(StoreError::Unavailable)
+    );
     let refused = store.send(message(chat_id, ann, "too late", None));
     assert_eq!(refused, Err(StoreError::Unavailable));
     let folder: Vec<_> = std::fs::read_dir(house.folder.path()).unwrap().collect();
@@ -76,7 +79,11 @@ fn a_flood_is_answered_one_by_one_or_refused() {
     for call in 0..calls {
         let sender = sender.clone();
         let done = Box::new(move |result: Answer<Message>| sender.send(result).unwrap());
-        store.0.insert_message(message(chat_id, ann, &call.to_string(), None), done);
+        store.0.insert_message(
+            data_server::store::By::Trust,
+            message(chat_id, ann, &call.to_string(), None),
+            done,
+        );
     }
     drop(sender);
     let answers: Vec<_> = receiver.iter().collect();
@@ -98,7 +105,11 @@ fn changes_of_one_caller_take_effect_in_order() {
     for number in 1..=1_000 {
         let sender = sender.clone();
         let done = Box::new(move |result: Answer<Message>| sender.send((number, result.unwrap())).unwrap());
-        store.0.insert_message(message(chat_id, ann, &number.to_string(), None), done);
+        store.0.insert_message(
+            data_server::store::By::Trust,
+            message(chat_id, ann, &number.to_string(), None),
+            done,
+        );
     }
     for (number, message) in receiver.iter().take(1_000) {
         assert_eq!(message.number, number);

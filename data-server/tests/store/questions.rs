@@ -22,7 +22,9 @@ fn names_are_found_in_any_case_and_taken_once() {
     let jo = insert("Ёжик").unwrap();
     assert_eq!(insert(" ёЖИК "), Err(StoreError::NameTaken));
     assert_ne!(store.user("ёжик"), jo.user_id, "version 1 lets names repeat");
-    let find = |name: &str| store.ask(|store, done| store.user_by_name(name.into(), done));
+    let find = |name: &str| {
+        store.ask(|store, done| store.user_by_name(data_server::store::By::Trust, name.into(), done))
+    };
     assert_eq!(find("ёжик"), Ok(jo));
     assert_eq!(find("nobody"), Err(StoreError::NoSuchName));
 }
@@ -85,9 +87,9 @@ fn a_person_is_found_while_pages_wait() {
     for _ in 0..pages {
         let sender = sender.clone();
         let done = Box::new(move |page: Answer<Page<Message>>| sender.send(page.map(drop)).unwrap());
-        store.0.messages(newest(chat_id, 500), done);
+        store.0.messages(data_server::store::By::Trust, newest(chat_id, 500), done);
     }
-    store.ask(|store, done| store.user(ann, done)).unwrap();
+    store.ask(|store, done| store.user(data_server::store::By::Trust, ann, done)).unwrap();
     let before = receiver.try_iter();
     let before: Vec<_> = before.collect();
     let found = before.iter().filter(|page| page.is_ok()).count();
@@ -105,7 +107,10 @@ fn t26_people_come_and_go() {
     let chat_id = store.group(&[ann]);
     let topics = || {
         let users = vec![bob, UserId(99), ann];
-        store.ask(|store, done| store.chats_of(users, done)).unwrap()
+        {
+            let people = store.ask(|store, done| store.hearing_of(users, done)).unwrap();
+            people.into_iter().map(|person| person.chats).collect::<Vec<_>>()
+        }
     };
     assert_eq!(topics(), [vec![], vec![], vec![chat_id]]);
     store.add(chat_id, ann, bob).unwrap();
@@ -114,8 +119,9 @@ fn t26_people_come_and_go() {
     store.add(chat_id, bob, cid).unwrap();
     assert_eq!(store.people(chat_id), [ann, bob, cid]);
     let query = ParticipantsQuery { chat_id, viewer: Some(ann), after_user_id: Some(ann), rows_max: 1 };
-    let page = store.ask(|store, done| store.participants(query, done)).unwrap();
-    assert_eq!((page.items[0].user_id, page.items.len(), page.more), (bob, 1, true));
+    let page =
+        store.ask(|store, done| store.participants(data_server::store::By::Trust, query, done)).unwrap();
+    assert_eq!((page.items[0].user.user_id, page.items.len(), page.more), (bob, 1, true));
     store.remove(chat_id, ann, bob).unwrap();
     assert_eq!(store.people(chat_id), [ann, cid]);
     assert!(store.chats(bob, None, 10).unwrap().items.is_empty());
@@ -143,7 +149,7 @@ fn news_start_at_the_cursor_or_where_the_person_joined() {
     assert_eq!((page.gone, page.more), (vec![left, ChatId(99)], false));
     let page = store.news(bob, &[(old, 2), (new, 4)], 3);
     assert_eq!((places(&page), page.more), (vec![(old, 3), (old, 4), (new, 5)], true));
-    let heads = store.ask(|store, done| store.heads(bob, done)).unwrap();
+    let heads = store.ask(|store, done| store.heads(data_server::store::By::Trust, bob, done)).unwrap();
     assert_eq!(heads, BTreeMap::from([(old, 4), (new, 6)]));
     for ahead in [[(old, 5), (new, 4)], [(old, 2), (new, u64::MAX)]] {
         let page = store.news(bob, &ahead, 3);
@@ -188,12 +194,20 @@ fn t29_the_number_of_statements_does_not_grow_with_the_chats() {
     for number in 0..count {
         let sender = sender.clone();
         let done = Box::new(move |chat: Answer<Chat>| sender.send(chat.unwrap().chat_id).unwrap());
-        store.0.insert_chat(new_chat(&number.to_string(), &[ann, bob, cid]), done);
+        store.0.insert_chat(
+            data_server::store::By::Trust,
+            new_chat(&number.to_string(), &[ann, bob, cid]),
+            done,
+        );
     }
     for chat_id in receiver.iter().take(count) {
         for user_id in [ann, bob, cid] {
             let done = Box::new(|message: Answer<Message>| drop(message.unwrap()));
-            store.0.insert_message(message(chat_id, user_id, "hello", None), done);
+            store.0.insert_message(
+                data_server::store::By::Trust,
+                message(chat_id, user_id, "hello", None),
+                done,
+            );
         }
     }
     // The writer keeps the order, so that all of them are stored when this is.
@@ -202,7 +216,7 @@ fn t29_the_number_of_statements_does_not_grow_with_the_chats() {
         let before = store.0.statements();
         let detail = ChatDetail { messages_max: 2, bytes_max: 4 * 1024 * 1024, ..DETAIL };
         let query = ChatsQuery { user_id: ann, before: None, chats_max, detail };
-        let page = store.ask(|store, done| store.chats(query, done)).unwrap();
+        let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
         assert!(page.items[1..].iter().all(|chat| chat.messages.len() == 2 && chat.users.len() == 3));
         (page.items.len(), store.0.statements() - before)
     };
@@ -224,7 +238,7 @@ fn a_full_page_of_chats_keeps_every_chat() {
     }
     let detail = ChatDetail { users_max: 4, messages_max: 4, bytes_max: 8_500 };
     let query = ChatsQuery { user_id: users[0], before: None, chats_max: 10, detail };
-    let page = store.ask(|store, done| store.chats(query, done)).unwrap();
+    let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
     let messages: Vec<usize> = page.items.iter().map(|chat| chat.messages.len()).collect();
     assert_eq!(messages, [4, 1, 0]);
     assert!(page.items[1].messages[0].message_text.starts_with('3'), "the newest is kept");

@@ -37,7 +37,9 @@ pub(crate) async fn run(
     if let (Some(name), false) = (&settings.user.value, broadcast) {
         let client = person::connect(settings).await?;
         let user_id = person::become_person(&client, name).await?.user_id;
-        connection.call("Authenticate", &ttp::call::Authenticate { user_id }).await?;
+        connection
+            .call("Authenticate", &ttp::call::Authenticate { user_id: Some(user_id), token: None })
+            .await?;
     }
     say(connection.call(method, params).await?)
 }

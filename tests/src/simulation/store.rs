@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use data_server::store::{
-    ChatsQuery, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat, NewMessage,
-    NewUser, Page, ParticipantsQuery, ReadMark, Recent, RecentQuery, Store,
+    AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
+    InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery, NewAccount, NewChat,
+    NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery, PasswordChange, ReadMark, Recent,
+    RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
 };
 use tokio::sync::Notify;
-use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+use ttp::call::InvitationInfo;
+use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
 
@@ -32,9 +35,9 @@ pub struct Belled {
 }
 
 macro_rules! pass_on {
-    ($bell:ident: $($name:ident($request:ty) -> $answer:ty;)*) => {
-        $(fn $name(&self, request: $request, done: Done<$answer>) {
-            self.inner.$name(request, done);
+    ($bell:ident: $($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&self, $($argument: $type,)* done: Done<$answer>) {
+            self.inner.$name($($argument,)* done);
             self.bells.$bell.notify_one();
         })*
     };
@@ -45,7 +48,7 @@ impl Store for Belled {
         self.inner.epoch()
     }
 
-    fn insert_message(&self, mut new: NewMessage, done: Done<Message>) {
+    fn insert_message(&self, by: By, mut new: NewMessage, done: Done<Message>) {
         if self.mutant == Some(Mutant::NoUniqueKey) {
             new.client_message_id = None;
         }
@@ -56,35 +59,52 @@ impl Store for Belled {
             }),
             _ => done,
         };
-        self.inner.insert_message(new, done);
+        self.inner.insert_message(by, new, done);
         self.bells.writes.notify_one();
     }
 
-    fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>) {
+    fn entries(&self, by: By, query: EntriesQuery, done: Done<EntriesPage>) {
         if self.mutant == Some(Mutant::NoSync) && !query.cursors.is_empty() {
             return done(Ok(EntriesPage::default()));
         }
-        self.inner.entries(query, done);
+        self.inner.entries(by, query, done);
         self.bells.reads.notify_one();
     }
 
     pass_on! { writes:
-        insert_user(NewUser) -> User;
-        insert_chat(NewChat) -> Chat;
-        add_participant(MembershipChange) -> ();
-        remove_participant(MembershipChange) -> ();
-        mark_read(ReadMark) -> u64;
+        register(new: NewAccount) -> LiveSession;
+        log_in(new: NewLogin) -> LiveSession;
+        touch_session(session_id: SessionId, expires_ts: TimestampMs) -> ();
+        end_sessions(by: By, user_id: UserId, ending: Ending) -> u64;
+        change_password(by: By, change: PasswordChange) -> u64;
+        rename_user(by: By, user_id: UserId, user_name: String) -> User;
+        deactivate_user(by: By, change: AccountChange) -> u64;
+        set_server_role(by: By, change: AccountChange, role: Role) -> ();
+        insert_invitation(by: By, new: NewInvitation) -> InvitationInfo;
+        end_invitation(by: By, end: InvitationEnd) -> ();
+        insert_user(new: NewUser) -> User;
+        insert_chat(by: By, new: NewChat) -> Chat;
+        add_participant(by: By, change: MembershipChange) -> ();
+        remove_participant(by: By, change: MembershipChange) -> ();
+        set_role(by: By, assignment: RoleAssignment) -> ();
+        mark_read(by: By, mark: ReadMark) -> u64;
     }
 
     pass_on! { reads:
-        user(UserId) -> User;
-        user_by_name(String) -> User;
-        chats(ChatsQuery) -> Page<Chat>;
-        messages(MessagesQuery) -> Page<Message>;
-        participants(ParticipantsQuery) -> Page<User>;
-        heads(UserId) -> BTreeMap<ChatId, Seq>;
-        chats_of(Vec<UserId>) -> Vec<Vec<ChatId>>;
-        recent(RecentQuery) -> Recent;
+        may_register(user_name: String, admission: Admission) -> ();
+        credentials(user_name: String) -> Option<Credentials>;
+        session(token_hash: SecretHash) -> Option<LiveSession>;
+        sessions(by: By, user_id: UserId) -> Sessions;
+        invitations(by: By, user_id: UserId) -> Invitations;
+        user(by: By, user_id: UserId) -> User;
+        trusted_user(user_id: UserId) -> (User, Role);
+        user_by_name(by: By, user_name: String) -> User;
+        chats(by: By, query: ChatsQuery) -> Page<Chat>;
+        messages(by: By, query: MessagesQuery) -> Page<Message>;
+        participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
+        heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
+        hearing_of(users: Vec<UserId>) -> Vec<Hearing>;
+        recent(query: RecentQuery) -> Recent;
     }
 
     fn trouble(&self) -> Option<String> {

@@ -7,7 +7,9 @@ use proptest::sample::{Index, select};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use ttp::call::{BroadcastCall, DataCall};
-use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Membership, Message, MessageId, User, UserId};
+use ttp::model::{
+    Change, Chat, ChatCreated, ChatId, Entry, Membership, Message, MessageId, Role, RoleChange, User, UserId,
+};
 
 /// Bytes that a header might have, so that lengths and near misses both come up.
 pub(crate) fn header_byte() -> impl Strategy<Value = u8> {
@@ -222,11 +224,13 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
     (
         (any::<i64>(), any::<String>(), vec(user(), 0..4), vec(message(), 0..4)),
         (any::<bool>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<u64>(), any::<i64>()),
+        option::of(role()),
     )
         .prop_map(
             |(
                 (chat_id, chat_name, users, messages),
                 (is_private, user_count, last_seq, last_number, unread, activity_ts),
+                role,
             )| Chat {
                 chat_id: ChatId(chat_id),
                 chat_name,
@@ -238,8 +242,14 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
                 last_number,
                 unread,
                 activity_ts,
+                role,
             },
         )
+}
+
+/// Any role.
+fn role() -> impl Strategy<Value = Role> {
+    proptest::sample::select(Role::ALL.to_vec())
 }
 
 /// An entry of any kind.
@@ -259,6 +269,9 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         created.prop_map(Change::Created),
         membership().prop_map(Change::Joined),
         membership().prop_map(Change::Left),
+        (membership(), role()).prop_map(|(Membership { user, by, change_ts }, role)| {
+            Change::Role(RoleChange { user, role, by, change_ts })
+        }),
     ];
     (any::<i64>(), any::<u64>(), change).prop_map(|(chat_id, seq, change)| Entry {
         chat_id: ChatId(chat_id),

@@ -51,6 +51,7 @@ fn answer(request: &Request<'_>, address: &str, number: &mut u64) -> Result<Box<
             server: "fake".into(),
             max_frame_bytes: FRAME_BYTES_MAX as u64,
             broadcast_address: Some(address.into()),
+            broadcast_fingerprint: None,
             epoch: Some("first".into()),
             heartbeat_interval_ms: None,
         }),
@@ -103,5 +104,6 @@ fn lunch() -> Chat {
         last_number: 0,
         unread: 0,
         activity_ts: 0,
+        role: None,
     }
 }

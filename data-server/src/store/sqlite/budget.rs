@@ -74,6 +74,7 @@ pub(super) fn entry_bytes(entry: &Entry) -> usize {
         Change::Joined(membership) | Change::Left(membership) => {
             user_bytes(&membership.user) + membership.by.as_ref().map_or(0, user_bytes)
         }
+        Change::Role(change) => user_bytes(&change.user) + change.by.as_ref().map_or(0, user_bytes),
     };
     ENTRY_BYTES + change
 }

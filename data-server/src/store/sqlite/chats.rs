@@ -86,6 +86,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
         unread: row.get(5)?,
         activity_ts: row.get(6)?,
         user_count: row.get(7)?,
+        role: None,
     })
 }
 

@@ -1,13 +1,13 @@
 //! Who takes part in which chat, in SQLite, and how far each has read.
 
 use rusqlite::OptionalExtension;
-use ttp::model::{Change, ChatId, Entry, Membership, User, UserId};
+use ttp::model::{Change, ChatId, Entry, Membership, Participant, Role, TimestampMs, UserId};
 
 use super::recent;
 use super::tables::{Failure, Tables};
 use super::users;
 use super::writer::Turn;
-use crate::store::{Committed, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
+use crate::store::{Committed, Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
 
 /// Refuses when there is no such chat, or when `viewer` is somebody who is not in it.
 pub(super) fn require_access(
@@ -81,7 +81,7 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<u64, Fail
 }
 
 /// A page of a chat's people.
-pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<User>, Failure> {
+pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<Participant>, Failure> {
     require_access(tables, query.chat_id, query.viewer)?;
     let after = query.after_user_id.map(|user_id| user_id.0);
     let rows_max = i64::try_from(query.rows_max).unwrap_or(i64::MAX - 1);
@@ -90,25 +90,31 @@ pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<
          WHERE p.chat_id = ?1 AND p.user_id > ifnull(?2, -9223372036854775808) ORDER BY p.user_id LIMIT ?3",
     )?;
     let mut items = statement
-        .query_map((query.chat_id.0, after, rows_max + 1), |row| users::from_row(row, 0))?
-        .collect::<rusqlite::Result<Vec<User>>>()?;
+        .query_map((query.chat_id.0, after, rows_max + 1), |row| {
+            Ok(Participant { user: users::from_row(row, 0)?, role: Role::Member })
+        })?
+        .collect::<rusqlite::Result<Vec<Participant>>>()?;
     let more = items.len() > query.rows_max;
     items.truncate(query.rows_max);
     Ok(Page { items, more })
 }
 
-/// The chats of each person.
-pub(super) fn chats_of(tables: Tables<'_>, users: &[UserId]) -> Result<Vec<Vec<ChatId>>, Failure> {
-    let mut chats = vec![Vec::new(); users.len()];
+/// The chats and sessions of each person.
+pub(super) fn hearing_of(
+    tables: Tables<'_>,
+    users: &[UserId],
+    _now: TimestampMs,
+) -> Result<Vec<Hearing>, Failure> {
+    let mut hearing = vec![Hearing::default(); users.len()];
     let mut statement = tables.statement(
         "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Participants p WHERE p.user_id = w.value",
     )?;
     let mut rows = statement.query([id_list(users.iter().map(|user_id| user_id.0))])?;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
-        chats[place].push(ChatId(row.get(1)?));
+        hearing[place].chats.push(ChatId(row.get(1)?));
     }
-    Ok(chats)
+    Ok(hearing)
 }
 
 /// Numbers as a JSON array, the one way to hand SQLite a list.

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Sender};
-use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+use ttp::call::InvitationInfo;
+use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 use ttp::net::clock;
 
 use self::admission::{Class, Gate};
@@ -21,8 +22,10 @@ use self::reader::Reader;
 use self::tables::{Failure, Tables};
 use self::writer::{Turn, Writer};
 use super::{
-    ChatsQuery, Clock, CommitSink, Done, EntriesPage, EntriesQuery, MembershipChange, MessagesQuery, NewChat,
-    NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Recent, RecentQuery, Store,
+    AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
+    EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery,
+    NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery,
+    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
 };
 use crate::error::Error;
 
@@ -39,6 +42,10 @@ mod answer;
 mod tables;
 mod budget;
 mod users;
+mod accounts;
+mod sessions;
+mod invitations;
+mod roles;
 mod chats;
 mod messages;
 mod members;
@@ -63,6 +70,7 @@ const READERS_MIN: usize = 2;
 /// A store on one SQLite file. Several stores, also of several processes, may share the file.
 pub struct SqliteStore {
     epoch: String,
+    clock: Clock,
     writes: Entrance<writer::Command>,
     light_reads: Entrance<reader::Command>,
     heavy_reads: Entrance<reader::Command>,
@@ -102,8 +110,9 @@ impl SqliteStore {
         let statements = Arc::new(AtomicU64::new(0));
         let health = Arc::new(Health::default());
         let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
+        let now = Arc::clone(&clock);
         let writer =
-            Writer::new(path.into(), connection, clock, sink, Arc::clone(&statements), Arc::clone(&health));
+            Writer::new(path.into(), connection, now, sink, Arc::clone(&statements), Arc::clone(&health));
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
         let (heavy_reads, heavy_queue) = channel::bounded(reader::QUEUE_MAX);
@@ -127,7 +136,8 @@ impl SqliteStore {
                 _ => threads.readers.push(thread),
             }
         }
-        Ok(Self { epoch, writes, light_reads, heavy_reads, threads: Mutex::new(threads), statements, health })
+        let threads = Mutex::new(threads);
+        Ok(Self { epoch, clock, writes, light_reads, heavy_reads, threads, statements, health })
     }
 
     /// Statements that were asked of SQLite so far.
@@ -149,6 +159,38 @@ impl SqliteStore {
                 make(turn)
             }),
         }
+    }
+}
+
+impl SqliteStore {
+    /// The same on somebody's word, which is checked first.
+    fn write_by<T: Send + 'static>(
+        &self,
+        by: By,
+        class: Class,
+        done: Done<T>,
+        make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) {
+        self.write(class, done, move |turn| {
+            sessions::require(turn.tables, by, turn.now)?;
+            make(turn)
+        });
+    }
+
+    /// Asks on somebody's word, which is checked first.
+    fn ask_by<T: Send + 'static>(
+        &self,
+        entrance: &Entrance<reader::Command>,
+        by: By,
+        class: Class,
+        done: Done<T>,
+        question: impl FnOnce(Tables<'_>) -> Result<T, Failure> + Send + 'static,
+    ) {
+        let now = (self.clock)();
+        entrance.ask(class, done, move |tables| {
+            sessions::require(tables, by, now)?;
+            question(tables)
+        });
     }
 }
 
@@ -176,60 +218,139 @@ impl Store for SqliteStore {
         &self.epoch
     }
 
+    fn register(&self, new: NewAccount, done: Done<LiveSession>) {
+        self.write(Class::Login, done, move |turn| accounts::register(turn, new));
+    }
+
+    fn may_register(&self, user_name: String, admission: Admission, done: Done<()>) {
+        let now = (self.clock)();
+        let question = move |tables: Tables<'_>| accounts::may_register(tables, &user_name, admission, now);
+        self.light_reads.ask(Class::Login, done, question);
+    }
+
+    fn credentials(&self, user_name: String, done: Done<Option<Credentials>>) {
+        self.light_reads.ask(Class::Login, done, move |tables| accounts::credentials(tables, &user_name));
+    }
+
+    fn log_in(&self, new: NewLogin, done: Done<LiveSession>) {
+        self.write(Class::Login, done, move |turn| sessions::log_in(turn, new));
+    }
+
+    fn session(&self, token_hash: SecretHash, done: Done<Option<LiveSession>>) {
+        let now = (self.clock)();
+        self.light_reads.ask(Class::Other, done, move |tables| sessions::find(tables, token_hash, now));
+    }
+
+    fn touch_session(&self, session_id: SessionId, expires_ts: TimestampMs, done: Done<()>) {
+        self.write(Class::Other, done, move |turn| sessions::touch(turn, session_id, expires_ts));
+    }
+
+    fn end_sessions(&self, by: By, user_id: UserId, ending: Ending, done: Done<u64>) {
+        self.write_by(by, Class::Other, done, move |turn| sessions::end(turn, user_id, ending));
+    }
+
+    fn sessions(&self, by: By, user_id: UserId, done: Done<Sessions>) {
+        let now = (self.clock)();
+        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| {
+            sessions::list(tables, by, user_id, now)
+        });
+    }
+
+    fn change_password(&self, by: By, change: PasswordChange, done: Done<u64>) {
+        self.write_by(by, Class::Login, done, move |turn| accounts::change_password(turn, change));
+    }
+
+    fn rename_user(&self, by: By, user_id: UserId, user_name: String, done: Done<User>) {
+        self.write_by(by, Class::Other, done, move |turn| accounts::rename(turn, user_id, user_name));
+    }
+
+    fn deactivate_user(&self, by: By, change: AccountChange, done: Done<u64>) {
+        self.write_by(by, Class::Other, done, move |turn| accounts::deactivate(turn, change));
+    }
+
+    fn set_server_role(&self, by: By, change: AccountChange, role: Role, done: Done<()>) {
+        self.write_by(by, Class::Other, done, move |turn| accounts::set_role(turn, change, role));
+    }
+
+    fn insert_invitation(&self, by: By, new: NewInvitation, done: Done<InvitationInfo>) {
+        self.write_by(by, Class::Other, done, move |turn| invitations::insert(turn, new));
+    }
+
+    fn invitations(&self, by: By, user_id: UserId, done: Done<Invitations>) {
+        let now = (self.clock)();
+        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| {
+            invitations::list(tables, user_id, now)
+        });
+    }
+
+    fn end_invitation(&self, by: By, end: InvitationEnd, done: Done<()>) {
+        self.write_by(by, Class::Other, done, move |turn| invitations::end(turn, end));
+    }
+
     fn insert_user(&self, new: NewUser, done: Done<User>) {
         self.write(Class::Login, done, move |turn| users::insert(turn, new));
     }
 
-    fn insert_chat(&self, new: NewChat, done: Done<Chat>) {
-        self.write(Class::Other, done, move |turn| chats::insert(turn, &new));
+    fn insert_chat(&self, by: By, new: NewChat, done: Done<Chat>) {
+        self.write_by(by, Class::Other, done, move |turn| chats::insert(turn, &new));
     }
 
-    fn insert_message(&self, new: NewMessage, done: Done<Message>) {
-        self.write(Class::Chat, done, move |turn| messages::insert(turn, new));
+    fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>) {
+        self.write_by(by, Class::Chat, done, move |turn| messages::insert(turn, new));
     }
 
-    fn add_participant(&self, change: MembershipChange, done: Done<()>) {
-        self.write(Class::Other, done, move |turn| members::add(turn, change));
+    fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>) {
+        self.write_by(by, Class::Other, done, move |turn| members::add(turn, change));
     }
 
-    fn remove_participant(&self, change: MembershipChange, done: Done<()>) {
-        self.write(Class::Other, done, move |turn| members::remove(turn, change));
+    fn remove_participant(&self, by: By, change: MembershipChange, done: Done<()>) {
+        self.write_by(by, Class::Other, done, move |turn| members::remove(turn, change));
     }
 
-    fn mark_read(&self, mark: ReadMark, done: Done<u64>) {
-        self.write(Class::Other, done, move |turn| members::mark_read(turn, mark));
+    fn set_role(&self, by: By, assignment: RoleAssignment, done: Done<()>) {
+        self.write_by(by, Class::Other, done, move |turn| roles::set(turn, assignment));
     }
 
-    fn user(&self, user_id: UserId, done: Done<User>) {
-        self.light_reads.ask(Class::Other, done, move |tables| users::get(tables, user_id));
+    fn mark_read(&self, by: By, mark: ReadMark, done: Done<u64>) {
+        self.write_by(by, Class::Other, done, move |turn| members::mark_read(turn, mark));
     }
 
-    fn user_by_name(&self, user_name: String, done: Done<User>) {
-        self.light_reads.ask(Class::Other, done, move |tables| users::get_by_name(tables, &user_name));
+    fn user(&self, by: By, user_id: UserId, done: Done<User>) {
+        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| users::get(tables, user_id));
     }
 
-    fn chats(&self, query: ChatsQuery, done: Done<Page<Chat>>) {
-        self.heavy_reads.ask(Class::History, done, move |tables| chats::page(tables, query));
+    fn trusted_user(&self, user_id: UserId, done: Done<(User, Role)>) {
+        self.light_reads.ask(Class::Other, done, move |tables| accounts::trusted(tables, user_id));
     }
 
-    fn messages(&self, query: MessagesQuery, done: Done<Page<Message>>) {
-        self.heavy_reads.ask(Class::History, done, move |tables| messages::page(tables, query));
+    fn user_by_name(&self, by: By, user_name: String, done: Done<User>) {
+        let question = move |tables: Tables<'_>| users::get_by_name(tables, &user_name);
+        self.ask_by(&self.light_reads, by, Class::Other, done, question);
     }
 
-    fn participants(&self, query: ParticipantsQuery, done: Done<Page<User>>) {
-        self.heavy_reads.ask(Class::History, done, move |tables| members::page(tables, query));
+    fn chats(&self, by: By, query: ChatsQuery, done: Done<Page<Chat>>) {
+        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| chats::page(tables, query));
     }
 
-    fn heads(&self, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
-        self.heavy_reads.ask(Class::Chat, done, move |tables| log::heads(tables, user_id));
+    fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>) {
+        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| messages::page(tables, query));
     }
 
-    fn entries(&self, query: EntriesQuery, done: Done<EntriesPage>) {
-        self.heavy_reads.ask(Class::Chat, done, move |tables| log::page(tables, &query));
+    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>) {
+        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| members::page(tables, query));
     }
 
-    fn chats_of(&self, users: Vec<UserId>, done: Done<Vec<Vec<ChatId>>>) {
-        self.light_reads.ask(Class::Chat, done, move |tables| members::chats_of(tables, &users));
+    fn heads(&self, by: By, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
+        self.ask_by(&self.heavy_reads, by, Class::Chat, done, move |tables| log::heads(tables, user_id));
+    }
+
+    fn entries(&self, by: By, query: EntriesQuery, done: Done<EntriesPage>) {
+        self.ask_by(&self.heavy_reads, by, Class::Chat, done, move |tables| log::page(tables, &query));
+    }
+
+    fn hearing_of(&self, users: Vec<UserId>, done: Done<Vec<Hearing>>) {
+        let now = (self.clock)();
+        self.light_reads.ask(Class::Chat, done, move |tables| members::hearing_of(tables, &users, now));
     }
 
     fn recent(&self, query: RecentQuery, done: Done<Recent>) {

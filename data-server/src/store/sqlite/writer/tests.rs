@@ -10,6 +10,8 @@ impl CommitSink for Ear {
     fn committed(&mut self, entries: Vec<Committed>) {
         *self.0.lock().unwrap() += entries.len();
     }
+
+    fn ended(&mut self, _: Vec<ttp::model::SessionId>) {}
 }
 
 struct House {

@@ -1,0 +1,107 @@
+//! Chats, and who takes part in them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Chat, ChatId, Participant, Role, TimestampMs, UserId};
+
+/// A person's chats, most recent first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetChats {
+    /// Whose chats. May be left out when the connection has authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<UserId>,
+    /// How many of each chat's newest messages to send along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages_max: Option<u32>,
+    /// The last chat of the page before this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ChatsCursor>,
+}
+
+/// Where a page of chats ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatsCursor {
+    /// `activity_ts` of the last chat seen.
+    pub activity_ts: TimestampMs,
+    /// Its number.
+    pub chat_id: ChatId,
+}
+
+/// The answer to [`GetChats`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatsReply {
+    /// Most recent first.
+    pub chats: Vec<Chat>,
+    /// Whether there are more after the last one. Never in version 1, which gets all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
+/// Creates a chat. Two people have one private chat for ever: it is found, or created.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InsertChat {
+    /// The name of a group. A private chat shows the other person's name instead.
+    #[serde(default)]
+    pub chat_name: String,
+    /// Who takes part. An authenticated caller is added when missing.
+    pub user_ids: Vec<UserId>,
+    /// Makes a repeated call answer the first one's chat. Two people are a key themselves: theirs is not used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_chat_id: Option<String>,
+}
+
+/// One chat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChatReply {
+    /// The chat.
+    pub chat: Chat,
+}
+
+/// The people of a chat, by number.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GetParticipants {
+    /// Which chat.
+    pub chat_id: ChatId,
+    /// Only people with higher numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_user_id: Option<UserId>,
+}
+
+/// The answer to [`GetParticipants`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParticipantsReply {
+    /// By number.
+    pub users: Vec<Participant>,
+    /// Whether there are more after the last one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+}
+
+/// Adds a person to a group. Adding somebody who is in it changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddParticipant {
+    /// Which group.
+    pub chat_id: ChatId,
+    /// Whom.
+    pub user_id: UserId,
+}
+
+/// Removes a person from a group. Removing somebody who is not in it changes nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoveParticipant {
+    /// Which group.
+    pub chat_id: ChatId,
+    /// Whom.
+    pub user_id: UserId,
+}
+
+/// Gives somebody in a group another role.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SetRole {
+    /// Which group.
+    pub chat_id: ChatId,
+    /// Whose.
+    pub user_id: UserId,
+    /// The role from now on.
+    pub role: Role,
+}
