@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
 use ttp::net::address::is_loopback;
-use ttp::net::serve::{Accepted, ServeCounters, ServeLimits, serve};
+use ttp::net::serve::{Accepted, Protection, ServeCounters, ServeLimits, ServerStream, serve};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -78,6 +78,8 @@ impl Server {
     ) -> Result<Self, Error> {
         let limits = ServeLimits {
             connections_max: config.connections_max,
+            connections_per_address_max: config.connections_max,
+            opening_timeout: Duration::from_millis(config.opening_timeout_ms),
             drain_timeout: Duration::from_millis(config.drain_timeout_ms),
         };
         let Parts { hub, shards, stats } = Parts::assemble(config, directory, links.clone())?;
@@ -150,7 +152,8 @@ impl Server {
             }
         };
         let hand_over = |accepted| hand_over(&self.hub, accepted);
-        let left = serve(listener, self.limits, Arc::clone(&self.counters), stop, hand_over, drain).await;
+        let (protection, counters) = (Protection::Loopback, Arc::clone(&self.counters));
+        let left = serve(listener, &protection, self.limits, counters, stop, hand_over, drain).await;
         // Joining the shards' threads may take as long as their last turn.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
         info!(%address, left, "broadcast-server ended");
@@ -207,7 +210,9 @@ impl Drop for Server {
 }
 
 fn hand_over(hub: &Hub, accepted: Accepted) {
-    let Accepted { stream, peer, permit } = accepted;
+    let Accepted { stream: ServerStream::Plain(stream), peer, permit } = accepted else {
+        return;
+    };
     // tokio's sockets do not block, and stay so.
     let stream = match stream.into_std() {
         Ok(stream) => stream,

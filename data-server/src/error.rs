@@ -1,19 +1,18 @@
 //! Why a data-server could not start or go on. What a caller of a method is told is `ttp::code::CallError`.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use ttp::net::serve::NotLoopback;
 
 use crate::store::sqlite::SqliteError;
 
 /// What the operator must look at.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The listener can be reached from other machines, and there are no accounts to tell who comes.
-    #[error(
-        "{0} can be reached from other machines; without accounts a data-server listens on loopback only"
-    )]
-    NotLoopback(SocketAddr),
+    /// The listener can be reached from other machines, and nothing protects it.
+    #[error(transparent)]
+    NotLoopback(#[from] NotLoopback),
     /// The file is something else.
     #[error("{} is not a database", .path.display())]
     NotADatabase {

@@ -7,7 +7,6 @@ use bus::{Directory, Publisher};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tracing::{Instrument, info, info_span, warn};
-use ttp::net::address::is_loopback;
 use ttp::net::clock;
 use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
 
@@ -63,20 +62,20 @@ impl Server {
     /// [`Error::NotLoopback`] at once, before anything is accepted.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr()?;
-        if !is_loopback(&address) {
-            return Err(Error::NotLoopback(address));
-        }
+        self.config.protection.check(address)?;
         info!(%address, "data-server listens");
         let (phase, watched) = watch::channel(Phase::Serving);
         let limits = ServeLimits {
             connections_max: self.config.connections_max,
+            connections_per_address_max: self.config.connections_per_address_max,
+            opening_timeout: self.config.opening_timeout,
             drain_timeout: self.config.drain_timeout,
         };
         let patience = Patience { opening: self.config.opening_timeout, idle: self.config.idle_timeout };
-        let accepted = |Accepted { mut stream, peer, permit }: Accepted| {
+        let accepted = |Accepted { stream, peer, permit }: Accepted| {
             let (service, watched) = (Arc::clone(&self.service), watched.clone());
             let served = async move {
-                let (reader, writer) = stream.split();
+                let (reader, writer) = tokio::io::split(stream);
                 let end = connection::run(reader, writer, service, patience, watched).await;
                 info!(%end, "connection closed");
                 drop(permit);
@@ -88,8 +87,10 @@ impl Server {
         };
         let digest =
             digest::repeat(Arc::clone(&self.service.store), self.publisher, self.config.digest_interval);
+        let protection = &self.config.protection;
+        let served = serve::serve(listener, protection, limits, self.counters, shutdown, accepted, draining);
         let open = tokio::select! {
-            open = serve::serve(listener, limits, self.counters, shutdown, accepted, draining) => open,
+            open = served => open,
             never = digest => match never {},
         };
         if open > 0 {

@@ -4,17 +4,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ttp::limits;
+use ttp::net::serve::Protection;
 
 /// The settings of one gateway.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// Where the data-server listens.
     pub data_address: SocketAddr,
     /// Where the broadcast-server listens.
     pub broadcast_address: SocketAddr,
+    /// How the listener is protected: with TLS that is made [for HTTP](ttp::net::tls::server::ServerTls::for_http).
+    pub protection: Protection,
     /// Connections at one time, WebSockets included; further ones are answered with 503.
     pub connections_max: usize,
-    /// Time for a peer to send the head of a request, and as much again for its body.
+    /// Connections of one IP address at one time, of one /64 of IPv6.
+    pub connections_per_address_max: usize,
+    /// Time for a peer to shake hands for TLS, then to send the head of a request, and as much again for its body.
     pub opening_timeout: Duration,
     /// Time for a server to answer a posted payload, and to take a payload of a WebSocket.
     pub upstream_timeout: Duration,
@@ -32,7 +37,9 @@ impl Config {
         Self {
             data_address,
             broadcast_address,
+            protection: Protection::Loopback,
             connections_max: 1_000,
+            connections_per_address_max: usize::MAX,
             opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
             upstream_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),

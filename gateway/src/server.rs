@@ -11,13 +11,12 @@ use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{Instrument, info, info_span, warn};
 use ttp::code::CallError;
 use ttp::limits::FRAME_BYTES_MAX;
-use ttp::net::address::is_loopback;
-use ttp::net::serve::{self, Accepted, Permit, ServeCounters, ServeLimits};
+use ttp::net::serve::{self, Accepted, Permit, ServeCounters, ServeLimits, ServerStream};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -61,16 +60,17 @@ impl Server {
     /// [`Error::NotLoopback`] at once, before anything is accepted.
     pub async fn serve(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
         let address = listener.local_addr()?;
-        if !is_loopback(&address) {
-            return Err(Error::NotLoopback(address));
-        }
+        self.config.protection.check(address)?;
         info!(%address, "gateway listens");
         let connections_max = self.config.connections_max;
         let limits = ServeLimits {
             connections_max: connections_max + REFUSALS_MAX,
+            connections_per_address_max: self.config.connections_per_address_max,
+            opening_timeout: self.config.opening_timeout,
             drain_timeout: self.config.drain_timeout,
         };
         let (stop, stopping) = watch::channel(false);
+        let protection = self.config.protection.clone();
         let shared = Shared { config: Arc::new(self.config), stopping };
         let router = Router::new()
             .route("/rpc", post(post::answer))
@@ -87,7 +87,8 @@ impl Server {
         let draining = || {
             stop.send_replace(true);
         };
-        let open = serve::serve(listener, limits, self.counters, shutdown, accepted, draining).await;
+        let open =
+            serve::serve(listener, &protection, limits, self.counters, shutdown, accepted, draining).await;
         if open > 0 {
             warn!(open, "connections were cut: they did not end in time");
         }
@@ -97,7 +98,13 @@ impl Server {
 }
 
 /// The life of one HTTP connection. If it becomes a WebSocket, its permit goes on with that.
-async fn serve_connection(stream: TcpStream, permit: Permit, is_full: bool, router: Router, shared: Shared) {
+async fn serve_connection(
+    stream: ServerStream,
+    permit: Permit,
+    is_full: bool,
+    router: Router,
+    shared: Shared,
+) {
     let Shared { config, mut stopping } = shared;
     let permit = Arc::new(permit);
     let router = TowerToHyperService::new(router);

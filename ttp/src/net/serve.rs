@@ -1,19 +1,29 @@
-//! The accept loop of both servers: a limit on connections, a typed refusal past it, patience when the process
-//! is out of file descriptors, and a drain with a deadline.
+//! The accept loop of all servers: limits on connections, a typed refusal past them, TLS where it is spoken, patience
+//! when the process is out of file descriptors, and a drain with a deadline.
 //!
-//! A connection holds its [`Permit`] for as long as it lives; the drain waits until all permits are back.
+//! A connection holds its [`Permit`] for as long as it lives, its handshake included; the drain waits until all permits
+//! are back.
+
+#[cfg(feature = "tls")]
+mod handshake;
+mod places;
+mod protection;
+mod stream;
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
+
+pub use places::{Permit, ServeCounters};
+pub use protection::{NotLoopback, Protection};
+pub use stream::ServerStream;
 
 use crate::code::CallError;
 use crate::exchange::refusal_frame;
@@ -25,62 +35,18 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long a refused peer may take to read why.
 const REFUSAL_LINGER: Duration = Duration::from_millis(50);
 
+/// How long a refused peer may take for the handshake that it takes to tell it.
+#[cfg(feature = "tls")]
+const REFUSAL_HANDSHAKE: Duration = Duration::from_secs(2);
+
 /// Refused peers that are being told why at one time; further ones are just closed.
 const REFUSALS_MAX: usize = 256;
-
-/// What the loop counts. Shared with whoever reports it.
-#[derive(Debug, Default)]
-pub struct ServeCounters {
-    accepted: AtomicU64,
-    shed: AtomicU64,
-    open: AtomicUsize,
-    refusing: AtomicUsize,
-    freed: Notify,
-}
-
-impl ServeCounters {
-    /// Connections that were handed on.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// Connections that were refused because the server was full (T41).
-    pub fn shed(&self) -> u64 {
-        self.shed.load(Ordering::Relaxed)
-    }
-
-    /// Connections that are open now.
-    pub fn open(&self) -> usize {
-        self.open.load(Ordering::Relaxed)
-    }
-}
-
-/// A connection's place among the allowed ones. Dropping it frees the place.
-#[derive(Debug)]
-pub struct Permit {
-    counters: Arc<ServeCounters>,
-}
-
-impl Permit {
-    /// Takes a place.
-    pub fn take(counters: &Arc<ServeCounters>) -> Self {
-        counters.open.fetch_add(1, Ordering::AcqRel);
-        Self { counters: Arc::clone(counters) }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.counters.open.fetch_sub(1, Ordering::AcqRel);
-        self.counters.freed.notify_one();
-    }
-}
 
 /// A connection that was let in.
 #[derive(Debug)]
 pub struct Accepted {
-    /// Its socket, with our options set.
-    pub stream: TcpStream,
+    /// Its socket, with our options set, and the handshake done.
+    pub stream: ServerStream,
     /// The other end.
     pub peer: SocketAddr,
     /// To be held as long as the connection lives.
@@ -92,6 +58,10 @@ pub struct Accepted {
 pub struct ServeLimits {
     /// Connections at one time.
     pub connections_max: usize,
+    /// Connections of one IP address at one time, of one /64 of IPv6. As many as `connections_max` is no limit.
+    pub connections_per_address_max: usize,
+    /// Time for a TLS handshake.
+    pub opening_timeout: Duration,
     /// How long open connections may go on after the shutdown.
     pub drain_timeout: Duration,
 }
@@ -99,9 +69,11 @@ pub struct ServeLimits {
 /// Accepts until `shutdown` resolves, hands each connection to `accepted`, then waits for all of them to end.
 /// Returns how many were still open at the deadline.
 ///
-/// `accepted` must not block. `draining` is called once, when nothing more is accepted.
+/// Whether the listener's address may be served so, [`Protection::check`] has said before. `accepted` must not block.
+/// `draining` is called once, when nothing more is accepted.
 pub async fn serve(
     listener: TcpListener,
+    protection: &Protection,
     limits: ServeLimits,
     counters: Arc<ServeCounters>,
     shutdown: impl Future<Output = ()>,
@@ -109,11 +81,18 @@ pub async fn serve(
     draining: impl FnOnce(),
 ) -> usize {
     tokio::pin!(shutdown);
+    let mut door = Door { protection, limits, counters: &counters, handshakes: JoinSet::new() };
     // Failures in a row are told when they begin and when they are over.
     let mut is_failing = false;
     loop {
         let result = tokio::select! {
             () = &mut shutdown => break,
+            Some(shaken) = door.handshakes.join_next() => {
+                if let Ok(Some(connection)) = shaken {
+                    door.let_in(connection, &mut accepted);
+                }
+                continue;
+            }
             result = listener.accept() => result,
         };
         match result {
@@ -121,7 +100,7 @@ pub async fn serve(
                 if std::mem::take(&mut is_failing) {
                     info!("connections are accepted again");
                 }
-                admit(stream, peer, limits, &counters, &mut accepted);
+                door.admit(stream, peer, &mut accepted);
             }
             Err(error) if is_about_the_peer(&error) => {}
             Err(error) => {
@@ -133,61 +112,110 @@ pub async fn serve(
         }
     }
     drop(listener);
+    // Who has not finished shaking hands has asked for nothing yet.
+    drop(door);
     draining();
     let drained = async {
         while counters.open() > 0 {
-            counters.freed.notified().await;
+            counters.freed().await;
         }
     };
     let _ = tokio::time::timeout(limits.drain_timeout, drained).await;
     counters.open()
 }
 
-fn admit(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// What a connection passes before it is served.
+struct Door<'a> {
+    protection: &'a Protection,
     limits: ServeLimits,
-    counters: &Arc<ServeCounters>,
-    accepted: &mut impl FnMut(Accepted),
-) {
-    // Only this loop adds, so the count cannot pass the limit between the check and the addition.
-    if counters.open() >= limits.connections_max {
-        counters.shed.fetch_add(1, Ordering::Relaxed);
-        warn!(%peer, connections_max = limits.connections_max, "connection shed");
-        refuse(stream, counters);
-        return;
-    }
-    let permit = Permit::take(counters);
-    if let Err(error) = socket::prepare(&stream) {
-        info!(%peer, %error, "connection lost before it was served");
-        return;
-    }
-    counters.accepted.fetch_add(1, Ordering::Relaxed);
-    info!(%peer, "connection accepted");
-    accepted(Accepted { stream, peer, permit });
+    counters: &'a Arc<ServeCounters>,
+    /// As many as connections may be, since each holds a permit.
+    handshakes: JoinSet<Option<Accepted>>,
 }
 
-/// Says why, then closes. The short wait for the peer's own bytes keeps the kernel from answering them with a
-/// reset, which would take the refusal away from the peer.
-fn refuse(mut stream: TcpStream, counters: &Arc<ServeCounters>) {
-    if counters.refusing.fetch_add(1, Ordering::AcqRel) >= REFUSALS_MAX {
-        counters.refusing.fetch_sub(1, Ordering::AcqRel);
-        return;
-    }
-    let counters = Arc::clone(counters);
-    tokio::spawn(async move {
-        let frame = refusal_frame(&CallError::overloaded("this server has no place for another connection"));
-        let told = async {
-            stream.write_all(&frame).await?;
-            stream.shutdown().await?;
-            let mut scrap = [0u8; 1024];
-            while stream.read(&mut scrap).await? > 0 {}
-            io::Result::Ok(())
+impl Door<'_> {
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, accepted: &mut impl FnMut(Accepted)) {
+        let ServeLimits { connections_max, connections_per_address_max, .. } = self.limits;
+        // Only this loop adds, so the count cannot pass the limit between the check and the addition.
+        if self.counters.open() >= connections_max {
+            self.counters.count_shed();
+            warn!(%peer, connections_max, "connection shed");
+            return self.refuse(stream, "this server has no place for another connection");
+        }
+        let permit = if connections_per_address_max < connections_max {
+            let Some(permit) = Permit::take_of(self.counters, peer.ip(), connections_per_address_max) else {
+                info!(%peer, connections_per_address_max, "connection shed: its address has enough");
+                return self
+                    .refuse(stream, "this server has no place for another connection from this address");
+            };
+            permit
+        } else {
+            Permit::take(self.counters)
         };
-        // Whether the peer listened is its own business.
-        let _ = tokio::time::timeout(REFUSAL_LINGER, told).await;
-        counters.refusing.fetch_sub(1, Ordering::AcqRel);
-    });
+        if let Err(error) = socket::prepare(&stream) {
+            info!(%peer, %error, "connection lost before it was served");
+            return;
+        }
+        match self.protection {
+            #[cfg(feature = "tls")]
+            Protection::Tls(tls) => {
+                let patience = self.limits.opening_timeout;
+                self.handshakes.spawn(handshake::shake(tls.clone(), stream, peer, permit, patience));
+            }
+            _ => self.let_in(Accepted { stream: ServerStream::Plain(stream), peer, permit }, accepted),
+        }
+    }
+
+    fn let_in(&self, connection: Accepted, accepted: &mut impl FnMut(Accepted)) {
+        self.counters.count_accepted();
+        info!(peer = %connection.peer, "connection accepted");
+        accepted(connection);
+    }
+
+    /// Says why, then closes.
+    fn refuse(&self, stream: TcpStream, why: &'static str) {
+        let Some(place) = self.counters.place_for_refusal(REFUSALS_MAX) else {
+            return;
+        };
+        let frame = refusal_frame(&CallError::overloaded(why));
+        // Whether the peer listens is its own business.
+        match self.protection {
+            #[cfg(feature = "tls")]
+            Protection::Tls(tls) => {
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(REFUSAL_HANDSHAKE, tls.accept(stream)).await
+                    {
+                        tell(stream, &frame).await;
+                    }
+                    drop(place);
+                });
+            }
+            _ => {
+                tokio::spawn(async move {
+                    tell(stream, &frame).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+}
+
+async fn tell(mut stream: impl AsyncRead + AsyncWrite + Unpin, frame: &[u8]) {
+    let told = async {
+        stream.write_all(frame).await?;
+        linger(&mut stream).await
+    };
+    let _ = tokio::time::timeout(REFUSAL_LINGER, told).await;
+}
+
+/// Closes our side, and waits for the peer to close its own. Bytes that nobody reads would make the kernel answer with a
+/// reset, which would take what was said last away from the peer.
+async fn linger(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut scrap = [0u8; 1024];
+    while stream.read(&mut scrap).await? > 0 {}
+    Ok(())
 }
 
 /// Errors of `accept` that speak of the connection that was being accepted, not of this process.
