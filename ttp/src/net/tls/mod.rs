@@ -2,11 +2,17 @@
 //!
 //! - [`fingerprint`]: the name of a public key;
 //! - [`peer`]: what a server reads from and writes to then;
-//! - [`server`]: the handshake of a listener; its key and certificate, in files.
+//! - [`server`]: the handshake of a listener; its key and certificate, in files;
+//! - [`trust`]: the servers that a client knows, in memory or in a file;
+//! - [`client`]: connects, and believes a server or does not.
 
 pub mod fingerprint;
 mod identity;
 pub mod peer;
 pub mod server;
+pub mod trust;
+pub mod client;
 
+pub use client::{Authorities, ClientTls, Expected, FirstUse, TlsClientError, TlsConnection, Trusted};
 pub use fingerprint::Fingerprint;
+pub use trust::{Known, KnownServers, KnownServersError};

@@ -1,0 +1,1 @@
+//! The file of known servers: what is read, what is kept, and what two writers do.
