@@ -170,7 +170,8 @@ impl ClientTls {
             let known = client.known_servers.known(&server)?;
             let is_key_known = matches!(known, Some(Known::Key(_))) || matches!(expected, Expected::Key(_));
             let authorities = if is_key_known { None } else { client.verifier() };
-            let (first_use, algorithms) = (client.first_use, client.provider.signature_verification_algorithms);
+            let (first_use, algorithms) =
+                (client.first_use, client.provider.signature_verification_algorithms);
             let verdict = Mutex::default();
             Ok(Judge { server, expected, known, first_use, authorities, algorithms, verdict })
         })
@@ -204,8 +205,7 @@ impl ClientTls {
     }
 
     fn config(&self, judge: Arc<Judge>, protocols: &[&[u8]]) -> Result<ClientConfig, Error> {
-        let builder =
-            ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::clone(&self.clock));
+        let builder = ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::clone(&self.clock));
         let mut config = builder
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
@@ -232,8 +232,8 @@ impl ClientTls {
         blocking(move || {
             let now = now.try_into().unwrap_or_default();
             // An invitation says more than that some authority vouched once.
-            let is_better = trusted == Trusted::Expected
-                && known_servers.known(&server)? == Some(Known::Authority);
+            let is_better =
+                trusted == Trusted::Expected && known_servers.known(&server)? == Some(Known::Authority);
             let known = if is_better {
                 known_servers.pin(&server, shown, now)?;
                 found

@@ -168,12 +168,7 @@ impl KnownServers {
 
     /// Remembers a server that was not known. One that is known, perhaps since a moment ago and by another process,
     /// stays as it is. Returns what is known now.
-    pub fn remember(
-        &self,
-        server: &str,
-        known: Known,
-        now: TimestampMs,
-    ) -> Result<Known, KnownServersError> {
+    pub fn remember(&self, server: &str, known: Known, now: TimestampMs) -> Result<Known, KnownServersError> {
         let address = Address::parse(server)?;
         self.change(|lines| match lines.find(&address.text) {
             Some(entry) => entry.known,

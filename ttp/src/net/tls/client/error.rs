@@ -115,7 +115,9 @@ pub enum TlsClientError {
         server: String,
     },
     /// The server does not have the private key of the certificate that it shows.
-    #[error("{server} shows a certificate whose key it does not have: somebody stands between you and the server")]
+    #[error(
+        "{server} shows a certificate whose key it does not have: somebody stands between you and the server"
+    )]
     NotItsKey {
         /// The server.
         server: String,
