@@ -9,23 +9,22 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedWriteHalf;
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{Notify, mpsc};
 use tracing::{info, warn};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::reply_frame;
-use ttp::limits::FRAME_BYTES_MAX;
+use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 use ttp::model::UserId;
 use ttp::net::backoff::{Backoff, random};
+use ttp::net::clock;
 use ttp::net::connection::{FrameReader, FramedConnection};
-use ttp::net::{address, clock, socket};
 use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
-use super::key::{Role, nonce};
+use super::carrier::{Carried, Carrier, Duplex};
+use super::key::{Claim, Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{LINK_FRAME_BYTES_MAX, LinkError, SILENCE_MAX, ServiceKey};
+use super::{KeyRing, LINK_FRAME_BYTES_MAX, LinkError, OPENING_TIMEOUT, SILENCE_MAX};
 use crate::{Answer, Directory, Hint, Publisher, Unavailable};
 
 /// Bytes of hints that may wait for the connection.
@@ -33,9 +32,6 @@ const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Answers of the directory that may wait for the connection.
 const ANSWERS_MAX: usize = 1024;
-
-/// Time for connecting, and for each step of the opening conversation.
-const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
@@ -77,11 +73,17 @@ impl Default for Waiting {
 }
 
 impl Caller {
-    /// Keeps a link to the broadcast-server at `address` (`HOST:PORT`). Needs a tokio runtime.
-    pub fn start(address: String, key: ServiceKey) -> Arc<Self> {
+    /// Keeps a link to the broadcast-server at `address` (`HOST:PORT`), by TLS unless that is this machine. Needs a
+    /// tokio runtime.
+    pub fn start(address: String, keys: impl Into<KeyRing>) -> Arc<Self> {
+        Self::start_over(Carrier::default(), address, keys)
+    }
+
+    /// The same, carried as told.
+    pub fn start_over(carrier: Carrier, address: String, keys: impl Into<KeyRing>) -> Arc<Self> {
         let queue = Arc::new(Queue::default());
         let caller = Arc::new(Self { queue: Arc::clone(&queue), directory: OnceLock::new() });
-        tokio::spawn(keep(address, key, queue, Arc::downgrade(&caller)));
+        tokio::spawn(keep(carrier, address, keys.into(), queue, Arc::downgrade(&caller)));
         caller
     }
 
@@ -177,10 +179,10 @@ impl Waiting {
 }
 
 /// Connects again and again until the caller is dropped.
-async fn keep(address: String, key: ServiceKey, queue: Arc<Queue>, alive: Weak<Caller>) {
+async fn keep(carrier: Carrier, address: String, keys: KeyRing, queue: Arc<Queue>, alive: Weak<Caller>) {
     let mut outage = Outage::default();
     while alive.strong_count() > 0 {
-        let (error, held) = match open(&address, &key).await {
+        let (error, held) = match open(carrier, &address, &keys).await {
             Ok(connection) => {
                 info!(%address, "link open");
                 let opened = clock::now();
@@ -223,23 +225,34 @@ impl Outage {
     }
 }
 
-async fn open(address: &str, key: &ServiceKey) -> Result<FramedConnection<TcpStream>, LinkError> {
-    let stream = socket::connect(address::resolve(address).await?, OPENING_TIMEOUT).await?;
-    let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX);
+async fn open(
+    carrier: Carrier,
+    address: &str,
+    keys: &KeyRing,
+) -> Result<FramedConnection<Box<dyn Duplex>>, LinkError> {
+    let Carried { stream, binding } = carrier.connect(address).await?;
+    let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX_BEFORE_LOGIN);
+    let keys = keys.keys();
     let mine = nonce().map_err(|_| LinkError::Unproven)?;
     let challenge: Challenge =
         ask(&mut connection, 1, LINK, &ttp::call::Link { nonce: mine.clone() }).await?;
-    if !key.is_proven(Role::BroadcastServer, &mine, &challenge.nonce, &challenge.proof) {
+    let claim = |role| Claim {
+        role,
+        binding: binding.as_ref(),
+        data_server_nonce: &mine,
+        broadcast_server_nonce: &challenge.nonce,
+    };
+    if !keys.is_proven(&claim(Role::BroadcastServer), &challenge.proof) {
         return Err(LinkError::Unproven);
     }
-    let proof = key.prove(Role::DataServer, &mine, &challenge.nonce);
+    let proof = keys.first().prove(&claim(Role::DataServer));
     let _: ttp::call::Empty = ask(&mut connection, 2, PROVE, &Prove { proof }).await?;
     Ok(connection)
 }
 
 /// One step of the opening: a request and its reply.
 async fn ask<P: serde::Serialize, R: serde::de::DeserializeOwned>(
-    connection: &mut FramedConnection<TcpStream>,
+    connection: &mut FramedConnection<Box<dyn Duplex>>,
     id: u64,
     method: &str,
     params: &P,
@@ -261,10 +274,14 @@ async fn ask<P: serde::Serialize, R: serde::de::DeserializeOwned>(
 
 /// Publishes and answers until the connection ends. Reading and writing go on side by side: were one to wait for
 /// the other, two full sockets could wait for each other for ever.
-async fn talk(connection: FramedConnection<TcpStream>, queue: &Queue, alive: &Weak<Caller>) -> LinkError {
+async fn talk(
+    connection: FramedConnection<Box<dyn Duplex>>,
+    queue: &Queue,
+    alive: &Weak<Caller>,
+) -> LinkError {
     let (stream, mut decoder) = connection.into_parts();
     decoder.set_limit(LINK_FRAME_BYTES_MAX);
-    let (read_half, write_half) = stream.into_split();
+    let (read_half, write_half) = tokio::io::split(stream);
     let reader = FrameReader::with_decoder(read_half, decoder);
     let (answers, waiting_answers) = mpsc::channel(ANSWERS_MAX);
     tokio::select! {
@@ -274,7 +291,7 @@ async fn talk(connection: FramedConnection<TcpStream>, queue: &Queue, alive: &We
 }
 
 async fn answer_questions(
-    mut reader: FrameReader<tokio::net::tcp::OwnedReadHalf>,
+    mut reader: FrameReader<ReadHalf<Box<dyn Duplex>>>,
     alive: &Weak<Caller>,
     answers: mpsc::Sender<Vec<u8>>,
 ) -> LinkError {
@@ -326,7 +343,7 @@ fn answer_frame(id: &RequestId, topics: Result<Vec<Vec<crate::Topic>>, crate::Un
 }
 
 async fn write_out(
-    mut stream: OwnedWriteHalf,
+    mut stream: WriteHalf<Box<dyn Duplex>>,
     queue: &Queue,
     mut answers: mpsc::Receiver<Vec<u8>>,
     alive: &Weak<Caller>,
@@ -341,7 +358,7 @@ async fn write_out(
         while let Ok(answer) = answers.try_recv() {
             out.extend_from_slice(&answer);
         }
-        if let Err(error) = stream.write_all(&out).await {
+        if let Err(error) = write(&mut stream, &out).await {
             return error.into();
         }
         queue.wrote();
@@ -358,6 +375,12 @@ async fn write_out(
             },
         }
     }
+}
+
+/// Writes it all, through whatever holds bytes back on the way.
+async fn write(stream: &mut WriteHalf<Box<dyn Duplex>>, bytes: &[u8]) -> std::io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 #[cfg(test)]

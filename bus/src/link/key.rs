@@ -5,11 +5,15 @@ use std::str::FromStr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use ttp::hex;
+use zeroize::Zeroize;
+
+use super::carrier::Binding;
 
 /// Bytes of a key and of a nonce.
 const KEY_BYTES: usize = 32;
 
-/// A secret that all servers of one installation share. Never printed.
+/// A secret that all servers of one installation share. Never printed, and wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServiceKey([u8; KEY_BYTES]);
 
@@ -30,9 +34,20 @@ pub(super) enum Role {
     BroadcastServer,
 }
 
+/// What a proof is about: who proves, on which connection, and the challenges of both sides.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Claim<'a> {
+    pub(super) role: Role,
+    /// Nothing on a connection without TLS. A proof that was made for one connection holds on no other, so nobody who
+    /// sits between two connections can pass it on.
+    pub(super) binding: Option<&'a Binding>,
+    pub(super) data_server_nonce: &'a str,
+    pub(super) broadcast_server_nonce: &'a str,
+}
+
 /// A number used once, as hexadecimal digits.
 pub(super) fn nonce() -> Result<String, NoRandomness> {
-    random().map(|bytes| hex(&bytes))
+    random().map(|bytes| hex::encode(&bytes))
 }
 
 impl ServiceKey {
@@ -46,36 +61,53 @@ impl ServiceKey {
 
     /// The key as 64 hexadecimal digits, for the file that holds it.
     pub fn to_hex(&self) -> String {
-        hex(&self.0)
+        hex::encode(&self.0)
     }
 
-    pub(super) fn prove(&self, role: Role, data_server_nonce: &str, broadcast_server_nonce: &str) -> String {
-        hex(&self.mac(role, data_server_nonce, broadcast_server_nonce).finalize().into_bytes())
+    /// The key that signs stream tickets: made from this one, and telling nothing about it.
+    pub fn ticket_key(&self) -> [u8; 32] {
+        self.mac_of(b"talko ticket 1").finalize().into_bytes().into()
+    }
+
+    pub(super) fn prove(&self, claim: &Claim<'_>) -> String {
+        hex::encode(&self.mac(claim).finalize().into_bytes())
     }
 
     /// Compares in constant time.
-    pub(super) fn is_proven(
-        &self,
-        role: Role,
-        data_server_nonce: &str,
-        broadcast_server_nonce: &str,
-        proof: &str,
-    ) -> bool {
-        let mac = self.mac(role, data_server_nonce, broadcast_server_nonce);
-        unhex(proof).is_some_and(|proof| mac.verify_slice(&proof).is_ok())
+    pub(super) fn is_proven(&self, claim: &Claim<'_>, proof: &str) -> bool {
+        hex::decode::<KEY_BYTES>(proof).is_some_and(|proof| self.mac(claim).verify_slice(&proof).is_ok())
     }
 
-    fn mac(&self, role: Role, data_server_nonce: &str, broadcast_server_nonce: &str) -> Hmac<Sha256> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        let role: &[u8] = match role {
-            Role::DataServer => b"talko link 1 data-server",
-            Role::BroadcastServer => b"talko link 1 broadcast-server",
+    fn mac(&self, claim: &Claim<'_>) -> Hmac<Sha256> {
+        // The name says whether a binding follows, so a proof without one is never the proof with one.
+        let name: &[u8] = match (claim.role, claim.binding) {
+            (Role::DataServer, None) => b"talko link 1 data-server",
+            (Role::BroadcastServer, None) => b"talko link 1 broadcast-server",
+            (Role::DataServer, Some(_)) => b"talko link 1 tls data-server",
+            (Role::BroadcastServer, Some(_)) => b"talko link 1 tls broadcast-server",
         };
-        for part in [role, data_server_nonce.as_bytes(), broadcast_server_nonce.as_bytes()] {
-            mac.update(part);
+        let mut mac = self.mac_of(name);
+        mac.update(&[0]);
+        if let Some(binding) = claim.binding {
+            mac.update(binding.bytes());
+        }
+        for nonce in [claim.data_server_nonce, claim.broadcast_server_nonce] {
+            mac.update(nonce.as_bytes());
             mac.update(&[0]);
         }
         mac
+    }
+
+    fn mac_of(&self, bytes: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        mac.update(bytes);
+        mac
+    }
+}
+
+impl Drop for ServiceKey {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 
@@ -83,7 +115,7 @@ impl FromStr for ServiceKey {
     type Err = NotAKey;
 
     fn from_str(text: &str) -> Result<Self, NotAKey> {
-        unhex(text.trim()).map(Self).ok_or(NotAKey)
+        hex::decode(text.trim()).map(Self).ok_or(NotAKey)
     }
 }
 
@@ -97,21 +129,6 @@ fn random() -> Result<[u8; KEY_BYTES], NoRandomness> {
     let mut bytes = [0; KEY_BYTES];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; KEY_BYTES]> {
-    if text.len() != 2 * KEY_BYTES || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; KEY_BYTES];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
@@ -129,14 +146,39 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_holds_for_its_role_its_nonces_and_its_key_only() {
+    fn a_proof_holds_for_its_role_its_nonces_its_connection_and_its_key_only() {
         let key = ServiceKey::generate().unwrap();
-        let proof = key.prove(Role::DataServer, "a", "b");
-        assert!(key.is_proven(Role::DataServer, "a", "b", &proof));
-        assert!(!key.is_proven(Role::BroadcastServer, "a", "b", &proof));
-        assert!(!key.is_proven(Role::DataServer, "ab", "", &proof));
-        assert!(!key.is_proven(Role::DataServer, "b", "a", &proof));
-        assert!(!key.is_proven(Role::DataServer, "a", "b", "00"));
-        assert!(!ServiceKey::generate().unwrap().is_proven(Role::DataServer, "a", "b", &proof));
+        let claim = |role, binding, data_server_nonce, broadcast_server_nonce| Claim {
+            role,
+            binding,
+            data_server_nonce,
+            broadcast_server_nonce,
+        };
+        let (here, there) = (Binding::new([1; 32]), Binding::new([2; 32]));
+        for binding in [None, Some(&here)] {
+            let proven = claim(Role::DataServer, binding, "a", "b");
+            let proof = key.prove(&proven);
+            assert!(key.is_proven(&proven, &proof));
+            let elsewhere = if binding.is_some() { None } else { Some(&here) };
+            for other in [
+                claim(Role::BroadcastServer, binding, "a", "b"),
+                claim(Role::DataServer, binding, "ab", ""),
+                claim(Role::DataServer, binding, "b", "a"),
+                claim(Role::DataServer, elsewhere, "a", "b"),
+                claim(Role::DataServer, Some(&there), "a", "b"),
+            ] {
+                assert!(!key.is_proven(&other, &proof), "{other:?}");
+            }
+            assert!(!key.is_proven(&proven, "00"));
+            assert!(!ServiceKey::generate().unwrap().is_proven(&proven, &proof));
+        }
+    }
+
+    #[test]
+    fn ticket_keys_differ_from_key_to_key() {
+        let key: ServiceKey = "0b".repeat(32).parse().unwrap();
+        let ticket_key = hex::encode(&key.ticket_key());
+        assert_eq!(ticket_key, "823b5a4b4c7e636dc84e9f327c4319695f2452f5159dea3566c84aa5b91ed576");
+        assert_ne!(key.ticket_key(), ServiceKey::generate().unwrap().ticket_key());
     }
 }

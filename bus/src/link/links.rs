@@ -2,29 +2,31 @@
 //! on what they publish, and asks them who hears what.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
+use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::reply_frame;
 use ttp::frame::Decoder;
-use ttp::limits::FRAME_BYTES_MAX;
+use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 use ttp::model::UserId;
 use ttp::net::clock;
 use ttp::net::connection::{FrameReader, FramedConnection};
 use ttp::rpc::{self, Incoming, Request, ServerMessage};
 
-use super::key::{Role, nonce};
+use super::carrier::{Binding, Carried, Duplex};
+use super::key::{Claim, Role, nonce};
 use super::wire::{self, Challenge, LINK, PROVE, PUBLISH, Prove, RESYNC, TOPICS_OF, Topics, TopicsOf};
-use super::{HEARTBEAT_INTERVAL, LINK_FRAME_BYTES_MAX, LinkAcceptor, LinkError, SILENCE_MAX, ServiceKey};
+use super::{HEARTBEAT_INTERVAL, KeyRing, LINK_FRAME_BYTES_MAX, LinkAcceptor, LinkError, SILENCE_MAX};
 use crate::{ANSWER_TIMEOUT, Answer, Directory, Receiver, Unavailable};
 
 /// Questions that may wait for one link.
@@ -38,7 +40,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// All links of one broadcast-server.
 pub struct Links {
-    key: ServiceKey,
+    keys: KeyRing,
     runtime: Handle,
     receiver: OnceLock<Arc<dyn Receiver>>,
     open: Mutex<Vec<Arc<Link>>>,
@@ -54,9 +56,9 @@ struct Link {
 
 impl Links {
     /// No link yet. Needs a tokio runtime, on which links will run.
-    pub fn new(key: ServiceKey) -> Arc<Self> {
+    pub fn new(keys: impl Into<KeyRing>) -> Arc<Self> {
         Arc::new(Self {
-            key,
+            keys: keys.into(),
             runtime: Handle::current(),
             receiver: OnceLock::new(),
             open: Mutex::default(),
@@ -75,9 +77,15 @@ impl Links {
         self.lock_open().len()
     }
 
-    /// A link's whole life.
-    async fn run(&self, mut connection: FramedConnection<TcpStream>, first: &Bytes) -> LinkError {
-        let proving = tokio::time::timeout(PROVING_TIMEOUT, self.prove(&mut connection, first));
+    /// A link's whole life, from the first request on if that was read already.
+    async fn run(
+        &self,
+        mut connection: FramedConnection<Box<dyn Duplex>>,
+        binding: Option<Binding>,
+        first: Option<Bytes>,
+    ) -> LinkError {
+        let proving = self.prove(&mut connection, binding.as_ref(), first);
+        let proving = tokio::time::timeout(PROVING_TIMEOUT, proving);
         let proven = tokio::select! {
             proven = proving => proven,
             () = self.closed() => return LinkError::Stopped,
@@ -97,7 +105,7 @@ impl Links {
         receiver.resync();
         let (stream, mut decoder) = connection.into_parts();
         decoder.set_limit(LINK_FRAME_BYTES_MAX);
-        let (read_half, write_half) = stream.into_split();
+        let (read_half, write_half) = tokio::io::split(stream);
         let error = tokio::select! {
             error = receive(FrameReader::with_decoder(read_half, decoder), receiver, &link) => error,
             error = write_out(write_half, waiting_questions) => error,
@@ -115,19 +123,27 @@ impl Links {
 
     async fn prove(
         &self,
-        connection: &mut FramedConnection<TcpStream>,
-        first: &Bytes,
+        connection: &mut FramedConnection<Box<dyn Duplex>>,
+        binding: Option<&Binding>,
+        first: Option<Bytes>,
     ) -> Result<(), LinkError> {
-        let request = read_request(first, LINK)?;
+        let first = match first {
+            Some(first) => first,
+            None => connection.next_payload().await?.ok_or(LinkError::Closed)?,
+        };
+        let keys = self.keys.keys();
+        let request = read_request(&first, LINK)?;
         let theirs: ttp::call::Link = read_params(&request)?;
         let mine = nonce().map_err(|_| LinkError::Unproven)?;
-        let proof = self.key.prove(Role::BroadcastServer, &theirs.nonce, &mine);
+        let claim =
+            |role| Claim { role, binding, data_server_nonce: &theirs.nonce, broadcast_server_nonce: &mine };
+        let proof = keys.first().prove(&claim(Role::BroadcastServer));
         let challenge = serde_json::value::to_raw_value(&Challenge { nonce: mine.clone(), proof })?;
         connection.write_frames(&reply_frame(&request.id, Ok(&challenge))).await?;
         let second = connection.next_payload().await?.ok_or(LinkError::Closed)?;
         let request = read_request(&second, PROVE)?;
         let prove: Prove = read_params(&request)?;
-        if !self.key.is_proven(Role::DataServer, &theirs.nonce, &mine, &prove.proof) {
+        if !keys.is_proven(&claim(Role::DataServer), &prove.proof) {
             let error = CallError::new(ErrorCode::Forbidden, LinkError::Unproven.to_string());
             connection.write_frames(&reply_frame(&request.id, Err(&error))).await?;
             return Err(LinkError::Unproven);
@@ -135,6 +151,30 @@ impl Links {
         let empty = serde_json::value::to_raw_value(&ttp::call::Empty {})?;
         connection.write_frames(&reply_frame(&request.id, Ok(&empty))).await?;
         Ok(())
+    }
+
+    /// Lets a link live on the runtime.
+    fn begin(
+        self: Arc<Self>,
+        carried: impl FnOnce() -> io::Result<Carried> + Send + 'static,
+        decoder: Decoder,
+        first: Option<Bytes>,
+        permit: Box<dyn Send>,
+    ) {
+        let links = Arc::clone(&self);
+        self.runtime.spawn(async move {
+            let _permit = permit;
+            let error = match carried() {
+                Ok(Carried { stream, binding }) => {
+                    links.run(FramedConnection::with_decoder(stream, decoder), binding, first).await
+                }
+                Err(error) => error.into(),
+            };
+            match error {
+                LinkError::Unproven => warn!(%error, "link refused"),
+                error => info!(%error, "link closed"),
+            }
+        });
     }
 
     /// Asks for the topics of nobody: that there is an answer says enough.
@@ -165,19 +205,14 @@ impl LinkAcceptor for Links {
         first: Bytes,
         permit: Box<dyn Send>,
     ) {
-        let links = Arc::clone(&self);
-        self.runtime.spawn(async move {
-            let _permit = permit;
-            decoder.set_limit(FRAME_BYTES_MAX);
-            let error = match TcpStream::from_std(stream) {
-                Ok(stream) => links.run(FramedConnection::with_decoder(stream, decoder), &first).await,
-                Err(error) => error.into(),
-            };
-            match error {
-                LinkError::Unproven => warn!(%error, "link refused"),
-                error => info!(%error, "link closed"),
-            }
-        });
+        let carried = || Ok(Carried { stream: Box::new(TcpStream::from_std(stream)?), binding: None });
+        decoder.set_limit(FRAME_BYTES_MAX_BEFORE_LOGIN);
+        self.begin(carried, decoder, Some(first), permit);
+    }
+
+    fn accept_tls(self: Arc<Self>, stream: TlsStream<TcpStream>, permit: Box<dyn Send>) {
+        let decoder = Decoder::new(FRAME_BYTES_MAX_BEFORE_LOGIN);
+        self.begin(|| Carried::accepted(stream), decoder, None, permit);
     }
 
     fn close(&self) {
@@ -225,7 +260,7 @@ impl Link {
 }
 
 async fn receive(
-    mut reader: FrameReader<OwnedReadHalf>,
+    mut reader: FrameReader<ReadHalf<Box<dyn Duplex>>>,
     receiver: &Arc<dyn Receiver>,
     link: &Link,
 ) -> LinkError {
@@ -263,9 +298,15 @@ fn take(payload: &Bytes, receiver: &Arc<dyn Receiver>, link: &Link) -> Result<()
     Ok(())
 }
 
-async fn write_out(mut stream: OwnedWriteHalf, mut questions: mpsc::Receiver<Vec<u8>>) -> LinkError {
+async fn write_out(
+    mut stream: WriteHalf<Box<dyn Duplex>>,
+    mut questions: mpsc::Receiver<Vec<u8>>,
+) -> LinkError {
     while let Some(frame) = questions.recv().await {
         if let Err(error) = stream.write_all(&frame).await {
+            return error.into();
+        }
+        if let Err(error) = stream.flush().await {
             return error.into();
         }
     }

@@ -15,15 +15,19 @@
 //! end that the other is there. An end that hears nothing for `SILENCE_MAX` closes the link, so that it is opened anew.
 //!
 //! Both sides prove the service key without sending it: a proof is HMAC-SHA256 over the prover's role and both
-//! nonces (challenge–response as in RFC 5802's use of HMAC). The connection itself is protected by whatever the
-//! listener offers; on loopback that is nothing, so the key must not cross it.
+//! nonces (challenge–response as in RFC 5802's use of HMAC), and on TLS over what tells this connection from all others.
+//! On loopback there is no TLS, and nothing else leads to another machine unless that is allowed explicitly.
 //!
-//! - [`key`]: the key and its proofs.
+//! - [`key`]: a key and its proofs.
+//! - [`key_ring`]: the keys of a server, and how they are replaced.
+//! - [`carrier`]: TLS or not, and what binds a proof to a connection.
 //! - `wire`: what is said, as types.
 //! - [`caller`]: the data-server's end.
 //! - [`links`]: the broadcast-server's end.
 
 pub mod key;
+pub mod key_ring;
+pub mod carrier;
 mod wire;
 pub mod caller;
 pub mod links;
@@ -33,16 +37,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio_rustls::server::TlsStream;
 use ttp::frame::Decoder;
 use ttp::net::connection::ReadError;
 
 pub use caller::Caller;
+pub use carrier::Carrier;
 pub use key::ServiceKey;
+pub use key_ring::{KeyRing, ServiceKeys};
 pub use links::Links;
 
 /// Largest payload between two peers that have proven the key. An answer of the directory may be far longer than
 /// what a client may say.
 const LINK_FRAME_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Time for connecting, and for each step of the opening conversation.
+const OPENING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Distance of the questions that tell whether the peer is there.
 const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(4);
@@ -57,6 +67,9 @@ pub trait LinkAcceptor: Send + Sync {
     /// The socket does not block; `decoder` holds what was read after `first`; `permit` is to be held as long as
     /// the connection lives. Whether the peer may be a link is for the acceptor to find out.
     fn accept(self: Arc<Self>, stream: TcpStream, decoder: Decoder, first: Bytes, permit: Box<dyn Send>);
+
+    /// Goes on with a connection that has chosen [`carrier::ALPN`], and on which nothing was said yet. Must not block.
+    fn accept_tls(self: Arc<Self>, stream: TlsStream<tokio::net::TcpStream>, permit: Box<dyn Send>);
 
     /// Ends all links, and those that are still to come: the server drains.
     fn close(&self);

@@ -18,6 +18,9 @@ use ttp::limits::FRAME_BYTES_MAX;
 use ttp::model::{Change, ChatCreated, ChatId, Entry, UserId};
 use ttp::net::connection::FramedConnection;
 
+mod tls;
+mod rotation;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Remembers what arrived.
@@ -83,7 +86,7 @@ impl Directory for Silent {
 }
 
 /// A bus with both ends attached.
-struct Bus {
+pub(crate) struct Bus {
     publisher: Arc<dyn Publisher>,
     asker: Arc<dyn Directory>,
     recorder: Arc<Recorder>,
