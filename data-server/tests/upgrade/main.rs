@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use data_server::store::sqlite::{SqliteStore, check};
 use data_server::store::{
-    ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesQuery, MessagesQuery, NewChat, NewMessage,
-    Page, Store, StoreError,
+    By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesQuery, MessagesQuery, NewChat,
+    NewMessage, Page, Store, StoreError,
 };
 use rusqlite::Connection;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, UserId};
@@ -87,12 +87,12 @@ fn ask<T: Send + 'static>(call: impl FnOnce(Done<T>)) -> Result<T, StoreError> {
 fn chats(store: &SqliteStore, user_id: UserId) -> Vec<Chat> {
     let detail = ChatDetail { users_max: 16, messages_max: 0, bytes_max: 1 << 20 };
     let query = ChatsQuery { user_id, before: None, chats_max: 100, detail };
-    ask(|done| store.chats(data_server::store::By::Trust, query, done)).unwrap().items
+    ask(|done| store.chats(By::Trust, query, done)).unwrap().items
 }
 
 fn messages(store: &SqliteStore, chat_id: ChatId) -> Vec<Message> {
     let query = MessagesQuery { chat_id, viewer: None, before_seq: None, rows_max: 100, bytes_max: 1 << 20 };
-    let page: Page<Message> = ask(|done| store.messages(data_server::store::By::Trust, query, done)).unwrap();
+    let page: Page<Message> = ask(|done| store.messages(By::Trust, query, done)).unwrap();
     page.items
 }
 
@@ -135,8 +135,7 @@ fn t27_an_early_2020_file_is_upgraded_with_all_its_oddities() {
     let recovered = chats(&store, UserId(1)).into_iter().find(|chat| chat.chat_id == ChatId(88)).unwrap();
     assert_eq!((recovered.chat_name.as_str(), recovered.is_private), ("recovered chat 88", false));
     assert!(chats(&store, UserId(1)).iter().all(|chat| chat.unread == 0), "everything of before is read");
-    let found =
-        ask(|done| store.user_by_name(data_server::store::By::Trust, "EUGEN HOTAJ".into(), done)).unwrap();
+    let found = ask(|done| store.user_by_name(By::Trust, "EUGEN HOTAJ".into(), done)).unwrap();
     assert_eq!(found.user_id, UserId(1), "the first one of a name is found by it");
 }
 
@@ -174,7 +173,7 @@ fn t27_upgraded_chats_go_on() {
         client_chat_id: None,
         detail: ChatDetail { users_max: 2, messages_max: 0, bytes_max: 1 << 20 },
     };
-    let chat = ask(|done| store.insert_chat(data_server::store::By::Trust, pair, done)).unwrap();
+    let chat = ask(|done| store.insert_chat(By::Trust, pair, done)).unwrap();
     assert_eq!(chat.chat_id, ChatId(1), "of two chats of one pair the first is theirs");
     let new = |user_id| NewMessage {
         chat_id: ChatId(1),
@@ -182,10 +181,11 @@ fn t27_upgraded_chats_go_on() {
         message_text: "fourth".into(),
         client_message_id: None,
     };
-    let said = ask(|done| store.insert_message(new(UserId(2)), done)).unwrap();
+    let said = ask(|done| store.insert_message(By::Trust, new(UserId(2)), done)).unwrap();
     assert_eq!((said.seq, said.number, said.message_id.0, said.message_ts), (5, 4, 10, 9_000));
-    let refused =
-        ask(|done| store.insert_message(NewMessage { chat_id: ChatId(77), ..new(UserId(2)) }, done));
+    let refused = ask(|done| {
+        store.insert_message(By::Trust, NewMessage { chat_id: ChatId(77), ..new(UserId(2)) }, done)
+    });
     assert_eq!(refused, Err(StoreError::NoSuchChat(ChatId(77))));
 
     let query = EntriesQuery {
@@ -194,8 +194,7 @@ fn t27_upgraded_chats_go_on() {
         rows_max: 5,
         bytes_max: 1 << 20,
     };
-    let entries: Vec<Entry> =
-        ask(|done| store.entries(data_server::store::By::Trust, query, done)).unwrap().entries;
+    let entries: Vec<Entry> = ask(|done| store.entries(By::Trust, query, done)).unwrap().entries;
     let seqs: Vec<u64> = entries.iter().map(|entry| entry.seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5]);
     let Change::Created(created) = &entries[0].change else { panic!("{:?}", entries[0]) };
