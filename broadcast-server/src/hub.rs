@@ -8,10 +8,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use bus::{Answer, Hint, Topic, Unavailable};
+use bus::{Answer, Hearing, Hint, Unavailable};
 use crossbeam::channel::{self, Receiver, Sender};
 use mio::Waker;
-use ttp::model::UserId;
+use ttp::model::{SessionId, UserId};
 use ttp::net::serve::Permit;
 
 /// Batches of hints that may wait for one shard.
@@ -55,7 +55,7 @@ pub(crate) struct NewConnection {
 pub(crate) struct Answered {
     pub(crate) number: u64,
     pub(crate) users: Vec<UserId>,
-    pub(crate) topics: Result<Vec<Vec<Topic>>, Unavailable>,
+    pub(crate) people: Result<Vec<Hearing>, Unavailable>,
 }
 
 /// The way to one shard.
@@ -202,7 +202,7 @@ impl Mailbox {
     /// instead, that counts as one.
     pub(crate) fn answer_to(self: &Arc<Self>, number: u64, users: Vec<UserId>) -> Answer {
         let mut open = OpenQuestion { mailbox: Arc::clone(self), number, users };
-        Box::new(move |topics| open.post(topics))
+        Box::new(move |people| open.post(people))
     }
 
     fn wake(&self) {
@@ -270,8 +270,8 @@ struct OpenQuestion {
 }
 
 impl OpenQuestion {
-    fn post(&mut self, topics: Result<Vec<Vec<Topic>>, Unavailable>) {
-        let answered = Answered { number: self.number, users: std::mem::take(&mut self.users), topics };
+    fn post(&mut self, people: Result<Vec<Hearing>, Unavailable>) {
+        let answered = Answered { number: self.number, users: std::mem::take(&mut self.users), people };
         // There are as many places as questions; without a shard nobody waits for the answer.
         let _ = self.mailbox.answers.try_send(answered);
         self.mailbox.wake();
@@ -294,5 +294,6 @@ fn hint_bytes(hint: &Hint) -> usize {
                 size_of_val::<[UserId]>(&membership.users)
             }
             Hint::Moved(users) => size_of_val::<[UserId]>(users),
+            Hint::Ended(sessions) => size_of_val::<[SessionId]>(sessions),
         }
 }

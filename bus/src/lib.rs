@@ -13,16 +13,20 @@
 //! 2. **Hints of one publisher arrive in the order published**, each at most once, or not at all.
 //! 3. **A loss that the bus knows of is announced** by [`Receiver::resync`]: after a queue overflowed, after a
 //!    connection was cut, and when a receiver is new. What was lost came before the announcement.
-//!    A loss that the bus does not know of is repaired by [`Hint::Head`] and [`Hint::Moved`], which are repeated.
+//!    A loss that the bus does not know of is repaired by [`Hint::Head`], [`Hint::Moved`] and [`Hint::Ended`], which are
+//!    repeated.
 //! 4. **Publishing never waits** for a receiver, and every queue has a limit.
 //! 5. **An answer always comes**: the directory's, or [`Unavailable`] within [`ANSWER_TIMEOUT`].
 //! 6. **Only a peer that proves the service key publishes** or asks, where a network lies between.
+//! 7. **What the directory answers is committed**, and not older than the question: who asks after a change was
+//!    answered to somebody hears of it. So a membership or session that has ended before a stream asks is not in the
+//!    answer, whatever became of the hint.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use ttp::event::EventFrame;
-use ttp::model::{Seq, UserId};
+use ttp::model::{Seq, SessionId, UserId};
 
 pub mod memory;
 pub mod link;
@@ -53,6 +57,9 @@ pub enum Hint {
     Head(Event),
     /// These people began or ceased to hear something lately: ask again what they hear. Repeated likewise.
     Moved(Arc<[UserId]>),
+    /// These sessions have ended, and so shall their streams. Published after the last event that they shall hear, and
+    /// repeated likewise.
+    Ended(Arc<[SessionId]>),
 }
 
 /// A new entry of a topic, or its newest one's number in a frame of its own.
@@ -94,15 +101,24 @@ pub trait Receiver: Send + Sync {
 
 /// Nobody answered: the data-server is away or too busy. Try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no data-server answered which topics a person hears")]
+#[error("no data-server answered what a person hears")]
 pub struct Unavailable;
 
-/// Takes the topics of each person asked for, in the order asked.
-pub type Answer = Box<dyn FnOnce(Result<Vec<Vec<Topic>>, Unavailable>) + Send>;
+/// What a person hears, and in which sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Hearing {
+    /// The person's topics.
+    pub topics: Vec<Topic>,
+    /// The person's sessions that have not ended. A stream of any other session is closed.
+    pub sessions: Vec<SessionId>,
+}
+
+/// Takes what each person asked for hears, in the order asked.
+pub type Answer = Box<dyn FnOnce(Result<Vec<Hearing>, Unavailable>) + Send>;
 
 /// Knows who hears what: the data-server, and on the broadcast-server's side whatever leads to it.
 pub trait Directory: Send + Sync {
-    /// Finds the topics of at most [`USERS_PER_QUESTION_MAX`] people. Does not wait: `answer` is called once,
-    /// from any thread, soon or at once.
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer);
+    /// Finds what at most [`USERS_PER_QUESTION_MAX`] people hear, nothing for who is unknown. Does not wait: `answer` is
+    /// called once, from any thread, soon or at once.
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer);
 }

@@ -44,9 +44,9 @@ impl Publisher for Memory {
 }
 
 impl Directory for Memory {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         match self.directory.get() {
-            Some(directory) => directory.topics_of(users, answer),
+            Some(directory) => directory.hearing_of(users, answer),
             None => answer(Err(Unavailable)),
         }
     }

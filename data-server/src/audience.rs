@@ -5,11 +5,11 @@
 
 use std::sync::Arc;
 
-use bus::{Answer, Directory, Event, Hint, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
+use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
 use ttp::event::{EventFrame, Head};
 use ttp::model::{Change, ChatId, UserId};
 
-use crate::store::{Committed, Hearing, Recent, Store};
+use crate::store::{self, Committed, Recent, Store};
 
 /// The topic of a chat.
 pub(crate) fn topic_of(chat_id: ChatId) -> Topic {
@@ -62,15 +62,17 @@ impl Audience {
 }
 
 impl Directory for Audience {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         if users.len() > USERS_PER_QUESTION_MAX {
             return answer(Err(Unavailable));
         }
-        let done = move |hearing: Result<Vec<Hearing>, _>| {
-            let topics = hearing.map(|people| {
-                people.into_iter().map(|person| person.chats.into_iter().map(topic_of).collect()).collect()
-            });
-            answer(topics.map_err(|_| Unavailable));
+        let heard = |person: store::Hearing| Hearing {
+            topics: person.chats.into_iter().map(topic_of).collect(),
+            sessions: person.sessions,
+        };
+        let done = move |people: Result<Vec<store::Hearing>, _>| {
+            let people = people.map(|people| people.into_iter().map(heard).collect());
+            answer(people.map_err(|_| Unavailable));
         };
         self.store.hearing_of(users, Box::new(done));
     }

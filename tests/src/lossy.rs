@@ -1,9 +1,11 @@
 //! A bus on which hints are lost, doubled and overtake each other, and never invented: what may happen to hints
 //! at the worst, made likely.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use bus::{Hint, Publisher};
+use ttp::model::SessionId;
 
 /// Hints of a hundred that are lost, and of the others that come twice.
 const LOST_PERCENT: u64 = 50;
@@ -17,7 +19,7 @@ const HELD_MAX: u64 = 8;
 pub enum Fate {
     /// Half of them are lost, some of the others come twice, and all in any order. The seed repeats it.
     Dice { seed: u64 },
-    /// Nothing arrives but what is repeated: every event and every membership is lost.
+    /// Nothing arrives but what is repeated: every event, every membership, and the first word of a session's end.
     DigestsAlone,
 }
 
@@ -35,6 +37,8 @@ struct State {
     published: u64,
     lost: u64,
     doubled: u64,
+    /// Sessions whose end was said once.
+    ended: HashSet<SessionId>,
 }
 
 impl Lossy {
@@ -93,10 +97,22 @@ impl State {
 
     fn keep_digests(&mut self, hints: Vec<Hint>) -> Vec<Hint> {
         let before = hints.len();
-        let is_digest = |hint: &Hint| matches!(hint, Hint::Head(_) | Hint::Moved(_));
-        let arriving: Vec<Hint> = hints.into_iter().filter(is_digest).collect();
+        let arriving: Vec<Hint> = hints.into_iter().filter_map(|hint| self.digest(hint)).collect();
         self.lost += (before - arriving.len()) as u64;
         arriving
+    }
+
+    /// A hint, as far as it is a repetition.
+    fn digest(&mut self, hint: Hint) -> Option<Hint> {
+        match hint {
+            Hint::Event(_) | Hint::Subscribe(_) | Hint::Unsubscribe(_) => None,
+            Hint::Head(_) | Hint::Moved(_) => Some(hint),
+            Hint::Ended(sessions) => {
+                let again = sessions.iter().filter(|session| !self.ended.insert(**session));
+                let again: Arc<[SessionId]> = again.copied().collect();
+                (!again.is_empty()).then_some(Hint::Ended(again))
+            }
+        }
     }
 
     /// A number below `limit`, by SplitMix64.

@@ -260,6 +260,7 @@ impl Shard {
                     self.table.ask_again(*user);
                 }
             }
+            Hint::Ended(_) => {}
         }
     }
 
@@ -299,7 +300,7 @@ impl Shard {
             }
             self.questions_open += 1;
             let answer = self.inbox.mailbox().answer_to(number, users.clone());
-            self.shared.directory.topics_of(users, answer);
+            self.shared.directory.hearing_of(users, answer);
         }
     }
 
@@ -307,10 +308,10 @@ impl Shard {
         self.questions_open -= 1;
         // Memberships change with the answer, so events that wait go to those who listened until now.
         self.deliver();
-        match answered.topics {
-            Ok(topics) if topics.len() == answered.users.len() => {
-                for (user, topics) in answered.users.into_iter().zip(topics) {
-                    let Learned { opened, behind } = self.table.learn(user, answered.number, topics);
+        match answered.people {
+            Ok(people) if people.len() == answered.users.len() => {
+                for (user, hearing) in answered.users.into_iter().zip(people) {
+                    let Learned { opened, behind } = self.table.learn(user, answered.number, hearing.topics);
                     for key in opened {
                         self.opened(key, Ok(()));
                     }

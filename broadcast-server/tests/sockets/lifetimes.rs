@@ -182,7 +182,7 @@ fn a_listener_that_others_can_reach_is_refused() {
 struct Fatal;
 
 impl Directory for Fatal {
-    fn topics_of(&self, _: Vec<ttp::model::UserId>, _: Answer) {
+    fn hearing_of(&self, _: Vec<ttp::model::UserId>, _: Answer) {
         panic!("on purpose");
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use broadcast_server::{Config, Server, Stats, StatsReader};
 use bus::link::LinkAcceptor;
-use bus::{Answer, Directory, Event, Hint, Membership, Receiver, Topic, Unavailable};
+use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Receiver, Topic, Unavailable};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use ttp::event::{EventFrame, Head};
@@ -86,15 +86,16 @@ impl FakeDirectory {
         }
     }
 
-    fn find(&self, users: &[UserId]) -> Vec<Vec<Topic>> {
+    fn find(&self, users: &[UserId]) -> Vec<Hearing> {
         let topics = self.topics.lock().unwrap();
-        let found = users.iter().map(|user| topics.get(user).cloned().unwrap_or_default());
-        found.collect()
+        let hears =
+            |user| Hearing { topics: topics.get(user).cloned().unwrap_or_default(), sessions: Vec::new() };
+        users.iter().map(hears).collect()
     }
 }
 
 impl Directory for FakeDirectory {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         assert!(users.len() <= bus::USERS_PER_QUESTION_MAX);
         self.questions.lock().unwrap().push(users.clone());
         let barrier = self.barrier.lock().unwrap().take();

@@ -106,9 +106,9 @@ impl Caller {
 }
 
 impl Directory for Caller {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         match self.directory.get() {
-            Some(directory) => directory.topics_of(users, answer),
+            Some(directory) => directory.hearing_of(users, answer),
             None => answer(Err(Unavailable)),
         }
     }
@@ -317,20 +317,20 @@ async fn answer_questions(
             return LinkError::Closed;
         };
         let (id, answers) = (request.id, answers.clone());
-        caller.topics_of(
+        caller.hearing_of(
             question.user_ids,
-            Box::new(move |topics| {
+            Box::new(move |hearing| {
                 // Without a place the answer is lost, and the asker asks again.
-                let _ = answers.try_send(answer_frame(&id, topics));
+                let _ = answers.try_send(answer_frame(&id, hearing));
             }),
         );
     }
 }
 
-fn answer_frame(id: &RequestId, topics: Result<Vec<Vec<crate::Topic>>, crate::Unavailable>) -> Vec<u8> {
+fn answer_frame(id: &RequestId, hearing: Result<Vec<crate::Hearing>, crate::Unavailable>) -> Vec<u8> {
     let outcome =
-        topics.map_err(|unavailable| CallError::overloaded(unavailable.to_string())).and_then(|topics| {
-            serde_json::value::to_raw_value(&Topics { topics })
+        hearing.map_err(|unavailable| CallError::overloaded(unavailable.to_string())).and_then(|people| {
+            serde_json::value::to_raw_value(&Topics { people })
                 .map_err(|error| CallError::new(ErrorCode::InternalError, error.to_string()))
         });
     let frame = reply_frame(id, outcome.as_deref());
@@ -386,7 +386,7 @@ async fn write(stream: &mut WriteHalf<Box<dyn Duplex>>, bytes: &[u8]) -> std::io
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Membership, Topic};
+    use crate::{Hearing, Membership, Topic};
 
     fn subscribe(topic: i64, users: usize) -> Hint {
         Hint::Subscribe(Membership { topic: Topic(topic), users: vec![UserId(1); users].into() })
@@ -416,7 +416,8 @@ mod tests {
     #[test]
     fn an_answer_too_long_for_the_link_is_an_error_instead() {
         let id = RequestId::Null;
-        let frame = answer_frame(&id, Ok(vec![vec![Topic(i64::MAX); LINK_FRAME_BYTES_MAX / 20]]));
+        let topics = vec![Topic(i64::MAX); LINK_FRAME_BYTES_MAX / 20];
+        let frame = answer_frame(&id, Ok(vec![Hearing { topics, sessions: Vec::new() }]));
         assert!(frame.len() < 1024);
         assert!(String::from_utf8(frame).unwrap().contains("-32013"));
     }

@@ -177,7 +177,7 @@ impl Links {
         });
     }
 
-    /// Asks for the topics of nobody: that there is an answer says enough.
+    /// Asks what nobody hears: that there is an answer says enough.
     async fn keep_asking(&self, link: &Link) {
         let mut ticks = tokio::time::interval(HEARTBEAT_INTERVAL);
         loop {
@@ -222,7 +222,7 @@ impl LinkAcceptor for Links {
 
 impl Directory for Links {
     /// Asks one of the open links, each in turn.
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         let id = self.asked.fetch_add(1, Ordering::Relaxed);
         let link = {
             let open = self.lock_open();
@@ -246,11 +246,11 @@ impl Link {
         }
     }
 
-    fn answer(&self, id: u64, topics: Result<Vec<Vec<crate::Topic>>, Unavailable>) {
+    fn answer(&self, id: u64, hearing: Result<Vec<crate::Hearing>, Unavailable>) {
         // The lock is released before the answer runs.
         let pending = self.lock_pending().remove(&id);
         if let Some((_, answer)) = pending {
-            answer(topics);
+            answer(hearing);
         }
     }
 
@@ -286,11 +286,11 @@ fn take(payload: &Bytes, receiver: &Arc<dyn Receiver>, link: &Link) -> Result<()
         (Some(RESYNC), _, _) => receiver.resync(),
         (None, _, Some(id)) => {
             let id: u64 = serde_json::from_str(id.get())?;
-            let topics = match message.result {
-                Some(result) => Ok(serde_json::from_str::<Topics>(result.get())?.topics),
+            let hearing = match message.result {
+                Some(result) => Ok(serde_json::from_str::<Topics>(result.get())?.people),
                 None => Err(Unavailable),
             };
-            link.answer(id, topics);
+            link.answer(id, hearing);
         }
         // A later version may say more.
         _ => {}

@@ -8,10 +8,10 @@
 //!                            ◄── reply ───      {}
 //!   Publish {hints}, Resync  ── notification ─►
 //!                            ◄── request ──     TopicsOf {user_ids}
-//!   {topics}                 ── reply ────►
+//!   {people}                 ── reply ────►
 //! ```
 //!
-//! The broadcast-server asks every few seconds, for nobody's topics if need be: the question and its answer tell each
+//! The broadcast-server asks every few seconds, about nobody if need be: the question and its answer tell each
 //! end that the other is there. An end that hears nothing for `SILENCE_MAX` closes the link, so that it is opened anew.
 //!
 //! Both sides prove the service key without sending it: a proof is HMAC-SHA256 over the prover's role and both

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ttp::event::EventFrame;
 use ttp::frame::encode_with;
-use ttp::model::{Seq, UserId};
+use ttp::model::{Seq, SessionId, UserId};
 use ttp::rpc;
 
-use crate::{Event, Hint, Membership, Topic, USERS_PER_QUESTION_MAX};
+use crate::{Event, Hearing, Hint, Membership, Topic, USERS_PER_QUESTION_MAX};
 
 pub(super) const LINK: &str = "Link";
 pub(super) const PROVE: &str = "Prove";
@@ -31,16 +31,16 @@ pub(super) struct Prove {
     pub(super) proof: String,
 }
 
-/// Asks for the topics of people.
+/// Asks what people hear.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct TopicsOf {
     pub(super) user_ids: Vec<UserId>,
 }
 
-/// Their topics, in the order asked.
+/// What they hear, in the order asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Topics {
-    pub(super) topics: Vec<Vec<Topic>>,
+    pub(super) people: Vec<Hearing>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +56,7 @@ enum HintOut<'a> {
     Unsubscribe { topic: Topic, users: &'a [UserId] },
     Head { topic: Topic, seq: Seq, head: &'a RawValue },
     Moved { users: &'a [UserId] },
+    Ended { sessions: &'a [SessionId] },
 }
 
 #[derive(Deserialize)]
@@ -71,6 +72,7 @@ enum HintIn {
     Unsubscribe { topic: Topic, users: Vec<UserId> },
     Head { topic: Topic, seq: Seq, head: Box<RawValue> },
     Moved { users: Vec<UserId> },
+    Ended { sessions: Vec<SessionId> },
 }
 
 /// Appends one notification or request as a frame.
@@ -84,49 +86,61 @@ pub(super) fn write_hints(out: &mut Vec<u8>, hints: &[Hint]) {
     let mut publish = PublishOut { hints: Vec::new() };
     let mut bytes = 0;
     for hint in hints {
-        let size = size_of_hint(hint);
-        if bytes + size > PUBLISH_BYTES_MAX && !publish.hints.is_empty() {
-            write(out, None, PUBLISH, &publish);
-            publish.hints.clear();
-            bytes = 0;
-        }
-        bytes += size;
-        match hint {
-            Hint::Event(event) => publish.hints.push(HintOut::Event {
-                topic: event.topic,
-                seq: event.seq,
-                author: event.author,
-                entry: event.frame.params(),
-            }),
-            Hint::Subscribe(Membership { topic, users }) => publish.hints.extend(
-                users.chunks(USERS_PER_QUESTION_MAX).map(|users| HintOut::Subscribe { topic: *topic, users }),
-            ),
-            Hint::Unsubscribe(Membership { topic, users }) => publish.hints.extend(
-                users
-                    .chunks(USERS_PER_QUESTION_MAX)
-                    .map(|users| HintOut::Unsubscribe { topic: *topic, users }),
-            ),
-            Hint::Head(event) => publish.hints.push(HintOut::Head {
-                topic: event.topic,
-                seq: event.seq,
-                head: event.frame.params(),
-            }),
-            Hint::Moved(users) => publish
-                .hints
-                .extend(users.chunks(USERS_PER_QUESTION_MAX).map(|users| HintOut::Moved { users })),
-        }
+        each_part(hint, |part, size| {
+            if bytes + size > PUBLISH_BYTES_MAX && !publish.hints.is_empty() {
+                write(out, None, PUBLISH, &publish);
+                publish.hints.clear();
+                bytes = 0;
+            }
+            bytes += size;
+            publish.hints.push(part);
+        });
     }
     if !publish.hints.is_empty() {
         write(out, None, PUBLISH, &publish);
     }
 }
 
+/// What a hint is on the wire, with its bytes: lists are cut, so that no list makes a frame too long.
+fn each_part<'a>(hint: &'a Hint, mut take: impl FnMut(HintOut<'a>, usize)) {
+    match hint {
+        Hint::Event(Event { topic, seq, author, frame }) => {
+            let part = HintOut::Event { topic: *topic, seq: *seq, author: *author, entry: frame.params() };
+            take(part, size_of_hint(hint));
+        }
+        Hint::Head(Event { topic, seq, frame, .. }) => {
+            take(HintOut::Head { topic: *topic, seq: *seq, head: frame.params() }, size_of_hint(hint));
+        }
+        Hint::Subscribe(Membership { topic, users }) => {
+            each_list(users, |users, size| take(HintOut::Subscribe { topic: *topic, users }, size));
+        }
+        Hint::Unsubscribe(Membership { topic, users }) => {
+            each_list(users, |users, size| take(HintOut::Unsubscribe { topic: *topic, users }, size));
+        }
+        Hint::Moved(users) => each_list(users, |users, size| take(HintOut::Moved { users }, size)),
+        Hint::Ended(sessions) => {
+            each_list(sessions, |sessions, size| take(HintOut::Ended { sessions }, size));
+        }
+    }
+}
+
+fn each_list<'a, T>(numbers: &'a [T], mut take: impl FnMut(&'a [T], usize)) {
+    for list in numbers.chunks(USERS_PER_QUESTION_MAX) {
+        take(list, size_of_list(list));
+    }
+}
+
+fn size_of_list<T>(numbers: &[T]) -> usize {
+    64 + 20 * numbers.len()
+}
+
 /// Bytes that a hint holds, for queues and frames; an upper bound of what it takes on the wire, nearly.
 pub(super) fn size_of_hint(hint: &Hint) -> usize {
     match hint {
         Hint::Event(event) | Hint::Head(event) => event.frame.frame().len() + 64,
-        Hint::Subscribe(membership) | Hint::Unsubscribe(membership) => 64 + 12 * membership.users.len(),
-        Hint::Moved(users) => 64 + 12 * users.len(),
+        Hint::Subscribe(membership) | Hint::Unsubscribe(membership) => size_of_list(&membership.users),
+        Hint::Moved(users) => size_of_list(users),
+        Hint::Ended(sessions) => size_of_list(sessions),
     }
 }
 
@@ -143,6 +157,7 @@ pub(super) fn read_hints(params: &RawValue) -> Result<Vec<Hint>, serde_json::Err
             Hint::Head(Event { topic, seq, author: None, frame: EventFrame::head_from_params(&head) })
         }
         HintIn::Moved { users } => Hint::Moved(users.into()),
+        HintIn::Ended { sessions } => Hint::Ended(sessions.into()),
     });
     Ok(hints.collect())
 }

@@ -9,13 +9,13 @@ use std::time::Duration;
 use bus::link::{Caller, LinkAcceptor, Links, ServiceKey};
 use bus::memory::Memory;
 use bus::{
-    Answer, Directory, Event, Hint, Membership, Publisher, Receiver, Topic, USERS_PER_QUESTION_MAX,
+    Answer, Directory, Event, Hearing, Hint, Membership, Publisher, Receiver, Topic, USERS_PER_QUESTION_MAX,
     Unavailable,
 };
 use tokio::net::TcpListener;
 use ttp::event::{EventFrame, Head};
-use ttp::limits::FRAME_BYTES_MAX;
-use ttp::model::{Change, ChatCreated, ChatId, Entry, UserId};
+use ttp::limits::{FRAME_BYTES_MAX, SESSIONS_PER_USER_MAX};
+use ttp::model::{Change, ChatCreated, ChatId, Entry, SessionId, UserId};
 use ttp::net::connection::FramedConnection;
 
 mod tls;
@@ -64,23 +64,27 @@ impl Receiver for Recorder {
     }
 }
 
-/// Knows that user n hears topics n and n + 1; knows nobody below zero.
+/// Knows that user n hears topics n and n + 1, in session -n; knows nobody below zero.
 struct Numbers;
 
 impl Directory for Numbers {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         if users.iter().any(|user| user.0 < 0) {
             return answer(Err(Unavailable));
         }
-        answer(Ok(users.iter().map(|user| vec![Topic(user.0), Topic(user.0 + 1)]).collect()));
+        answer(Ok(users.iter().map(|user| hearing_of(user.0)).collect()));
     }
+}
+
+fn hearing_of(user: i64) -> Hearing {
+    Hearing { topics: vec![Topic(user), Topic(user + 1)], sessions: vec![SessionId(-user)] }
 }
 
 /// Never answers.
 struct Silent(Mutex<Vec<Answer>>);
 
 impl Directory for Silent {
-    fn topics_of(&self, _: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, _: Vec<UserId>, answer: Answer) {
         self.0.lock().unwrap().push(answer);
     }
 }
@@ -143,9 +147,9 @@ fn head(topic: i64, seq: u64) -> Hint {
     Hint::Head(Event { topic: Topic(topic), seq, author: None, frame })
 }
 
-async fn ask(bus: &Bus, users: Vec<UserId>) -> Result<Vec<Vec<Topic>>, Unavailable> {
+async fn ask(bus: &Bus, users: Vec<UserId>) -> Result<Vec<Hearing>, Unavailable> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    bus.asker.topics_of(users, Box::new(move |topics| sender.send(topics).unwrap()));
+    bus.asker.hearing_of(users, Box::new(move |people| sender.send(people).unwrap()));
     tokio::time::timeout(DEADLINE, receiver).await.expect("promise 5: an answer always comes").unwrap()
 }
 
@@ -157,6 +161,7 @@ async fn hints_arrive_in_order(bus: Bus) {
     published.extend((1..=1_000).map(|seq| event(1, seq)));
     published.push(Hint::Unsubscribe(Membership { topic: Topic(1), users: Arc::clone(&members) }));
     published.push(Hint::Moved(members));
+    published.push(Hint::Ended((0..100_000).map(|n| SessionId(i64::MAX - n)).collect()));
     published.extend((1..=1_000).map(|topic| head(topic, 5)));
     for part in published.chunks(97) {
         bus.publisher.publish(part.to_vec());
@@ -174,12 +179,14 @@ enum Flat {
     Event(Hint),
     Member(&'static str, Topic, UserId),
     Moved(UserId),
+    Ended(SessionId),
 }
 
 fn flatten(hint: &Hint) -> Vec<Flat> {
     match hint {
         Hint::Event(_) | Hint::Head(_) => vec![Flat::Event(hint.clone())],
         Hint::Moved(users) => users.iter().map(|user| Flat::Moved(*user)).collect(),
+        Hint::Ended(sessions) => sessions.iter().map(|session| Flat::Ended(*session)).collect(),
         Hint::Subscribe(m) => m.users.iter().map(|user| Flat::Member("in", m.topic, *user)).collect(),
         Hint::Unsubscribe(m) => m.users.iter().map(|user| Flat::Member("out", m.topic, *user)).collect(),
     }
@@ -189,13 +196,13 @@ fn flatten(hint: &Hint) -> Vec<Flat> {
 async fn questions_are_answered(bus: Bus) {
     bus.recorder.wait("the bus is up", |heard| heard.resyncs > 0);
     let answers = ask(&bus, vec![UserId(5), UserId(3)]).await.unwrap();
-    assert_eq!(answers, [[Topic(5), Topic(6)], [Topic(3), Topic(4)]]);
+    assert_eq!(answers, [hearing_of(5), hearing_of(3)]);
     assert_eq!(ask(&bus, vec![UserId(-1)]).await, Err(Unavailable));
     let mut seen = HashMap::new();
     for n in 0..300 {
         seen.insert(n, ask(&bus, vec![UserId(n)]).await.unwrap());
     }
-    assert!(seen.iter().all(|(n, topics)| topics[0] == [Topic(*n), Topic(n + 1)]));
+    assert!(seen.iter().all(|(n, people)| *people == [hearing_of(*n)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,13 +306,14 @@ async fn a_cut_link_is_announced_and_goes_on() {
     assert!(published.ends_with(&heard.hints), "lost from the front, never reordered: {:?}", heard.hints);
 }
 
-/// Knows that everybody hears five thousand topics.
+/// Knows that everybody hears five thousand topics, in as many sessions as a person may have.
 struct Popular;
 
 impl Directory for Popular {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         let topics: Vec<Topic> = (1_000_000..1_005_000).map(Topic).collect();
-        answer(Ok(vec![topics; users.len()]));
+        let sessions = (1..=SESSIONS_PER_USER_MAX as i64).map(|n| SessionId(i64::MAX - n)).collect();
+        answer(Ok(vec![Hearing { topics, sessions }; users.len()]));
     }
 }
 
@@ -316,8 +324,10 @@ async fn long_answers_pass_a_link() {
     bus.recorder.wait("the link is up", |heard| heard.resyncs == 2);
     let users: Vec<UserId> = (0..1_200).map(UserId).collect();
     for users in users.chunks(USERS_PER_QUESTION_MAX) {
-        let topics = ask(&bus, users.to_vec()).await.unwrap();
-        assert_eq!(topics.iter().map(Vec::len).collect::<Vec<_>>(), vec![5_000; users.len()]);
+        let people = ask(&bus, users.to_vec()).await.unwrap();
+        let lengths: Vec<_> =
+            people.iter().map(|person| (person.topics.len(), person.sessions.len())).collect();
+        assert_eq!(lengths, vec![(5_000, SESSIONS_PER_USER_MAX); users.len()]);
     }
     bus.publisher.publish(vec![event(1, 1)]);
     let heard = bus.recorder.wait("a hint", |heard| !heard.hints.is_empty());

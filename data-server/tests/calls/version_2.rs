@@ -82,11 +82,12 @@ async fn t26_membership_changes_are_published_in_order() {
         assert_eq!((membership.topic, &*membership.users), (Topic(1), &[UserId(user_id)][..]));
     }
 
-    let (sender, topics) = oneshot::channel();
+    let (sender, hearing) = oneshot::channel();
     let users = vec![UserId(1), UserId(2), UserId(9)];
     let answer = Box::new(move |answer| sender.send(answer).unwrap());
-    house.directory.topics_of(users, answer);
-    assert_eq!(topics.await.unwrap().unwrap(), [vec![Topic(1)], vec![], vec![]]);
+    house.directory.hearing_of(users, answer);
+    let topics: Vec<_> = hearing.await.unwrap().unwrap().into_iter().map(|person| person.topics).collect();
+    assert_eq!(topics, [vec![Topic(1)], vec![], vec![]]);
 }
 
 /// T30: a connection that speaks for somebody speaks for nobody else.

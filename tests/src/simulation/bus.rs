@@ -116,7 +116,7 @@ impl Publisher for Way {
         let dice = &self.0.nature.dice;
         let weather = self.0.state.lock().unwrap().weather;
         for hint in hints {
-            let is_digest = matches!(hint, Hint::Head(_) | Hint::Moved(_));
+            let is_digest = matches!(hint, Hint::Head(_) | Hint::Moved(_) | Hint::Ended(_));
             if is_digest && self.0.mutant == Some(Mutant::ForgetfulBus) || dice.percent(weather.lost_percent)
             {
                 continue;
@@ -135,7 +135,7 @@ impl Publisher for Way {
 }
 
 impl Directory for Bus {
-    fn topics_of(&self, users: Vec<UserId>, answer: Answer) {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
         let (there, back): (Duration, Duration) = (self.nature.delay(), self.nature.delay());
         let state = self.state.lock().unwrap();
         let directory = state.directory.clone().filter(|_| !state.is_cut);
@@ -143,12 +143,12 @@ impl Directory for Bus {
         drop(state);
         tokio::spawn(async move {
             sleep(there).await;
-            let (sender, topics) = oneshot::channel();
+            let (sender, hearing) = oneshot::channel();
             let mut found = Err(Unavailable);
             if let Some(directory) = directory {
-                directory.topics_of(users, Box::new(move |topics| drop(sender.send(topics))));
-                if let Ok(Ok(topics)) = timeout(ANSWER_TIMEOUT, topics).await {
-                    found = topics;
+                directory.hearing_of(users, Box::new(move |hearing| drop(sender.send(hearing))));
+                if let Ok(Ok(hearing)) = timeout(ANSWER_TIMEOUT, hearing).await {
+                    found = hearing;
                 }
             }
             sleep(back).await;
