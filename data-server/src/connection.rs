@@ -8,84 +8,29 @@
 //! closes or breaks the rules, or the server stops: nothing more is read then, but what was accepted is answered.
 
 use std::collections::VecDeque;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
-use ttp::call::{DataCall, Dialect};
+use ttp::call::DataCall;
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Exchange, Slot, refusal_frame};
-use ttp::frame::{Decoder, FrameError};
-use ttp::limits::{
-    BATCH_REQUESTS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MAX_VERSION_1, IN_FLIGHT_MAX, OUTLET_BYTES_MAX,
-    PAGE_BYTES_MAX,
-};
+use ttp::frame::Decoder;
+use ttp::limits::{BATCH_REQUESTS_MAX, FRAME_BYTES_MAX, IN_FLIGHT_MAX, OUTLET_BYTES_MAX};
 use ttp::net::clock;
 
 use crate::calls::{self, Completed, ReplyTo, Service, Session, Weight};
+use places::{Places, pages_max};
+
+mod end;
+mod places;
+
+pub(crate) use end::{End, Patience, Phase};
 
 /// Bytes of buffer that an idle connection holds, and that a busy one offers to each read.
 const READ_BYTES: (usize, usize) = (1024, 16 * 1024);
-
-/// Calls with long replies that are with the store at one time. Further ones wait for their turn.
-const PAGES_IN_FLIGHT_MAX: usize = 4;
-
-/// The same of a version 1 peer, whose replies are the longest.
-const PAGES_IN_FLIGHT_MAX_VERSION_1: usize = 1;
-
-/// What a reply of version 1 counts in pages of version 2: it may be that much longer.
-const PAGES_OF_VERSION_1_REPLY: u32 = (FRAME_BYTES_MAX_VERSION_1 / PAGE_BYTES_MAX) as u32;
-
-/// How long a call that catches up waits for a place for its reply: half of what a client gives it.
-const PLACE_WAIT_MAX: Duration = Duration::from_secs(5);
-
-/// How long a peer may take to read why the connection ends.
-const LINGER: Duration = Duration::from_millis(250);
-
-/// How far the server has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It serves.
-    Serving,
-    /// It takes no more requests.
-    Draining,
-    /// It waits no longer.
-    Ended,
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum End {
-    #[error("the peer closed")]
-    PeerClosed,
-    #[error("the peer closed in the middle of a frame")]
-    CutOff,
-    #[error(transparent)]
-    BadFrame(FrameError),
-    #[error("no protocol version in common")]
-    NoCommonVersion,
-    #[error("a frame was not completed in time")]
-    FrameTimeout,
-    #[error("nothing was asked, or no reply read, for too long")]
-    Idle,
-    #[error("the server stopped")]
-    Drained,
-    #[error("the connection was lost: {0}")]
-    Lost(#[from] io::Error),
-}
-
-/// How long a connection may take for what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// For the first frame, for the rest of any frame, and for taking some of the replies that wait.
-    pub(crate) opening: Duration,
-    /// Between frames.
-    pub(crate) idle: Duration,
-}
 
 /// Serves one connection, by its two directions, until its end.
 pub(crate) async fn run(
@@ -128,29 +73,16 @@ pub(crate) async fn run(
                 Ok(bytes) => life.hear(bytes),
                 Err(error) => break error.into(),
             },
-            place = wait_for(&mut life.wish) => life.take_place(place),
+            place = life.places.granted() => life.take_place(place),
             () = wait_until(deadline) => if !life.has_patience_left() { break End::Idle },
         }
     };
     // Nothing but the socket is needed for the goodbye, and many peers may be taking their time with it.
     drop((life, completed));
     if !matches!(end, End::Lost(_)) {
-        // Whether the peer listens is its own business.
-        let _ = tokio::time::timeout(LINGER, say_goodbye(&mut reader, &mut writer)).await;
+        end::linger(&mut reader, &mut writer).await;
     }
     end
-}
-
-/// Closes our side and reads on until the peer closes its own: bytes that nobody reads would make the kernel answer
-/// with a reset, which takes our last frames away from the peer.
-async fn say_goodbye(
-    reader: &mut (impl AsyncRead + Unpin),
-    writer: &mut (impl AsyncWrite + Unpin),
-) -> io::Result<()> {
-    writer.shutdown().await?;
-    let mut scrap = [0; 1024];
-    while reader.read(&mut scrap).await? > 0 {}
-    Ok(())
 }
 
 async fn wait_until(deadline: Option<Instant>) {
@@ -159,17 +91,6 @@ async fn wait_until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// The places that were wished for; `None` when they did not come in time.
-async fn wait_for(wish: &mut Option<Wish>) -> Option<OwnedSemaphorePermit> {
-    match wish {
-        Some(wish) => wish.await,
-        None => std::future::pending().await,
-    }
-}
-
-/// A turn in the queue of connections that want places for long replies.
-type Wish = Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>;
 
 /// A call that was read and not started yet, or the reason why it cannot be.
 struct Waiting {
@@ -187,10 +108,8 @@ struct Life {
     exchange: Exchange,
     waiting: VecDeque<Waiting>,
     pages_in_flight: usize,
-    /// One for each long reply that is under way, until nothing is.
-    places: Vec<OwnedSemaphorePermit>,
-    /// What the first of the waiting calls waits for, if that is a place.
-    wish: Option<Wish>,
+    /// What the first of the waiting calls waits for may be one of these.
+    places: Places,
     barrier_in_flight: bool,
     decoder: Decoder,
     /// A payload that was read while as many requests as may be were in flight. Nothing is read until it is taken up.
@@ -216,6 +135,7 @@ impl Life {
         patience: Patience,
     ) -> Self {
         let now = clock::now();
+        let places = Places::of(Arc::clone(&service.long_replies));
         Self {
             service,
             completed,
@@ -224,8 +144,7 @@ impl Life {
             exchange: Exchange::default(),
             waiting: VecDeque::new(),
             pages_in_flight: 0,
-            places: Vec::new(),
-            wish: None,
+            places,
             barrier_in_flight: false,
             decoder: Decoder::new(FRAME_BYTES_MAX),
             held: None,
@@ -311,19 +230,20 @@ impl Life {
     /// Starts calls in their order, as far as they need not wait for others or for the peer to read.
     fn start_waiting(&mut self) {
         while let Some(next) = self.waiting.front() {
-            let pages_full = self.pages_in_flight >= self.pages_max() || self.is_choked();
+            let pages_full = self.pages_in_flight >= pages_max(self.session.dialect) || self.is_choked();
             if self.barrier_in_flight || (next.weight == Weight::Page && pages_full) {
                 return;
             }
             let is_patient = matches!(next.call, Ok(DataCall::Sync(_)));
-            let is_refused = next.weight == Weight::Page && !self.has_place();
+            let is_page = next.weight == Weight::Page;
+            let is_refused = is_page && !self.places.has_one(self.pages_in_flight, self.session.dialect);
             if is_refused && is_patient {
-                return self.wish_for_place();
+                return self.places.wish(self.session.dialect);
             }
             let Some(next) = self.waiting.pop_front() else {
                 return;
             };
-            self.wish = None;
+            self.places.wish_no_more();
             if is_refused { self.refuse(next.slot) } else { self.start(next) }
         }
     }
@@ -345,46 +265,11 @@ impl Life {
         calls::refuse(&mut self.session, error, to);
     }
 
-    fn pages_max(&self) -> usize {
-        match self.session.dialect {
-            Dialect::Version1 => PAGES_IN_FLIGHT_MAX_VERSION_1,
-            Dialect::Version2 => PAGES_IN_FLIGHT_MAX,
-        }
-    }
-
-    /// Whether there is a place for one more long reply. A place that was taken is used again until it is given back:
-    /// what waits here besides the pages in flight is bounded by [`OUTLET_BYTES_MAX`].
-    fn has_place(&mut self) -> bool {
-        if self.places.len() <= self.pages_in_flight {
-            let places = Arc::clone(&self.service.long_replies);
-            self.places.extend(places.try_acquire_many_owned(self.places_of_page()));
-        }
-        self.places.len() > self.pages_in_flight
-    }
-
-    fn places_of_page(&self) -> u32 {
-        match self.session.dialect {
-            Dialect::Version1 => PAGES_OF_VERSION_1_REPLY,
-            Dialect::Version2 => 1,
-        }
-    }
-
-    /// Stands in line for a place. Whoever comes back to all that it missed would only ask again, and all who come back
-    /// at one time much more often than there are places. Other pages are refused while somebody stands in line.
-    fn wish_for_place(&mut self) {
-        if self.wish.is_none() {
-            let places = Arc::clone(&self.service.long_replies);
-            let granted = places.acquire_many_owned(self.places_of_page());
-            self.wish =
-                Some(Box::pin(async { tokio::time::timeout(PLACE_WAIT_MAX, granted).await.ok()?.ok() }));
-        }
-    }
-
     /// Goes on with the call that stood in line, or refuses it when that took too long.
     fn take_place(&mut self, place: Option<OwnedSemaphorePermit>) {
-        self.wish = None;
+        self.places.wish_no_more();
         match place {
-            Some(place) => self.places.push(place),
+            Some(place) => self.places.take(place),
             None => {
                 if let Some(late) = self.waiting.pop_front() {
                     self.refuse(late.slot);
@@ -443,7 +328,7 @@ impl Life {
             self.last_written = clock::now();
         }
         if self.exchange.in_flight() == 0 && !self.has_unsent() {
-            self.places.clear();
+            self.places.give_back();
         }
         let listens = self.listens();
         if listens && !self.listened {
