@@ -1,7 +1,9 @@
-//! Who may ask: only pages of this gateway's own origin, and programs that call it by a name of this machine.
+//! Who may ask: only pages of this gateway's own origin, and, of a gateway for this machine alone, programs that call it
+//! by a name of this machine.
 //!
 //! A page of any site can make a browser send requests here. Its origin gives it away; and where a foreign name was
-//! made to resolve to this machine (DNS rebinding), the `Host` does.
+//! made to resolve to this machine (DNS rebinding), the `Host` does. A gateway for others has names that it does not
+//! know, and gives nothing to whoever merely reaches it.
 
 use std::net::IpAddr;
 
@@ -9,17 +11,19 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, HeaderValue, ORIGIN};
 use axum::http::uri::Authority;
 use ttp::code::{CallError, ErrorCode};
+use ttp::net::serve::Protection;
 
 /// Refuses a request of a foreign page, before anything else of it is looked at.
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), CallError> {
+pub(crate) fn check(headers: &HeaderMap, protection: &Protection) -> Result<(), CallError> {
     let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str);
     let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
         return Err(forbidden("a request names one `Host`"));
     };
-    if !is_loopback(host) {
+    if matches!(protection, Protection::Loopback) && !is_loopback(host) {
         return Err(forbidden("`Host` is not a loopback name"));
     }
-    let own = format!("http://{host}");
+    let scheme = if matches!(protection, Protection::Tls(_)) { "https" } else { "http" };
+    let own = format!("{scheme}://{host}");
     if headers.get_all(ORIGIN).iter().any(|origin| origin != own.as_str()) {
         return Err(forbidden("`Origin` is a foreign one"));
     }
@@ -44,6 +48,8 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use ttp::net::tls::server::{ServerTls, TlsFiles};
+
     use super::*;
 
     fn is_allowed(host: &str, origin: Option<&str>) -> bool {
@@ -52,7 +58,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        check(&headers).is_ok()
+        check(&headers, &Protection::Loopback).is_ok()
     }
 
     #[test]
@@ -95,17 +101,38 @@ mod tests {
         }
     }
 
+    /// A gateway for others has names that it does not know, and the scheme that it speaks.
+    #[test]
+    fn behind_tls_the_own_origin_is_https() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles { certificate: folder.path().join("a"), key: folder.path().join("b") };
+        let tls = Protection::Tls(ServerTls::open(files, &[]).unwrap());
+        for (protection, origin, is_own) in [
+            (&tls, "https://chat.example.org:8080", true),
+            (&tls, "http://chat.example.org:8080", false),
+            (&tls, "https://example.org", false),
+            (&Protection::Plaintext, "http://chat.example.org:8080", true),
+            (&Protection::Plaintext, "https://chat.example.org:8080", false),
+            (&Protection::Loopback, "http://chat.example.org:8080", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static("chat.example.org:8080"));
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            assert_eq!(check(&headers, protection).is_ok(), is_own, "{protection:?} {origin}");
+        }
+    }
+
     #[test]
     fn one_good_header_does_not_excuse_a_bad_one() {
         let mut headers = HeaderMap::new();
-        assert!(check(&headers).is_err());
+        assert!(check(&headers, &Protection::Loopback).is_err());
         headers.append(HOST, HeaderValue::from_static("localhost"));
         headers.append(ORIGIN, HeaderValue::from_static("http://localhost"));
-        assert!(check(&headers).is_ok());
+        assert!(check(&headers, &Protection::Loopback).is_ok());
         headers.append(ORIGIN, HeaderValue::from_static("http://example.org"));
-        assert!(check(&headers).is_err());
+        assert!(check(&headers, &Protection::Loopback).is_err());
         headers.remove(ORIGIN);
         headers.append(HOST, HeaderValue::from_static("localhost"));
-        assert!(check(&headers).is_err());
+        assert!(check(&headers, &Protection::Loopback).is_err());
     }
 }

@@ -108,8 +108,9 @@ async fn serve_connection(
     let Shared { config, mut stopping } = shared;
     let permit = Arc::new(permit);
     let router = TowerToHyperService::new(router);
+    let protection = config.protection.clone();
     let service = service_fn(move |mut request: hyper::Request<_>| {
-        let refusal = match guard::check(request.headers()) {
+        let refusal = match guard::check(request.headers(), &protection) {
             Ok(()) if is_full => {
                 Some(CallError::overloaded("this gateway has no place for another connection"))
             }

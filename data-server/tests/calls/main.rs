@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod house;
+mod tls;
 mod wire;
 mod version_1;
 mod version_2;

@@ -5,3 +5,4 @@ mod stage;
 mod posts;
 mod limits;
 mod conversations;
+mod tls;
