@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::queue::{Delivery, SendQueue};
 use crate::resume::{Cursors, Position};
+use crate::security::ServerTrust;
 use crate::stream::{Event, EventStream};
 
 /// A client of both servers whose calls wait. Clones are the same client, and may be used by several threads.
@@ -154,6 +155,11 @@ impl Client {
     /// See [`crate::Client::me`].
     pub fn me(&self) -> Option<User> {
         self.inner.me()
+    }
+
+    /// See [`crate::Client::server_trust`].
+    pub fn server_trust(&self) -> Option<ServerTrust> {
+        self.inner.server_trust()
     }
 
     /// See [`crate::Client::call`].

@@ -19,6 +19,7 @@ use crate::outbox::Outbox;
 use crate::poll::Poll;
 use crate::queue::{Delivery, SendQueue};
 use crate::resume::Position;
+use crate::security::ServerTrust;
 use crate::session::Session;
 use crate::stream::EventStream;
 
@@ -51,7 +52,7 @@ impl Client {
     /// Connects to the data-server, so that a wrong address is told at once. Runs on the current Tokio runtime.
     ///
     /// # Errors
-    /// `Connect`, `Refused`, and what a `Ping` may end in.
+    /// `Connect`, `Tls`, `SpeaksTls`, `Refused`, and what a `Ping` may end in.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let client =
             Self { session: Arc::new(Session::start(options)), outbox: Arc::default(), poll: Arc::default() };
@@ -70,6 +71,13 @@ impl Client {
     /// Whom the client speaks for.
     pub fn me(&self) -> Option<User> {
         self.session.profile.me()
+    }
+
+    /// What was found out about the data-server by the newest connection to it: whether it is encrypted, and then
+    /// which key the server has and why it is believed. A key that was new to this client stays
+    /// [`Trusted::First`](crate::Trusted::First).
+    pub fn server_trust(&self) -> Option<ServerTrust> {
+        self.session.profile.trust()
     }
 
     /// Makes one attempt at a call of the data-server.
@@ -249,7 +257,7 @@ impl Client {
     pub async fn close_streams(&self) -> Result<(), Error> {
         let profile = &self.session.profile;
         let me = self.me().ok_or(Error::Unauthenticated)?;
-        let (mut link, _) = link::open(&profile.broadcast_address()?, &profile.options).await?;
+        let mut link = profile.open_broadcast().await?;
         let call = CloseStream { user_id: Some(me.user_id), ticket: None };
         link::ask_within(&mut link, &call, profile.options.call_timeout).await.map(drop)
     }

@@ -5,13 +5,14 @@
 //! After a failure the next attempt waits its turn, so that there is never more than one. A server that owes an answer
 //! and says nothing for twice as long as one call may take is given up, and the next attempt takes a new way.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use serde_json::value::RawValue;
-use tokio::io::{AsyncRead, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
 use ttp::call::Authenticate;
@@ -21,10 +22,11 @@ use ttp::limits::{IDLE_TIMEOUT_MS, IN_FLIGHT_MAX};
 use ttp::net::backoff::{Backoff, random};
 use ttp::net::clock;
 use ttp::net::connection::{FrameReader, ReadError};
+use ttp::net::tls::Expected;
 use ttp::rpc;
 
 use crate::error::{Error, Lost};
-use crate::link::{self, Link};
+use crate::link::{self, Link, Opened};
 use crate::pending::{self, Pending};
 use crate::session::Profile;
 
@@ -120,9 +122,10 @@ pub(crate) async fn run(profile: Arc<Profile>, mut requests: mpsc::Receiver<Requ
 /// Connects, and says again who we are. Returns also how long a payload the server takes.
 async fn open(profile: &Profile) -> Result<(Link, usize), Error> {
     let options = &profile.options;
-    let (mut link, welcome) = link::open(&options.data_address, options).await?;
+    let expected = options.data_key.map_or(Expected::Nothing, Expected::Key);
+    let Opened { mut link, welcome, trust } = link::open(&options.data_address, options, expected).await?;
     let payload_bytes_max = usize::try_from(welcome.max_frame_bytes).unwrap_or(usize::MAX);
-    profile.welcomed(welcome);
+    profile.welcomed(welcome, trust);
     if let Some(me) = profile.me() {
         let call = Authenticate { user_id: Some(me.user_id), token: None };
         link::ask_within(&mut link, &call, options.connect_timeout).await.map_err(link::refused)?;
@@ -134,8 +137,9 @@ async fn open(profile: &Profile) -> Result<(Link, usize), Error> {
 /// then fails must not be tried without a pause.
 async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Request>) -> bool {
     let (stream, decoder) = link.into_parts();
-    let (read, mut write) = stream.into_split();
+    let (read, mut write) = tokio::io::split(stream);
     let mut reader = FrameReader::with_decoder(read, decoder);
+    let mut flushed = true;
     let error = loop {
         let is_idle = calls.is_idle();
         let patience = if is_idle { IDLE_CLOSE } else { calls.silence_left() };
@@ -149,8 +153,11 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
                 Ok(false) => break ReadError::CutOff.into(),
                 Err(error) => break error.into(),
             },
-            written = write.write_buf(&mut calls.out), if !calls.out.is_empty() => {
-                if let Err(error) = written { break error.into() }
+            written = write_some(&mut write, &mut calls.out), if !calls.out.is_empty() || !flushed => {
+                match written {
+                    Ok(all) => flushed = all,
+                    Err(error) => break error.into(),
+                }
             }
             request = requests.recv(), if calls.has_room() => match request {
                 Some(request) => calls.begin(request),
@@ -169,6 +176,17 @@ async fn serve(link: Link, mut calls: Calls, requests: &mut mpsc::Receiver<Reque
     let useful = calls.answered;
     calls.fail(&error);
     useful
+}
+
+/// Writes a part, or flushes when nothing is left to write, because a stream that encrypts may hold what it took.
+/// Returns whether all is on its way. Dropping the future loses nothing.
+async fn write_some(stream: &mut (impl AsyncWrite + Unpin), out: &mut BytesMut) -> io::Result<bool> {
+    if out.is_empty() {
+        stream.flush().await?;
+        return Ok(true);
+    }
+    stream.write_buf(out).await?;
+    Ok(false)
 }
 
 /// The calls of one connection, and the bytes that are still to be written.

@@ -9,6 +9,7 @@ use ttp::code::{Advice, CallError, ErrorCode};
 use ttp::event::Close;
 use ttp::model::{ChatId, Seq, UserId};
 use ttp::net::connection::ReadError;
+use ttp::net::tls::TlsClientError;
 
 /// Why a call, a send or a stream came to nothing. Cheap to clone, since one lost connection may fail many calls.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -26,6 +27,16 @@ pub enum Error {
         address: String,
         /// What the operating system says.
         source: Arc<io::Error>,
+    },
+    /// The server is not believed, or not in the way that it can be; the sentence says who must do what. Nothing was
+    /// sent.
+    #[error(transparent)]
+    Tls(Arc<TlsClientError>),
+    /// The server speaks TLS, and the client was told not to.
+    #[error("{address} speaks TLS, and this client was told to connect without it: connect with it")]
+    SpeaksTls {
+        /// `HOST:PORT` that was tried.
+        address: String,
     },
     /// The connection was lost while the call waited for its answer, or while the stream was open.
     #[error("the connection was lost: {0}")]
@@ -179,6 +190,7 @@ impl Error {
                     || error.code == ErrorCode::InternalError
             }
             Self::Ended(close) => close.code.reconnect(),
+            Self::Tls(error) => error.is_temporary(),
             Self::Connect { .. }
             | Self::Disconnected(_)
             | Self::Timeout { .. }
@@ -187,7 +199,8 @@ impl Error {
             | Self::Indeterminate { .. }
             | Self::NotSent
             | Self::NoBroadcastAddress => true,
-            Self::Reset
+            Self::SpeaksTls { .. }
+            | Self::Reset
             | Self::Unauthenticated
             | Self::OtherPerson
             | Self::Randomness(_)

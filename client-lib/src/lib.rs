@@ -26,11 +26,13 @@
 //! Modules in reading order; the parts that decide (`pending`, `resume`, `echo`) hold no I/O:
 
 mod options;
+mod security;
 mod error;
 mod client;
 pub mod blocking;
 mod session;
 mod pending;
+mod wire;
 mod link;
 mod connection;
 mod key;
@@ -47,6 +49,7 @@ pub use error::{Error, Lost, ProtocolError, QueueError};
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use resume::{Cursors, Position};
+pub use security::{Security, ServerTrust};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
@@ -54,3 +57,6 @@ pub use ttp::call::{Call, ChatsCursor, ChatsReply, MessagesReply, ParticipantsRe
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;
 pub use ttp::model::{Change, Chat, ChatId, Entry, Message, MessageId, Seq, User, UserId};
+pub use ttp::net::tls::{
+    Authorities, ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted,
+};

@@ -1,46 +1,125 @@
 //! Opens a connection to either server in version 2, and asks one question at a time while it is being opened.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(not(feature = "simulation"))]
-use tokio::net::TcpStream as Stream;
 use ttp::call::{Call, Hello, Welcome};
 use ttp::event::{Push, read_push};
-use ttp::frame::encode_with;
+use ttp::frame::{FrameError, encode_with};
 use ttp::limits::BATCH_REPLY_BYTES_MAX;
 use ttp::net::address;
-use ttp::net::connection::FramedConnection;
-#[cfg(feature = "simulation")]
-use ttp::net::simulation::{Stream, connect};
-#[cfg(not(feature = "simulation"))]
-use ttp::net::socket::connect;
+use ttp::net::connection::{FramedConnection, ReadError};
+use ttp::net::tls::client::ALPN_CLIENT;
+use ttp::net::tls::{ClientTls, Expected, TlsClientError, TlsConnection};
 use ttp::rpc;
 
 use crate::error::{Error, Lost, ProtocolError};
 use crate::options::Options;
 use crate::pending::{self, Pending};
+use crate::security::{Security, ServerTrust};
+use crate::wire::{Stream, Wire, connect};
 
 /// Longest payload taken from a server: its longest batch of replies, with a little room.
 const PAYLOAD_BYTES_MAX: usize = BATCH_REPLY_BYTES_MAX + 64 * 1024;
 
 /// A connection to a server, framed.
-pub(crate) type Link = FramedConnection<Stream>;
+pub(crate) type Link = FramedConnection<Wire>;
+
+/// First bytes of what a TLS server answers to one that does not speak it: an alert, or part of a handshake.
+const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
+
+/// A connection that a server has greeted.
+pub(crate) struct Opened {
+    /// The connection.
+    pub(crate) link: Link,
+    /// The greeting.
+    pub(crate) welcome: Welcome,
+    /// Who greeted.
+    pub(crate) trust: ServerTrust,
+}
 
 /// Connects and says Hello, all within the options' time. A refusal of Hello is [`Error::Refused`].
-pub(crate) async fn open(address: &str, options: &Options) -> Result<(Link, Welcome), Error> {
+pub(crate) async fn open(address: &str, options: &Options, expected: Expected) -> Result<Opened, Error> {
     let failed = |source: io::Error| Error::Connect { address: address.to_owned(), source: Arc::new(source) };
     let opening = async {
         let resolved = address::resolve(address).await.map_err(failed)?;
-        let stream = connect(resolved, options.connect_timeout).await.map_err(failed)?;
-        let mut link = Link::new(stream, PAYLOAD_BYTES_MAX);
-        let welcome = ask(&mut link, &Hello::from_client(options.client_name.as_str())).await;
-        Ok((link, welcome.map_err(refused)?))
+        let stream = || async { connect(resolved, options.connect_timeout).await.map_err(failed) };
+        let tls = match &options.security {
+            Security::Plaintext => return greet_plainly(stream().await?, address, options).await,
+            Security::Tls(tls) => tls,
+            Security::Auto(tls) => {
+                // The name decides as well: a false answer to where another machine is must not switch TLS off.
+                let stays_here = names_this_machine(address) && address::is_loopback(&resolved);
+                // A key that an invitation names can only be shown by TLS.
+                if stays_here && !matches!(expected, Expected::Key(_)) {
+                    match greet_plainly(stream().await?, address, options).await {
+                        Err(Error::SpeaksTls { .. }) => {}
+                        greeted => return greeted,
+                    }
+                }
+                tls
+            }
+        };
+        greet_in_tls(stream().await?, address, options, tls, expected).await
     };
     tokio::time::timeout(options.connect_timeout, opening)
         .await
         .unwrap_or_else(|_| Err(failed(io::ErrorKind::TimedOut.into())))
+}
+
+async fn greet_in_tls(
+    stream: Stream,
+    address: &str,
+    options: &Options,
+    tls: &ClientTls,
+    expected: Expected,
+) -> Result<Opened, Error> {
+    let connected = tls.connect(stream, address, expected, &[ALPN_CLIENT]).await;
+    let TlsConnection { stream, fingerprint, trusted } = connected.map_err(|error| match error {
+        TlsClientError::Broken { source, .. } => Error::Connect { address: address.to_owned(), source },
+        refusal => Error::Tls(Arc::new(refusal)),
+    })?;
+    let mut link = Link::new(Wire::Tls(Box::new(stream)), PAYLOAD_BYTES_MAX);
+    let welcome = greet(&mut link, options).await?;
+    Ok(Opened { link, welcome, trust: ServerTrust::Tls { fingerprint, trusted } })
+}
+
+async fn greet_plainly(stream: Stream, address: &str, options: &Options) -> Result<Opened, Error> {
+    let mut link = Link::new(Wire::Plain(stream), PAYLOAD_BYTES_MAX);
+    match greet(&mut link, options).await {
+        Ok(welcome) => Ok(Opened { link, welcome, trust: ServerTrust::Plaintext }),
+        Err(error) => {
+            let speaks_tls = first_byte(link, &error).is_some_and(|byte| TLS_RECORDS.contains(&byte));
+            Err(if speaks_tls { Error::SpeaksTls { address: address.to_owned() } } else { error })
+        }
+    }
+}
+
+async fn greet(link: &mut Link, options: &Options) -> Result<Welcome, Error> {
+    ask(link, &Hello::from_client(options.client_name.as_str())).await.map_err(refused)
+}
+
+/// The first byte of a server's answer that was no frame. An alert is shorter than a frame's header.
+fn first_byte(link: Link, error: &Error) -> Option<u8> {
+    match error {
+        Error::Disconnected(Lost::Broken(broken)) => match &**broken {
+            ReadError::Frame(FrameError::BadHeader { header }) => Some(header[0]),
+            _ => link.into_parts().1.buffer().first().copied(),
+        },
+        _ => None,
+    }
+}
+
+/// Whether `HOST:PORT` can mean nothing but this machine.
+fn names_this_machine(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let inner = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    match inner.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => inner.eq_ignore_ascii_case("localhost"),
+    }
 }
 
 /// What was refused while a connection was being opened is the connection, not the call that it was opened for.

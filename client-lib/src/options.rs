@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use ttp::net::tls::Fingerprint;
+
+use crate::security::Security;
+
 /// Where the servers are and how long to wait for them.
 ///
 /// ```
@@ -11,12 +15,16 @@ use std::time::Duration;
 /// options.client_name = "echo-bot 1.0".into();
 /// options.call_timeout = Duration::from_secs(3);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// `HOST:PORT` of the data-server.
     pub data_address: String,
     /// `HOST:PORT` of the broadcast-server; when absent, the data-server is asked for it.
     pub broadcast_address: Option<String>,
+    /// Whether the connections are encrypted, and which servers are believed.
+    pub security: Security,
+    /// The data-server's key, when an invitation names it: no other is believed.
+    pub data_key: Option<Fingerprint>,
     /// Name and version of the program, for the servers' logs.
     pub client_name: String,
     /// How long it may take until a new connection has been greeted by its server.
@@ -37,6 +45,8 @@ impl Options {
         Self {
             data_address: data_address.into(),
             broadcast_address: None,
+            security: Security::default(),
+            data_key: None,
             client_name: concat!("client-lib ", env!("CARGO_PKG_VERSION")).into(),
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(10),

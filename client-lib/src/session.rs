@@ -7,12 +7,14 @@ use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 use ttp::call::{Authenticate, Call, Welcome};
 use ttp::model::{User, UserId};
+use ttp::net::tls::{Expected, Fingerprint};
 
 use crate::connection::{self, Claim, Request};
 use crate::echo::Echo;
 use crate::error::{Error, ProtocolError};
-use crate::link;
+use crate::link::{self, Link};
 use crate::options::Options;
+use crate::security::ServerTrust;
 
 /// Calls that wait for a place on the connection. Further callers wait for a place in this queue.
 const QUEUE_CALLS: usize = 64;
@@ -37,12 +39,13 @@ pub(crate) struct Profile {
     /// Said again on every new connection.
     me: Mutex<Option<User>>,
     welcome: Mutex<Option<Welcome>>,
+    trust: Mutex<Option<ServerTrust>>,
 }
 
 impl Session {
     /// Starts the connection's task; connects with the first call.
     pub(crate) fn start(options: Options) -> Self {
-        let profile = Arc::new(Profile { options, me: Mutex::default(), welcome: Mutex::default() });
+        let profile = Arc::new(Profile::new(options));
         let (requests, queue) = mpsc::channel(QUEUE_CALLS);
         tokio::spawn(connection::run(Arc::clone(&profile), queue));
         Self { profile, echo: Echo::default(), requests, authenticating: tokio::sync::Mutex::default() }
@@ -90,14 +93,34 @@ impl Session {
 }
 
 impl Profile {
+    fn new(options: Options) -> Self {
+        Self { options, me: Mutex::default(), welcome: Mutex::default(), trust: Mutex::default() }
+    }
+
     /// Whom the client speaks for, when the server has agreed.
     pub(crate) fn me(&self) -> Option<User> {
         lock(&self.me).clone()
     }
 
-    /// Keeps the data-server's greeting, of the newest connection.
-    pub(crate) fn welcomed(&self, welcome: Welcome) {
+    /// Keeps the data-server's greeting, of the newest connection, and who it is.
+    pub(crate) fn welcomed(&self, welcome: Welcome, trust: ServerTrust) {
         *lock(&self.welcome) = Some(welcome);
+        let mut known = lock(&self.trust);
+        *known = Some(trust.after(*known));
+    }
+
+    /// What is known of the data-server.
+    pub(crate) fn trust(&self) -> Option<ServerTrust> {
+        *lock(&self.trust)
+    }
+
+    /// Connects to the broadcast-server. It may have the data-server's key, or the one that the data-server tells.
+    pub(crate) async fn open_broadcast(&self) -> Result<Link, Error> {
+        // No greeting tells a key yet.
+        let told: Option<Fingerprint> = None;
+        let shown = self.trust().and_then(|trust| trust.fingerprint());
+        let expected = Expected::VouchedFor(shown.into_iter().chain(told).collect());
+        Ok(link::open(&self.broadcast_address()?, &self.options, expected).await?.link)
     }
 
     /// The life of the database behind the newest connection.

@@ -261,7 +261,7 @@ impl Follower<'_> {
 
     async fn open(&self) -> Result<Link, Error> {
         let profile = &self.session.profile;
-        let (mut link, _) = link::open(&profile.broadcast_address()?, &profile.options).await?;
+        let mut link = profile.open_broadcast().await?;
         let call = OpenStream { user_id: Some(self.me), ticket: None };
         link::ask_within(&mut link, &call, profile.options.call_timeout).await?;
         debug!("the event stream is open");

@@ -34,6 +34,9 @@ use super::Fingerprint;
 use super::trust::{Address, Known, KnownServers};
 use crate::net::clock;
 
+/// What a client of people's programs names in ALPN.
+pub const ALPN_CLIENT: &[u8] = b"talko";
+
 /// What a client does with a server that it does not know and that nobody vouches for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstUse {

@@ -15,4 +15,5 @@ pub mod client;
 
 pub use client::{Authorities, ClientTls, Expected, FirstUse, TlsClientError, TlsConnection, Trusted};
 pub use fingerprint::Fingerprint;
+pub use tokio_rustls::client::TlsStream;
 pub use trust::{Known, KnownServers, KnownServersError};
