@@ -10,10 +10,10 @@ use std::sync::Arc;
 use bus::Unavailable;
 use bytes::Bytes;
 use serde_json::value::to_raw_value;
-use ttp::call::{BroadcastCall, Dialect, Empty, Hello, Welcome};
-use ttp::code::{CallError, CloseCode};
+use ttp::call::{Dialect, Empty};
+use ttp::code::CloseCode;
 use ttp::event::{Close, close_frame};
-use ttp::exchange::{Exchange, Outcome, Slot, refusal_frame};
+use ttp::exchange::{Exchange, Outcome, Slot};
 use ttp::frame::Decoder;
 use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 use ttp::model::UserId;
@@ -141,138 +141,12 @@ impl<S> Stream<S> {
         }
     }
 
-    // ---- Calls
-
-    /// Answers everything that has been received, into `out`.
-    pub(crate) fn converse(&mut self, shared: &Shared, now_ms: u64, out: &mut Vec<u8>) -> Vec<Demand> {
-        let mut demands = Vec::new();
-        let Some(mut talk) = self.talk.take() else {
-            return demands;
-        };
-        while demands.iter().all(|demand| matches!(demand, Demand::Open(_))) {
-            match talk.decoder.next_payload() {
-                Ok(None) => break,
-                Ok(Some(payload)) => {
-                    talk.frame_since_ms = now_ms;
-                    self.take_payload(&payload, &mut talk.exchange, shared, out, &mut demands);
-                }
-                Err(error) => {
-                    out.extend_from_slice(&refusal_frame(&CallError::from(&error)));
-                    demands.push(Demand::End(End::Close(CloseCode::Protocol)));
-                }
-            }
-        }
-        self.keep(talk);
-        demands
-    }
+    // ---- What the calls lead to
 
     fn keep(&mut self, talk: Box<Talk>) {
         if !talk.decoder.is_between_frames() || talk.exchange.in_flight() > 0 {
             self.talk = Some(talk);
         }
-    }
-
-    fn take_payload(
-        &mut self,
-        payload: &Bytes,
-        exchange: &mut Exchange,
-        shared: &Shared,
-        out: &mut Vec<u8>,
-        demands: &mut Vec<Demand>,
-    ) {
-        let accepted = exchange.accept(payload, out);
-        let is_alone = accepted.len() == 1 && !payload.trim_ascii_start().starts_with(b"[");
-        for call in accepted {
-            let is_first = std::mem::replace(&mut self.is_new, false);
-            let (method, params) = (&call.request.method, call.request.params);
-            let outcome = match BroadcastCall::parse(method, params, self.dialect) {
-                Ok(BroadcastCall::Hello(hello)) => self.greet(&hello, is_first, shared, demands),
-                Ok(BroadcastCall::Ping(_)) => empty(),
-                Ok(BroadcastCall::OpenStream(open)) => {
-                    match self.admit(open.user_id.unwrap_or_default(), shared, demands) {
-                        Ok(place) => {
-                            self.wait_for_topics(Asked { slot: call.slot, place });
-                            continue;
-                        }
-                        Err(error) => Err(error),
-                    }
-                }
-                Ok(BroadcastCall::CloseStream(close)) => {
-                    self.close_streams(close.user_id.unwrap_or_default(), shared, demands)
-                }
-                Ok(BroadcastCall::Broadcast(_)) => Err(refusal::not_a_publisher()),
-                Ok(BroadcastCall::Link(_)) if is_alone && self.may_link(shared) => {
-                    // The link answers its first request itself.
-                    demands.push(Demand::Link(payload.clone()));
-                    return;
-                }
-                Ok(BroadcastCall::Link(_)) => Err(refusal::not_a_link()),
-                // Whatever a peer wants to broadcast, the answer is the same.
-                Err(_) if is_broadcast(method) => Err(refusal::not_a_publisher()),
-                Err(error) => Err(error),
-            };
-            exchange.complete(call.slot, outcome, out);
-        }
-    }
-
-    fn greet(
-        &mut self,
-        hello: &Hello,
-        is_first: bool,
-        shared: &Shared,
-        demands: &mut Vec<Demand>,
-    ) -> Outcome {
-        if !is_first {
-            return Err(refusal::late_hello());
-        }
-        let protocol = hello.agree().inspect_err(|_| {
-            demands.push(Demand::End(End::Close(CloseCode::Protocol)));
-        })?;
-        self.dialect = Dialect::Version2;
-        let welcome = Welcome {
-            protocol,
-            server: concat!("talko-broadcast-server/", env!("CARGO_PKG_VERSION")).into(),
-            max_frame_bytes: FRAME_BYTES_MAX_BEFORE_LOGIN as u64,
-            broadcast_address: None,
-            broadcast_fingerprint: None,
-            epoch: None,
-            heartbeat_interval_ms: Some(shared.config.heartbeat_interval_ms),
-        };
-        Ok(to_raw_value(&welcome).expect("strings and numbers are JSON"))
-    }
-
-    fn admit(
-        &mut self,
-        user: UserId,
-        shared: &Shared,
-        demands: &mut Vec<Demand>,
-    ) -> Result<Place, CallError> {
-        if self.user().is_some() {
-            return Err(refusal::stream_already());
-        }
-        let Some(place) = shared.places.take(user) else {
-            demands.push(Demand::End(End::Close(CloseCode::TooManyStreams)));
-            return Err(refusal::too_many_streams(shared.config.streams_per_user_max));
-        };
-        demands.push(Demand::Open(user));
-        Ok(place)
-    }
-
-    fn wait_for_topics(&mut self, open: Asked) {
-        if let State::Opening { asked, .. } = &mut self.state {
-            *asked = Some(Box::new(open));
-        }
-    }
-
-    /// On a stream, its own person's request ends that stream alone. Elsewhere it ends all of the person's.
-    fn close_streams(&mut self, user: UserId, shared: &Shared, demands: &mut Vec<Demand>) -> Outcome {
-        match self.user() {
-            Some(own) if own == user => demands.push(Demand::End(End::Close(CloseCode::Requested))),
-            Some(_) => return Err(refusal::stream_of_another()),
-            None if shared.hub.close_streams(user) => {}
-            None => return Err(refusal::busy()),
-        }
-        empty()
     }
 
     fn may_link(&self, shared: &Shared) -> bool {
@@ -476,10 +350,7 @@ fn new_decoder() -> Decoder {
     Decoder::new(FRAME_BYTES_MAX_BEFORE_LOGIN)
 }
 
-fn is_broadcast(method: &str) -> bool {
-    // Without params only their absence could be wrong, and a broadcast needs none to be recognized.
-    matches!(BroadcastCall::parse(method, None, Dialect::Version1), Ok(BroadcastCall::Broadcast(_)))
-}
+mod calls;
 
 #[cfg(test)]
 mod tests;
