@@ -11,7 +11,7 @@ async fn main() -> Result<(), Error> {
         return Ok(());
     };
     let client = Client::connect(Options::new(address)).await?;
-    let me = client.authenticate(user).await?;
+    let me = client.trust_me(user).await?;
     let mut events = client.events(Position::Now);
     while let Some(event) = events.next().await {
         match event {

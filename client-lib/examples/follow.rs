@@ -11,7 +11,7 @@ fn main() -> Result<(), Error> {
         return Ok(());
     };
     let client = Client::connect(Options::new(address))?;
-    client.authenticate(user)?;
+    client.trust_me(user)?;
     for event in client.events(Position::Now) {
         if let Some(message) = event.message() {
             println!("{} in {}: {}", message.user.user_name, message.chat_id, message.message_text);

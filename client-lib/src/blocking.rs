@@ -24,7 +24,7 @@ use crate::stream::{Event, EventStream};
 /// use client_lib::{Options, Position, UserId, blocking::Client};
 ///
 /// let client = Client::connect(Options::new("127.0.0.1:8889"))?;
-/// client.authenticate(UserId(1))?;
+/// client.trust_me(UserId(1))?;
 /// for event in client.events(Position::Now) {
 ///     if let Some(message) = event.message() {
 ///         println!("{}: {}", message.user.user_name, message.message_text);
@@ -107,8 +107,8 @@ macro_rules! cover {
 }
 
 cover! {
-    /// See [`crate::Client::authenticate`].
-    authenticate(user: UserId) -> User;
+    /// See [`crate::Client::trust_me`].
+    trust_me(user: UserId) -> User;
     /// See [`crate::Client::ping`].
     ping() -> ();
     /// See [`crate::Client::get_user`].

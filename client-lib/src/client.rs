@@ -33,7 +33,7 @@ use crate::stream::EventStream;
 /// use client_lib::{Client, Options, UserId};
 ///
 /// let client = Client::connect(Options::new("127.0.0.1:8889")).await?;
-/// let me = client.authenticate(UserId(1)).await?;
+/// let me = client.trust_me(UserId(1)).await?;
 /// let chat = client.insert_chat("Lunch", &[me.user_id, UserId(2)]).await?;
 /// let message = client.insert_message(chat.chat_id, "Hungry?").await?;
 /// println!("{} is entry {} of {}", message.message_text, message.seq, chat.chat_name);
@@ -64,8 +64,8 @@ impl Client {
     ///
     /// # Errors
     /// `OtherPerson` when the client speaks for somebody else already; what a call may end in.
-    pub async fn authenticate(&self, user: UserId) -> Result<User, Error> {
-        self.session.authenticate(user).await
+    pub async fn trust_me(&self, user: UserId) -> Result<User, Error> {
+        self.session.trust_me(user).await
     }
 
     /// Whom the client speaks for.

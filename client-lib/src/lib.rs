@@ -10,7 +10,7 @@
 //!
 //! # async fn run() -> Result<(), client_lib::Error> {
 //! let client = Client::connect(Options::new("127.0.0.1:8889")).await?;
-//! client.authenticate(UserId(1)).await?;
+//! client.trust_me(UserId(1)).await?;
 //! let mut events = client.events(Position::Now);
 //! while let Some(event) = events.next().await {
 //!     if let Event::Entry(entry) = event

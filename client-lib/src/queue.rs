@@ -40,7 +40,7 @@ use file::QueueFile;
 /// let queue = SendQueue::open("unsent.queue", UserId(1))?;
 /// queue.push(ChatId(17), "written on the train")?;
 /// let client = Client::connect(Options::new("127.0.0.1:8889")).await?;
-/// client.authenticate(UserId(1)).await?;
+/// client.trust_me(UserId(1)).await?;
 /// loop {
 ///     let delivery = client.deliver_next(&queue).await?;
 ///     println!("{}: {:?}", delivery.message.text, delivery.outcome);

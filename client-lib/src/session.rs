@@ -80,7 +80,7 @@ impl Session {
     }
 
     /// Says who the client speaks for, once and for ever: what streams follow depends on it.
-    pub(crate) async fn authenticate(&self, user_id: UserId) -> Result<User, Error> {
+    pub(crate) async fn trust_me(&self, user_id: UserId) -> Result<User, Error> {
         let _turn = self.authenticating.lock().await;
         if self.profile.me().is_some_and(|me| me.user_id != user_id) {
             return Err(Error::OtherPerson);

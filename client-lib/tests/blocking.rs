@@ -16,7 +16,7 @@ fn house() -> (Runtime, DataServer, Server, Client) {
     let runtime = Runtime::new().unwrap();
     let (data, broadcast) = runtime.block_on(async { (DataServer::start().await, Server::start().await) });
     let client = Client::connect(options(&data.address, &broadcast.address())).unwrap();
-    client.authenticate(ME).unwrap();
+    client.trust_me(ME).unwrap();
     (runtime, data, broadcast, client)
 }
 

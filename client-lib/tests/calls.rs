@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use client_lib::{ChatId, ChatsCursor, Client, Error, ErrorCode, Lost, Options, ProtocolError, UserId};
 use fake::data::DataServer;
-use fake::{ME, Server, options, soon, user, welcome};
+use fake::{ME, Server, identity, options, soon, user, welcome};
 use ttp::call::{
     AddParticipant, Authenticate, CloseStream, DataCall, Empty, GetChats, GetMessages, GetParticipants,
     GetUser, Hello, InsertChat, InsertMessage, InsertUser, MarkRead, Ping, RemoveParticipant, UserReply,
@@ -60,7 +60,7 @@ async fn t49_every_method_sends_its_call() {
     let options = options(&server.address, &broadcast.address());
     let client = Client::connect(options).await.unwrap();
     assert_eq!(client.me(), None);
-    assert_eq!(client.authenticate(ME).await.unwrap(), user(ME));
+    assert_eq!(client.trust_me(ME).await.unwrap(), user(ME));
     assert_eq!(client.me(), Some(user(ME)));
     assert_eq!(client.get_user(UserId(7)).await.unwrap(), user(UserId(7)));
     client.find_user("Ann").await.unwrap();
@@ -241,9 +241,9 @@ async fn a_new_connection_is_authenticated_again() {
     let (client, mut peer) = connected(&server).await;
     let authenticating = tokio::spawn({
         let client = client.clone();
-        async move { client.authenticate(ME).await }
+        async move { client.trust_me(ME).await }
     });
-    peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
+    peer.reply::<Authenticate>(&identity(ME)).await;
     soon(authenticating).await.unwrap().unwrap();
     let call = |client: Client| tokio::spawn(async move { client.call(GetChats::default()).await });
     let lost = call(client.clone());
@@ -254,8 +254,8 @@ async fn a_new_connection_is_authenticated_again() {
 
     let asking = call(client.clone());
     let mut peer = server.greet().await;
-    let again = peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
-    assert_eq!(again.user_id, ME);
+    let again = peer.reply::<Authenticate>(&identity(ME)).await;
+    assert_eq!(again.user_id, Some(ME));
     let none = client_lib::ChatsReply { chats: vec![], more: false };
     peer.reply::<GetChats>(&none).await;
     assert_eq!(soon(asking).await.unwrap().unwrap(), none);
@@ -265,9 +265,9 @@ async fn a_new_connection_is_authenticated_again() {
 async fn a_client_speaks_for_one_person() {
     let server = DataServer::start().await;
     let client = Client::connect(options(&server.address, "")).await.unwrap();
-    client.authenticate(ME).await.unwrap();
-    client.authenticate(ME).await.unwrap();
-    let error = client.authenticate(UserId(2)).await.unwrap_err();
+    client.trust_me(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
+    let error = client.trust_me(UserId(2)).await.unwrap_err();
     assert!(matches!(error, Error::OtherPerson), "{error}");
     assert_eq!(client.me(), Some(user(ME)));
 }

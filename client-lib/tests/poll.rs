@@ -16,7 +16,7 @@ const LONG: Option<Duration> = Some(Duration::from_secs(10));
 
 async fn client(data: &DataServer, broadcast: &Server) -> Client {
     let client = Client::connect(options(&data.address, &broadcast.address())).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     client
 }
 
@@ -131,6 +131,6 @@ async fn a_poll_of_nobody_is_refused_and_the_next_one_of_somebody_is_not() {
     let client = Client::connect(options).await.unwrap();
     let error = soon(client.receive_one(None)).await.unwrap_err();
     assert!(matches!(error, Error::Unauthenticated), "{error}");
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     assert_eq!(client.receive_one(SHORT).await.unwrap(), None);
 }

@@ -30,7 +30,7 @@ fn open(path: &Path) -> SendQueue {
 
 async fn client(data: &DataServer) -> Client {
     let client = Client::connect(options(&data.address, "")).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     client
 }
 
@@ -137,7 +137,7 @@ async fn own_messages_of_an_earlier_life_do_not_come_back() {
     let message = queue.push(ChatId(1), "mine").unwrap();
     data.state.lock().unwrap().insert(ChatId(1), "mine", Some(&message.key));
     let client = Client::connect(options(&data.address, &broadcast.address())).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     assert_eq!(delivered(&client, &queue).await, ("mine".into(), 1));
     let theirs = data.commit(1, "theirs");
     let mut events = client.events(Position::After(Default::default()));
@@ -162,7 +162,7 @@ async fn a_queue_of_others_is_not_sent() {
     let stranger = Client::connect(options(&data.address, "")).await.unwrap();
     let error = stranger.deliver_next(&queue).await.unwrap_err();
     assert!(matches!(error, Error::Unauthenticated), "{error}");
-    stranger.authenticate(UserId(2)).await.unwrap();
+    stranger.trust_me(UserId(2)).await.unwrap();
     let error = stranger.deliver_next(&queue).await.unwrap_err();
     assert!(matches!(error, Error::OtherPerson), "{error}");
     assert_eq!(delivered(&client(&data).await, &queue).await.0, "hello");

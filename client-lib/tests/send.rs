@@ -9,21 +9,21 @@ use client_lib::{
     ChatId, Client, ConnectionState, Entry, Error, ErrorCode, Event, Message, Position, UserId,
 };
 use fake::data::{DataServer, Fault};
-use fake::{ME, Peer, Server, entry, options, soon, user};
+use fake::{ME, Peer, Server, entry, identity, options, soon};
 use tokio::task::JoinHandle;
-use ttp::call::{Authenticate, Empty, InsertMessage, MessageReply, Ping, SyncReply, UserReply};
+use ttp::call::{Authenticate, Empty, InsertMessage, MessageReply, Ping, SyncReply};
 use ttp::code::CallError;
 
 /// A client that speaks for [`ME`], and the server's end of its connection.
 async fn connected(options: client_lib::Options, server: &Server) -> (Client, Peer) {
     let connecting = tokio::spawn(async move {
         let client = Client::connect(options).await?;
-        client.authenticate(ME).await?;
+        client.trust_me(ME).await?;
         Ok::<_, Error>(client)
     });
     let mut peer = server.greet().await;
     peer.reply::<Ping>(&Empty {}).await;
-    peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
+    peer.reply::<Authenticate>(&identity(ME)).await;
     (soon(connecting).await.unwrap().unwrap(), peer)
 }
 
@@ -42,7 +42,7 @@ fn reply(entry: &Entry) -> MessageReply {
 
 async fn reconnected(server: &Server) -> Peer {
     let mut peer = server.greet().await;
-    peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
+    peer.reply::<Authenticate>(&identity(ME)).await;
     peer
 }
 
@@ -261,7 +261,7 @@ async fn g2_no_message_is_stored_twice_over_cuts() {
     const FAULTS: [Fault; 5] = [Fault::CutAfter, Fault::CutBefore, Fault::None, Fault::CutAfter, Fault::None];
     let server = DataServer::start().await;
     let client = Client::connect(options(&server.address, "")).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     server.state.lock().unwrap().faults = FAULTS.into_iter().cycle().take(50).collect();
     for number in 0..40 {
         let text = format!("number {number}");

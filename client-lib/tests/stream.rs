@@ -10,14 +10,14 @@ use client_lib::{
     ChatId, Client, CloseCode, ConnectionState, Cursors, Entry, Error, Event, EventStream, Position, UserId,
 };
 use fake::data::DataServer;
-use fake::{ME, Server, entry, options, soon, user};
+use fake::{ME, Server, entry, identity, options, soon};
 use futures_core::Stream;
-use ttp::call::{Authenticate, DataCall, Empty, Ping, Sync, SyncReply, UserReply};
+use ttp::call::{Authenticate, DataCall, Empty, Ping, Sync, SyncReply};
 use ttp::event::{Close, EventFrame, Resync, close_frame, heartbeat_frame, resync_frame};
 
 async fn client(data: &DataServer, broadcast: &Server) -> Client {
     let client = Client::connect(options(&data.address, &broadcast.address())).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     client
 }
 
@@ -162,7 +162,7 @@ async fn g6_a_cut_at_any_byte_loses_nothing() {
     let mut options = options(&data.address, &broadcast.address());
     options.backoff_max = Duration::from_millis(1);
     let client = Client::connect(options).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     let mut events = client.events(Position::Now);
     let mut stream = broadcast.stream().await;
     connected(&mut events).await;
@@ -375,7 +375,7 @@ async fn a_broadcast_server_that_has_moved_is_found() {
     let mut options = options(&data.address, "");
     options.broadcast_address = None;
     let client = Client::connect(options).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     let mut events = client.events(Position::Now);
     let stream = old.stream().await;
     connected(&mut events).await;
@@ -420,12 +420,12 @@ async fn a_page_that_comes_slowly_is_waited_for() {
     options.call_timeout = Duration::from_secs(1);
     let connecting = tokio::spawn(async move {
         let client = Client::connect(options).await.unwrap();
-        client.authenticate(ME).await.unwrap();
+        client.trust_me(ME).await.unwrap();
         client.events(Position::After(Cursors::default()))
     });
     let mut peer = data.greet().await;
     peer.reply::<Ping>(&Empty {}).await;
-    peer.reply::<Authenticate>(&UserReply { user: user(ME) }).await;
+    peer.reply::<Authenticate>(&identity(ME)).await;
     let mut events = soon(connecting).await.unwrap();
     let _stream = broadcast.stream().await;
     let (_, slot) = peer.expect::<Sync>().await;

@@ -44,7 +44,7 @@ pub(crate) async fn become_person(client: &Client, name: &str) -> Result<User, E
         }
         found => found?,
     };
-    client.authenticate(user.user_id).await
+    client.trust_me(user.user_id).await
 }
 
 /// All chats of the person, most recent first.

@@ -236,14 +236,14 @@ impl House {
 pub async fn person(pair: &Pair, name: &str, patience: Duration) -> (Client, User) {
     let client = connect(pair, patience).await;
     let user = client.insert_user(name).await.unwrap();
-    let user = client.authenticate(user.user_id).await.unwrap();
+    let user = client.trust_me(user.user_id).await.unwrap();
     (client, user)
 }
 
 /// One more client of a person.
 async fn device_of(pair: &Pair, user: &User) -> Client {
     let client = connect(pair, DEADLINE).await;
-    client.authenticate(user.user_id).await.unwrap();
+    client.trust_me(user.user_id).await.unwrap();
     client
 }
 

@@ -141,7 +141,7 @@ impl Installation {
     pub async fn person(&self, name: &str) -> (Client, User) {
         let client = self.client().await;
         let user = client.insert_user(name).await.unwrap();
-        let user = client.authenticate(user.user_id).await.unwrap();
+        let user = client.trust_me(user.user_id).await.unwrap();
         (client, user)
     }
 

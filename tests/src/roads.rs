@@ -70,7 +70,7 @@ impl Roads {
             ..Options::new(data.address().to_string())
         };
         let client = Client::connect(change(options)).await.unwrap();
-        let user = client.authenticate(user.user_id).await.unwrap();
+        let user = client.trust_me(user.user_id).await.unwrap();
         Traveller { client, user, data, stream }
     }
 }

@@ -33,7 +33,7 @@ fn server(home: &Path, arguments: &[&str]) -> Process {
 async fn person(options: &Options, name: &str) -> (Client, User) {
     let client = Client::connect(options.clone()).await.unwrap();
     let user = client.insert_user(name).await.unwrap();
-    client.authenticate(user.user_id).await.unwrap();
+    client.trust_me(user.user_id).await.unwrap();
     (client, user)
 }
 

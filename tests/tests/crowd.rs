@@ -88,7 +88,7 @@ impl Ears {
 fn listen_blocking(ears: Arc<Ears>, listener: usize, address: String, user: UserId) {
     std::thread::spawn(move || {
         let client = blocking::Client::connect(Options::new(address)).unwrap();
-        client.authenticate(user).unwrap();
+        client.trust_me(user).unwrap();
         for event in client.events(Position::Now) {
             ears.hear(listener, &event);
         }
@@ -98,7 +98,7 @@ fn listen_blocking(ears: Arc<Ears>, listener: usize, address: String, user: User
 /// A listener whose events are a stream.
 async fn listen(ears: Arc<Ears>, listener: usize, address: String, user: UserId) -> Client {
     let client = Client::connect(Options::new(address)).await.unwrap();
-    client.authenticate(user).await.unwrap();
+    client.trust_me(user).await.unwrap();
     let mut events = client.events(Position::Now);
     tokio::spawn(async move {
         while let Some(event) = events.next().await {
@@ -198,7 +198,7 @@ async fn t23_forwarding_does_not_grow_with_the_group() {
     let serving = tokio::spawn(server.serve(listener, std::future::pending()));
     let client = Client::connect(Options::new(address.to_string())).await.unwrap();
     let users = people(&client, 10_000).await;
-    client.authenticate(users[0]).await.unwrap();
+    client.trust_me(users[0]).await.unwrap();
     let mut sizes = Vec::new();
     for members in [3, 10_000] {
         let chat: ChatId = client.insert_chat("group", &users[..members]).await.unwrap().chat_id;
@@ -257,7 +257,7 @@ async fn t37_ten_thousand_idle_streams() {
     let users = people(&client, 500).await;
     let room = InsertChat { chat_name: "all".into(), user_ids: users.clone(), client_chat_id: None };
     let chat_id = client.call(room).await.unwrap().chat.chat_id;
-    client.authenticate(users[0]).await.unwrap();
+    client.trust_me(users[0]).await.unwrap();
     // The first streams bring what every later one shares.
     let mut streams: Vec<TcpStream> = (0..500).map(|n| open_stream(broadcast_address, users[n])).collect();
     let (threads, memory_kib) = (server.status("Threads"), server.status("VmRSS"));

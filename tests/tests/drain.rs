@@ -49,7 +49,7 @@ async fn drain(server: &mut Process, signal: &str) -> Duration {
 async fn person(address: SocketAddr, name: &str) -> Client {
     let client = Client::connect(Options::new(address.to_string())).await.unwrap();
     let user = client.insert_user(name).await.unwrap();
-    client.authenticate(user.user_id).await.unwrap();
+    client.trust_me(user.user_id).await.unwrap();
     client
 }
 

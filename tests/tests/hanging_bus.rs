@@ -69,7 +69,7 @@ async fn f8_a_hanging_broadcast_server_holds_nobody_up() {
 async fn person(data_address: &str, name: &str) -> Client {
     let client = Client::connect(Options::new(data_address)).await.unwrap();
     let user = client.insert_user(name).await.unwrap();
-    client.authenticate(user.user_id).await.unwrap();
+    client.trust_me(user.user_id).await.unwrap();
     client
 }
 

@@ -73,13 +73,13 @@ async fn t22_killed_broadcast_server_stops_nobody_from_sending() {
     let data_address = data.address_after("data-server on ").to_string();
     let ada = Client::connect(Options::new(data_address.clone())).await.unwrap();
     let ada_id = ada.insert_user("Ada").await.unwrap().user_id;
-    ada.authenticate(ada_id).await.unwrap();
+    ada.trust_me(ada_id).await.unwrap();
     let mut listeners = Vec::new();
     let mut users = Vec::new();
     for number in 0..10 {
         let client = Client::connect(Options::new(data_address.clone())).await.unwrap();
         let user = client.insert_user(&format!("listener {number}")).await.unwrap();
-        client.authenticate(user.user_id).await.unwrap();
+        client.trust_me(user.user_id).await.unwrap();
         users.push(user.user_id);
         listeners.push(client);
     }
@@ -124,10 +124,10 @@ async fn t69_killed_data_server_loses_nothing_acknowledged() {
     let data_address = data.address_after("data-server on ");
     let ada = Client::connect(Options::new(data_address.to_string())).await.unwrap();
     let ada_id = ada.insert_user("Ada").await.unwrap().user_id;
-    ada.authenticate(ada_id).await.unwrap();
+    ada.trust_me(ada_id).await.unwrap();
     let grace = Client::connect(Options::new(data_address.to_string())).await.unwrap();
     let grace_id = grace.insert_user("Grace").await.unwrap().user_id;
-    grace.authenticate(grace_id).await.unwrap();
+    grace.trust_me(grace_id).await.unwrap();
     let chat_id = ada.insert_chat("", &[grace_id]).await.unwrap().chat_id;
     let mut heard = listen(grace);
     let stop = Arc::new(AtomicBool::new(false));

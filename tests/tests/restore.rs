@@ -60,7 +60,7 @@ async fn g24_a_restore_resets_those_who_follow() {
     let (ada, grace) = (connect().await.unwrap(), connect().await.unwrap());
     for (client, name) in [(&ada, "Ada"), (&grace, "Grace")] {
         let user = client.insert_user(name).await.unwrap();
-        client.authenticate(user.user_id).await.unwrap();
+        client.trust_me(user.user_id).await.unwrap();
     }
     let grace_id = grace.find_user("Grace").await.unwrap().user_id;
     let chat_id = ada.insert_chat("", &[grace_id]).await.unwrap().chat_id;

@@ -182,7 +182,7 @@ async fn t38_a_hundred_messages_wait_for_who_was_away(house: Installation) {
         ada.insert_message(chat.chat_id, &format!("message {number}")).await.unwrap();
     }
     let back = house.client().await;
-    back.authenticate(grace_user.user_id).await.unwrap();
+    back.trust_me(grace_user.user_id).await.unwrap();
     let mut events = back.events(Position::After(serde_json::from_str(&saved).unwrap()));
     for number in 0..100 {
         assert_eq!(next_message(&mut events).await.message_text, format!("message {number}"));
@@ -296,7 +296,7 @@ async fn t22_t24_a_restarted_pair_of_servers_has_everything(house: Installation)
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(reopened.serve(listener, std::future::pending()));
     let client = Client::connect(client_lib::Options::new(address.to_string())).await.unwrap();
-    client.authenticate(ada_user.user_id).await.unwrap();
+    client.trust_me(ada_user.user_id).await.unwrap();
     assert_eq!(client.get_messages(chat.chat_id, None, None).await.unwrap().messages, said);
     serving.abort();
 }
@@ -389,7 +389,7 @@ async fn t28_two_data_servers_share_one_database() {
     let (ada, ada_user) = house.person("Ada").await;
     let (_, grace_user) = house.person("Grace").await;
     let grace = Client::connect(client_lib::Options::new(second.to_string())).await.unwrap();
-    grace.authenticate(grace_user.user_id).await.unwrap();
+    grace.trust_me(grace_user.user_id).await.unwrap();
     let chat = ada.insert_chat("", &[grace_user.user_id]).await.unwrap();
     let (mut ada_hears, mut grace_hears) = (live(&ada).await, live(&grace).await);
     for number in 0..20 {

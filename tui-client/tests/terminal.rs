@@ -51,7 +51,7 @@ fn main() {
 fn be_the_client(address: &str) {
     let outcome = Runtime::new().unwrap().block_on(async {
         let client = Client::connect(Options::new(address)).await.unwrap();
-        let me = client.authenticate(UserId(1)).await.unwrap();
+        let me = client.trust_me(UserId(1)).await.unwrap();
         tokio::spawn(async {
             signal(SignalKind::user_defined1()).unwrap().recv().await;
             panic!("as ordered");

@@ -11,8 +11,9 @@ use ttp::call::{
     ChatReply, ChatsReply, DataCall, Dialect, Empty, MessageReply, MessagesReply, ParticipantsReply, Sync,
     SyncReply, UnreadReply, UserReply, Welcome,
 };
+use ttp::model::{Participant, Role};
 
-use super::{ME, Peer, Server, entry, user, welcome};
+use super::{ME, Peer, Server, entry, identity, user, welcome};
 
 /// Entries of one page.
 const PAGE_ROWS: usize = 3;
@@ -148,6 +149,7 @@ impl State {
             last_number: 0,
             unread: 0,
             activity_ts: 0,
+            role: None,
         };
         match call {
             DataCall::Hello(_) => ok(Welcome {
@@ -155,8 +157,7 @@ impl State {
                 broadcast_address: self.broadcast_address.clone(),
                 ..welcome()
             }),
-            DataCall::Authenticate(call) => ok(UserReply { user: user(call.user_id) }),
-            DataCall::GetServerInfo(_) => Err(CallError::new(ErrorCode::NotFound, "nobody asks here")),
+            DataCall::Authenticate(call) => ok(identity(call.user_id.unwrap_or_default())),
             DataCall::Ping(_) | DataCall::AddParticipant(_) | DataCall::RemoveParticipant(_) => ok(Empty {}),
             DataCall::GetUser(call) => match call.user_id {
                 Some(client_lib::UserId(404)) => {
@@ -179,9 +180,13 @@ impl State {
                     self.insert(call.chat_id, &call.message_text, call.client_message_id.as_deref());
                 ok(MessageReply { message })
             }
-            DataCall::GetParticipants(_) => ok(ParticipantsReply { users: vec![user(ME)], more: false }),
+            DataCall::GetParticipants(_) => {
+                let users = vec![Participant { user: user(ME), role: Role::Member }];
+                ok(ParticipantsReply { users, more: false })
+            }
             DataCall::MarkRead(_) => ok(UnreadReply { unread: 3 }),
             DataCall::Sync(call) => ok(self.sync(call)),
+            _ => Err(CallError::new(ErrorCode::MethodNotFound, "nobody asks here")),
         }
     }
 

@@ -12,9 +12,10 @@ use client_lib::{Call, CallError, Change, ChatId, Entry, Message, MessageId, Opt
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::{TcpListener, TcpStream};
-use ttp::call::{Dialect, Empty, Hello, OpenStream, Welcome, read_params};
+use ttp::call::{Dialect, Empty, Hello, IdentityReply, OpenStream, Welcome, read_params};
 use ttp::event::EventFrame;
 use ttp::exchange::{Exchange, Slot};
+use ttp::model::Role;
 use ttp::net::connection::FramedConnection;
 
 /// No test waits longer for anything that must happen.
@@ -31,6 +32,11 @@ pub const ME: UserId = UserId(1);
 /// A person.
 pub fn user(user_id: UserId) -> User {
     User { user_id, user_name: format!("user {user_id}") }
+}
+
+/// The answer to a person's `Authenticate`.
+pub fn identity(user_id: UserId) -> IdentityReply {
+    IdentityReply { user: user(user_id), server_role: Role::Member, session_id: None }
 }
 
 /// A message as an entry.
@@ -64,6 +70,7 @@ pub fn welcome() -> Welcome {
         server: "fake".into(),
         max_frame_bytes: 1024 * 1024,
         broadcast_address: None,
+        broadcast_fingerprint: None,
         epoch: None,
         heartbeat_interval_ms: None,
     }
@@ -102,7 +109,7 @@ impl Server {
     pub async fn stream(&self) -> Peer {
         let mut peer = self.greet().await;
         let call = peer.reply::<OpenStream>(&Empty {}).await;
-        assert_eq!(call.user_id, ME);
+        assert_eq!(call.user_id, Some(ME));
         peer
     }
 }

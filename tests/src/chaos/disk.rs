@@ -166,7 +166,7 @@ impl Servers {
     pub async fn person(&self, name: &str, patience: Duration) -> (Client, User) {
         let client = self.connect(patience).await;
         let user = client.insert_user(name).await.unwrap();
-        let user = client.authenticate(user.user_id).await.unwrap();
+        let user = client.trust_me(user.user_id).await.unwrap();
         (client, user)
     }
 

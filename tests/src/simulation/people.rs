@@ -78,14 +78,14 @@ impl Stage {
 pub async fn person(name: &str) -> (Client, User) {
     let client = connect().await;
     let user = client.insert_user(name).await.unwrap();
-    let user = client.authenticate(user.user_id).await.unwrap();
+    let user = client.trust_me(user.user_id).await.unwrap();
     (client, user)
 }
 
 /// One more device of a person.
 pub async fn device_of(user_id: UserId) -> Client {
     let client = connect().await;
-    client.authenticate(user_id).await.unwrap();
+    client.trust_me(user_id).await.unwrap();
     client
 }
 
