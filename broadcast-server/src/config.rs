@@ -1,6 +1,7 @@
 //! What an operator may adjust. The defaults are the limits that the protocol document names.
 
 use ttp::limits;
+use ttp::net::serve::Protection;
 
 const TICK_MS: u64 = 1_000;
 const STALL_TIMEOUT_MS: u64 = 8_000;
@@ -18,18 +19,23 @@ const _: () = assert!(limits::STREAM_IDLE_TIMEOUT_MS + 3 * TICK_MS < 30_000);
 pub struct Config {
     /// Threads that own streams. Default: one per core.
     pub shards: usize,
+    /// How the listener is protected.
+    pub protection: Protection,
     /// Connections at one time; further ones are refused.
     pub connections_max: usize,
+    /// Connections of one IP address at one time, of one /64 of IPv6.
+    pub connections_per_address_max: usize,
     /// Streams of one person at one time, exact over all shards.
     pub streams_per_user_max: usize,
     /// Bytes that may wait for one stream before it is ended as `slow`.
     pub outlet_bytes_max: usize,
     /// Memory for what waits for all streams together; each shard has an equal part of it. When a part is used up,
-    /// the shard's streams with the most waiting are ended as `slow`.
+    /// the shard's streams with the most waiting are ended as `slow`. Of a stream over TLS one record of 16 KiB may wait
+    /// besides.
     pub outlets_bytes_max: usize,
     /// Bytes of hints that may wait for one shard before hints are lost and a resync is announced.
     pub hint_bytes_max: usize,
-    /// Time for the first frame, for a frame that has begun, and for opening the stream.
+    /// Time for the TLS handshake, for the first frame, for a frame that has begun, and for opening the stream.
     pub opening_timeout_ms: u64,
     /// Silence of a version 2 peer after which its stream is closed.
     pub idle_timeout_ms: u64,
@@ -53,7 +59,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shards: std::thread::available_parallelism().map_or(1, usize::from),
+            protection: Protection::Loopback,
             connections_max: limits::CONNECTIONS_MAX,
+            connections_per_address_max: usize::MAX,
             streams_per_user_max: limits::STREAMS_PER_USER_MAX,
             outlet_bytes_max: limits::OUTLET_BYTES_MAX,
             outlets_bytes_max: OUTLETS_BYTES_MAX,

@@ -1,16 +1,15 @@
 //! Why a broadcast-server does not start or does not serve. What a peer is told is a `CallError` instead.
 
 use std::io;
-use std::net::SocketAddr;
+
+use ttp::net::serve::NotLoopback;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Until accounts exist a person's number is trusted, which only this machine may be.
-    #[error(
-        "{0} can be reached from other machines; a server that trusts user numbers listens on loopback only"
-    )]
-    NotLoopback(SocketAddr),
+    /// The listener can be reached from other machines, and nothing protects it.
+    #[error(transparent)]
+    NotLoopback(#[from] NotLoopback),
     /// A shard ended, and every connection that it had or would have got with it.
     #[error("a shard ended; the log says why")]
     ShardEnded,

@@ -4,7 +4,7 @@
 //! Hints may find no place; then they are lost, and the shard announces that to its streams. Everything else has
 //! a place or its sender is told.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -13,6 +13,8 @@ use crossbeam::channel::{self, Receiver, Sender};
 use mio::Waker;
 use ttp::model::{SessionId, UserId};
 use ttp::net::serve::Permit;
+
+use crate::socket::Socket;
 
 /// Batches of hints that may wait for one shard.
 const BATCHES_MAX: usize = 4096;
@@ -45,7 +47,7 @@ pub(crate) enum Command {
 /// A connection on its way to a shard.
 #[derive(Debug)]
 pub(crate) struct NewConnection {
-    pub(crate) stream: TcpStream,
+    pub(crate) socket: Socket,
     pub(crate) peer: SocketAddr,
     pub(crate) permit: Permit,
 }

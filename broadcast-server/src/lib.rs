@@ -26,6 +26,7 @@ mod hub;
 mod shard;
 mod stream;
 mod refusal;
+mod socket;
 mod outlet;
 mod budget;
 mod table;

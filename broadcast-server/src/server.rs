@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use bus::Directory;
 use bus::link::LinkAcceptor;
+use bus::link::carrier::ALPN;
+use mio::net::TcpStream;
 use mio::{Poll, Waker};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
-use ttp::net::address::is_loopback;
 use ttp::net::serve::{Accepted, Protection, ServeCounters, ServeLimits, ServerStream, serve};
 
 use crate::config::Config;
@@ -23,6 +24,7 @@ use crate::hub::{Hub, Mailbox, NewConnection};
 use crate::places::Places;
 use crate::shard::{MAILBOX, Shard};
 use crate::shared::Shared;
+use crate::socket::Socket;
 use crate::stats::{ShardStats, Stats};
 
 /// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
@@ -32,6 +34,7 @@ pub struct Server {
     links: Option<Arc<dyn LinkAcceptor>>,
     stats: StatsReader,
     counters: Arc<ServeCounters>,
+    protection: Protection,
     limits: ServeLimits,
     threads: Vec<JoinHandle<()>>,
     /// Notified when a shard's thread ends.
@@ -78,16 +81,18 @@ impl Server {
     ) -> Result<Self, Error> {
         let limits = ServeLimits {
             connections_max: config.connections_max,
-            connections_per_address_max: config.connections_max,
+            connections_per_address_max: config.connections_per_address_max,
             opening_timeout: Duration::from_millis(config.opening_timeout_ms),
             drain_timeout: Duration::from_millis(config.drain_timeout_ms),
         };
+        let protection = config.protection.clone();
         let Parts { hub, shards, stats } = Parts::assemble(config, directory, links.clone())?;
         let mut server = Self {
             hub,
             links,
             stats,
             counters: Arc::default(),
+            protection,
             limits,
             threads: Vec::new(),
             shard_ended: Arc::default(),
@@ -133,9 +138,7 @@ impl Server {
         shutdown: impl Future<Output = ()>,
     ) -> Result<usize, Error> {
         let address = listener.local_addr().map_err(Error::io("the listener has no address"))?;
-        if !is_loopback(&address) {
-            return Err(Error::NotLoopback(address));
-        }
+        self.protection.check(address)?;
         info!(%address, shards = self.threads.len(), "broadcast-server serves");
         let mut is_broken = false;
         let stop = async {
@@ -151,9 +154,9 @@ impl Server {
                 links.close();
             }
         };
-        let hand_over = |accepted| hand_over(&self.hub, accepted);
-        let (protection, counters) = (Protection::Loopback, Arc::clone(&self.counters));
-        let left = serve(listener, &protection, self.limits, counters, stop, hand_over, drain).await;
+        let hand_over = |accepted| hand_over(&self.hub, self.links.as_ref(), accepted);
+        let (protection, counters) = (&self.protection, Arc::clone(&self.counters));
+        let left = serve(listener, protection, self.limits, counters, stop, hand_over, drain).await;
         // Joining the shards' threads may take as long as their last turn.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
         info!(%address, left, "broadcast-server ended");
@@ -209,22 +212,35 @@ impl Drop for Server {
     }
 }
 
-fn hand_over(hub: &Hub, accepted: Accepted) {
-    let Accepted { stream: ServerStream::Plain(stream), peer, permit } = accepted else {
-        return;
-    };
+/// Gives a connection to the bus, when its handshake said that it is a link, or else to a shard.
+fn hand_over(hub: &Hub, links: Option<&Arc<dyn LinkAcceptor>>, accepted: Accepted) {
+    let Accepted { stream, peer, permit } = accepted;
     // tokio's sockets do not block, and stay so.
-    let stream = match stream.into_std() {
-        Ok(stream) => stream,
+    let socket = match stream {
+        ServerStream::Plain(stream) => stream.into_std().map(TcpStream::from_std).map(Socket::plain),
+        ServerStream::Tls(stream) => {
+            let stream = stream.into_inner();
+            if let Some(links) = links
+                && stream.get_ref().1.alpn_protocol() == Some(ALPN)
+            {
+                info!(%peer, "connection handed to the bus as a link");
+                return Arc::clone(links).accept_tls(stream, Box::new(permit));
+            }
+            let (stream, session) = stream.into_inner();
+            stream.into_std().map(TcpStream::from_std).map(|stream| Socket::tls(stream, session))
+        }
+    };
+    let socket = match socket {
+        Ok(socket) => socket,
         Err(error) => {
             info!(%peer, %error, "connection closed before it was served");
             return;
         }
     };
-    if let Err(mut refused) = hub.serve(NewConnection { stream, peer, permit }) {
+    if let Err(mut refused) = hub.serve(NewConnection { socket, peer, permit }) {
         warn!(%peer, "connection shed: its shard has too much to do");
         let refusal = refusal_frame(&CallError::overloaded("this server is too busy for another connection"));
         // An empty socket takes so few bytes at once; whether the peer reads them is its own business.
-        let _ = refused.stream.write(&refusal);
+        let _ = refused.socket.write(&refusal);
     }
 }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::hub::{Hub, NewConnection};
 use crate::server::{Parts, StatsReader};
 use crate::shard::Shard;
+use crate::socket::Socket;
 use crate::stats::Stats;
 
 /// See the module. Dropping it ends all streams at once, as the death of a process would.
@@ -42,7 +43,8 @@ impl Server {
     /// Takes a connection, which must not block. One that finds no place is closed.
     pub fn serve(&self, stream: TcpStream, peer: SocketAddr) {
         let permit = Permit::take(&self.counters);
-        drop(self.hub.serve(NewConnection { stream, peer, permit }));
+        let socket = Socket::plain(mio::net::TcpStream::from_std(stream));
+        drop(self.hub.serve(NewConnection { socket, peer, permit }));
     }
 
     /// Lets each shard take a turn. Answers how long it may be until the next one when nothing happens.

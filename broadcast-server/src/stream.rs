@@ -33,6 +33,7 @@ pub(crate) struct Stream<S> {
     dialect: Dialect,
     /// Whether nothing was asked yet.
     is_new: bool,
+    may_link: bool,
     state: State,
     /// Only while a frame is unfinished or a call unanswered, so that an idle stream is small.
     talk: Option<Box<Talk>>,
@@ -92,6 +93,8 @@ pub(crate) enum Demand {
 pub(crate) enum End {
     /// The peer closed, or the network broke. There is nobody to say farewell to.
     Gone,
+    /// Somebody on the way changed what the peer had said. There is nobody to be sure of.
+    Forged,
     /// We end it.
     Close(CloseCode),
 }
@@ -101,6 +104,7 @@ impl End {
     pub(crate) fn reason(self) -> &'static str {
         match self {
             Self::Gone => "gone",
+            Self::Forged => "forged",
             Self::Close(code) => code.reason(),
         }
     }
@@ -115,6 +119,8 @@ pub(crate) enum Received {
     Nothing,
     /// The peer is gone.
     End,
+    /// What arrived is not what the peer had sent.
+    Refused,
 }
 
 /// What a connection needs because of the time.
@@ -132,6 +138,7 @@ impl<S> Stream<S> {
             peer,
             dialect: Dialect::default(),
             is_new: true,
+            may_link: true,
             state: State::Opening { since_ms: now_ms, asked: None },
             talk: None,
             outlet: Outlet::default(),
@@ -139,6 +146,11 @@ impl<S> Stream<S> {
             received_ms: now_ms,
             sent_ms: now_ms,
         }
+    }
+
+    /// This connection stays with its shard.
+    pub(crate) fn refuse_links(&mut self) {
+        self.may_link = false;
     }
 
     // ---- What the calls lead to
@@ -150,7 +162,7 @@ impl<S> Stream<S> {
     }
 
     fn may_link(&self, shared: &Shared) -> bool {
-        shared.links.is_some() && self.user().is_none()
+        self.may_link && shared.links.is_some() && self.user().is_none()
     }
 
     /// The directory has answered: the stream is live and its opening is answered into `out`, or it may be tried
@@ -287,6 +299,7 @@ impl<S: Read> Stream<S> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => Received::Nothing,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => Received::Refused,
                 Err(_) => Received::End,
             };
         }
@@ -317,6 +330,10 @@ impl<S: Write> Stream<S> {
     /// # Errors
     /// The peer is gone.
     pub(crate) fn flush(&mut self, now_ms: u64) -> Result<(), End> {
+        match self.socket.flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            flushed => flushed.map_err(|_| End::Gone)?,
+        }
         self.outlet.flush(&mut self.socket, now_ms).map_err(|_| End::Gone)
     }
 

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+/// Whether the server speaks TLS, where a test does not say.
+const IS_TLS: bool = false;
+
 #[path = "sockets/stage.rs"]
 mod stage;
 

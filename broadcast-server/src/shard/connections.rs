@@ -1,9 +1,9 @@
 //! The connections of one shard, by slot. A key outlives its connection and then finds nothing.
 
-use mio::net::TcpStream;
 use slab::Slab;
 use ttp::net::serve::Permit;
 
+use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::table::StreamKey;
 
@@ -18,7 +18,7 @@ pub(crate) struct Connections {
 #[derive(Debug)]
 pub(crate) struct Connection {
     generation: u32,
-    pub(crate) stream: Stream<TcpStream>,
+    pub(crate) stream: Stream<Socket>,
     pub(crate) permit: Permit,
 }
 
@@ -29,7 +29,7 @@ impl Connections {
     }
 
     /// Adds a connection under [`Connections::next_key`].
-    pub(crate) fn insert(&mut self, stream: Stream<TcpStream>, permit: Permit) {
+    pub(crate) fn insert(&mut self, stream: Stream<Socket>, permit: Permit) {
         self.last_generation = self.last_generation.wrapping_add(1);
         self.slots.insert(Connection { generation: self.last_generation, stream, permit });
     }
@@ -40,14 +40,23 @@ impl Connections {
         Some(StreamKey { slot: slot as u32, generation: connection.generation })
     }
 
-    pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream<TcpStream>> {
+    pub(crate) fn get(&self, key: StreamKey) -> Option<&Stream<Socket>> {
         let connection = self.slots.get(key.slot as usize)?;
         (connection.generation == key.generation).then_some(&connection.stream)
     }
 
-    pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream<TcpStream>> {
+    pub(crate) fn get_mut(&mut self, key: StreamKey) -> Option<&mut Stream<Socket>> {
         let connection = self.slots.get_mut(key.slot as usize)?;
         (connection.generation == key.generation).then_some(&mut connection.stream)
+    }
+
+    /// Counts that a record of this connection was not what its peer had sent.
+    pub(crate) fn count_refused_record(&self, key: StreamKey) {
+        if let Some(connection) = self.slots.get(key.slot as usize)
+            && connection.generation == key.generation
+        {
+            connection.permit.counters().count_refused_record();
+        }
     }
 
     pub(crate) fn remove(&mut self, key: StreamKey) -> Option<Connection> {
@@ -63,7 +72,7 @@ impl Connections {
         self.slots.is_empty()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamKey, &Stream<TcpStream>)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (StreamKey, &Stream<Socket>)> {
         self.slots.iter().map(|(slot, connection)| {
             let key = StreamKey { slot: slot as u32, generation: connection.generation };
             (key, &connection.stream)

@@ -1,6 +1,5 @@
 //! What a shard does for one connection: reads, lets it converse, meets its demands, and ends it.
 
-use std::net::Shutdown;
 use std::sync::atomic::Ordering;
 
 use bus::Unavailable;
@@ -23,6 +22,10 @@ impl Shard {
             match stream.receive(&mut self.scratch, self.now_ms) {
                 Received::Nothing => return,
                 Received::End => return self.end(key, End::Gone),
+                Received::Refused => {
+                    self.connections.count_refused_record(key);
+                    return self.end(key, End::Forged);
+                }
                 Received::Some => {}
             }
             let demands = stream.converse(&self.shared, self.now_ms, &mut self.out);
@@ -103,12 +106,12 @@ impl Shard {
         };
         let peer = connection.stream.peer();
         let (mut socket, decoder) = connection.stream.into_parts();
-        if let Err(error) = self.poll.registry().deregister(&mut socket) {
+        if let Err(error) = self.poll.registry().deregister(socket.wire()) {
             info!(%peer, %error, "connection closed: it could not become a link");
             return;
         }
         info!(%peer, "connection handed to the bus as a link");
-        links.accept(socket.into(), decoder, first, Box::new(connection.permit));
+        links.accept(socket.into_wire().into(), decoder, first, Box::new(connection.permit));
     }
 
     /// Ends a connection: it hears nothing more but its farewell, and is closed when that is read.
@@ -118,7 +121,7 @@ impl Shard {
         };
         if stream.is_closing() {
             // The farewell could not be said in time, or the peer has read it and closed.
-            if end == End::Gone {
+            if matches!(end, End::Gone | End::Forged) {
                 self.connections.remove(key);
             }
             return;
@@ -129,7 +132,7 @@ impl Shard {
             None => info!(%peer, reason = end.reason(), "connection closed"),
         }
         let lingers = match end {
-            End::Gone => false,
+            End::Gone | End::Forged => false,
             End::Close(code) => self.say_farewell(key, code),
         };
         if !lingers {
@@ -168,7 +171,7 @@ impl Shard {
     fn finish_if_said(&mut self, key: StreamKey) {
         if let Some(stream) = self.connections.get_mut(key)
             && stream.has_said_all()
-            && stream.socket().shutdown(Shutdown::Write).is_err()
+            && stream.socket().say_goodbye().is_err()
         {
             self.connections.remove(key);
         }

@@ -211,17 +211,24 @@ impl Shard {
     }
 
     fn serve(&mut self, connection: NewConnection) {
-        let NewConnection { stream, peer, permit } = connection;
-        let mut socket = mio::net::TcpStream::from_std(stream);
+        let NewConnection { mut socket, peer, permit } = connection;
         let key = self.connections.next_key();
         // Both interests at once: a full socket then tells when it takes more without another call for it.
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(key.slot as usize);
-        if let Err(error) = self.poll.registry().register(&mut socket, token, interest) {
+        if let Err(error) = self.poll.registry().register(socket.wire(), token, interest) {
             warn!(%peer, %error, "connection could not be watched");
             return;
         }
-        self.connections.insert(Stream::new(socket, peer, self.now_ms, Arc::clone(&self.budget)), permit);
+        let is_tls = socket.is_tls();
+        let mut stream = Stream::new(socket, peer, self.now_ms, Arc::clone(&self.budget));
+        if is_tls {
+            // A link over TLS says so in its handshake, and never gets here.
+            stream.refuse_links();
+            // The session may have read already what the socket will not tell of again.
+            self.unread.push(key);
+        }
+        self.connections.insert(stream, permit);
         if self.is_draining {
             self.end(key, End::Close(CloseCode::GoingAway));
         }

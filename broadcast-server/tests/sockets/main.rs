@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+/// Whether the server speaks TLS.
+const IS_TLS: bool = false;
+
 mod stage;
 mod opening;
+mod links;
 mod delivery;
 mod lifetimes;
 mod memory;

@@ -1,13 +1,7 @@
 //! How a connection becomes a stream and how it ceases to be one, over real sockets.
 
-use std::sync::{Arc, Mutex};
-
 use broadcast_server::Config;
-use bus::link::{Caller, LinkAcceptor, ServiceKey};
-use bytes::Bytes;
-use serde_json::{Value, json};
-
-use ttp::frame::Decoder;
+use serde_json::json;
 
 use crate::stage::{Mood, Stage, membership, message, until};
 
@@ -211,63 +205,4 @@ fn memberships_and_events_keep_their_order() {
     assert_eq!(seven.next()["method"], "Resync", "the event by which it goes may have been lost");
     assert_eq!(seven.next_event(), (18, 1));
     assert_eq!([(); 3].map(|()| eight.next_event().1), [1, 2, 3]);
-}
-
-/// What one link was handed: the first request, and what its decoder held.
-type Handed = Mutex<Vec<(Bytes, Decoder, std::net::TcpStream, Box<dyn Send>)>>;
-
-#[derive(Default)]
-struct Links {
-    handed: Handed,
-}
-
-impl LinkAcceptor for Links {
-    fn accept(
-        self: Arc<Self>,
-        stream: std::net::TcpStream,
-        decoder: Decoder,
-        first: Bytes,
-        permit: Box<dyn Send>,
-    ) {
-        self.handed.lock().unwrap().push((first, decoder, stream, permit));
-    }
-
-    fn close(&self) {}
-}
-
-#[test]
-fn a_link_takes_its_socket_and_the_bytes_that_were_read() {
-    use std::io::Write;
-    let links = Arc::new(Links::default());
-    let mut stage = Stage::with_links(Config::default(), Some(Arc::clone(&links) as _));
-    let mut client = stage.greet();
-    let request = br#"{"jsonrpc":"2.0","method":"Link","params":{"nonce":"00"},"id":1}"#;
-    let mut bytes = ttp::frame::encode(request);
-    bytes.extend_from_slice(b"5         hel");
-    client.stream.write_all(&bytes).unwrap();
-    until("the link was handed over", || !links.handed.lock().unwrap().is_empty());
-    let (first, mut decoder, mut stream, permit) = links.handed.lock().unwrap().pop().unwrap();
-    assert_eq!(&first[..], request);
-    decoder.push(b"lo");
-    assert_eq!(decoder.next_payload().unwrap().as_deref(), Some(&b"hello"[..]));
-    stream.write_all(&ttp::frame::encode(br#""from the link""#)).unwrap();
-    assert_eq!(client.next(), Value::from("from the link"));
-    assert_eq!((stage.counters.open(), stage.stats().connections), (1, 0));
-    drop(permit);
-    assert_eq!(stage.stop(), 0);
-}
-
-/// An open link does not hold the shutdown up until its deadline.
-#[test]
-fn a_shutdown_ends_links() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let _entered = runtime.enter();
-    let key = ServiceKey::generate().unwrap();
-    let links = bus::link::Links::new(key.clone());
-    let mut stage = Stage::with_links(Config::default(), Some(Arc::clone(&links) as _));
-    links.attach_receiver(Arc::clone(&stage.hub));
-    let _caller = Caller::start(stage.address.to_string(), key);
-    until("the link is open", || links.count() == 1);
-    assert_eq!(stage.stop(), 0, "no connection was cut at the deadline");
-    assert_eq!(links.count(), 0);
 }

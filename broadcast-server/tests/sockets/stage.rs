@@ -13,13 +13,17 @@ use std::time::Duration;
 use broadcast_server::{Config, Server, Stats, StatsReader};
 use bus::link::LinkAcceptor;
 use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Receiver, Topic, Unavailable};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use ttp::event::{EventFrame, Head};
 use ttp::frame::{Decoder, encode};
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
 use ttp::net::clock;
-use ttp::net::serve::ServeCounters;
+use ttp::net::serve::{Protection, ServeCounters};
+use ttp::net::tls::server::{ServerTls, TlsFiles};
 
 /// Longest wait for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -121,6 +125,8 @@ pub(crate) struct Stage {
     stats: StatsReader,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<usize>>,
+    /// What clients need for TLS, if the server speaks it.
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Stage {
@@ -129,6 +135,26 @@ impl Stage {
     }
 
     pub(crate) fn with_links(config: Config, links: Option<Arc<dyn LinkAcceptor>>) -> Self {
+        if crate::IS_TLS { Self::over_tls(config, links) } else { Self::start(config, links, None) }
+    }
+
+    /// A server with a certificate that its clients trust.
+    pub(crate) fn over_tls(config: Config, links: Option<Arc<dyn LinkAcceptor>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let files = TlsFiles { certificate: file("certificate.pem"), key: file("key.pem") };
+        let tls = ServerTls::open(files.clone(), &["localhost".to_owned()]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(files.certificate).unwrap()).unwrap();
+        let client = ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self::start(Config { protection: Protection::Tls(tls), ..config }, links, Some(Arc::new(client)))
+    }
+
+    fn start(config: Config, links: Option<Arc<dyn LinkAcceptor>>, tls: Option<Arc<ClientConfig>>) -> Self {
         let directory = Arc::new(FakeDirectory::default());
         let server = Server::start(config, Arc::clone(&directory) as _, links).unwrap();
         let (hub, counters, stats) = (server.receiver(), server.counters(), server.stats());
@@ -153,6 +179,7 @@ impl Stage {
             stats,
             stop: Some(stop),
             thread: Some(thread),
+            tls,
         }
     }
 
@@ -173,7 +200,17 @@ impl Stage {
 
     /// A connection that has said nothing: version 1.
     pub(crate) fn connect(&self) -> Client {
-        Client::new(TcpStream::connect(self.address).unwrap())
+        let stream = TcpStream::connect(self.address).unwrap();
+        match &self.tls {
+            None => Client::new(stream),
+            Some(config) => Client::over_tls(stream, config),
+        }
+    }
+
+    /// A connection over TLS whose first bytes travel with the end of its handshake.
+    pub(crate) fn connect_saying(&self, bytes: &[u8]) -> Client {
+        let stream = TcpStream::connect(self.address).unwrap();
+        Client::over_tls_saying(stream, self.tls.as_ref().unwrap(), bytes)
     }
 
     /// A connection of version 2.
@@ -251,15 +288,83 @@ pub(crate) fn message(topic: i64, seq: u64, author: i64, text: &str) -> Event {
 
 /// The other end of a connection.
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Wire,
     decoder: Decoder,
 }
 
+/// What a client speaks over.
+pub(crate) enum Wire {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Wire {
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => &stream.sock,
+        }
+    }
+
+    pub(crate) fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.tcp().local_addr()
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
 impl Client {
+    /// The same after a handshake.
+    pub(crate) fn over_tls(stream: TcpStream, config: &Arc<ClientConfig>) -> Self {
+        Self::over_tls_saying(stream, config, &[])
+    }
+
+    fn over_tls_saying(mut stream: TcpStream, config: &Arc<ClientConfig>, bytes: &[u8]) -> Self {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut session = ClientConnection::new(Arc::clone(config), name).unwrap();
+        session.writer().write_all(bytes).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        while session.is_handshaking() {
+            session.complete_io(&mut stream).unwrap();
+        }
+        Self {
+            stream: Wire::Tls(Box::new(StreamOwned::new(session, stream))),
+            decoder: Decoder::new(1 << 24),
+        }
+    }
+
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self.stream, Wire::Tls(_))
+    }
+
     pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, decoder: Decoder::new(1 << 24) }
+        Self { stream: Wire::Plain(stream), decoder: Decoder::new(1 << 24) }
     }
 
     pub(crate) fn send(&mut self, method: &str, params: Value) {
@@ -312,6 +417,8 @@ impl Client {
                 }
                 Ok(count) => self.decoder.push(&buffer[..count]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
+                // TLS without a farewell: nobody was expected to hear it.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return None,
                 Err(error) => panic!("no answer: {error}"),
             }
         }
