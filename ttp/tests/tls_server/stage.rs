@@ -63,6 +63,15 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) async fn start(protection: Protection, limits: ServeLimits) -> Self {
+        Self::start_with(protection, limits, echo).await
+    }
+
+    /// One with another server behind it.
+    pub(crate) async fn start_with(
+        protection: Protection,
+        limits: ServeLimits,
+        accepted: impl FnMut(Accepted) + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         protection.check(address).unwrap();
@@ -73,7 +82,7 @@ impl Listener {
             let stopped = async {
                 let _ = stopped.await;
             };
-            serve(listener, &protection, limits, shared, stopped, echo, || {}).await
+            serve(listener, &protection, limits, shared, stopped, accepted, || {}).await
         });
         Self { address, counters, stop, served }
     }
@@ -89,7 +98,6 @@ impl Listener {
     }
 }
 
-/// Never flushes: what was written is on its way.
 fn echo(accepted: Accepted) {
     let Accepted { mut stream, permit, .. } = accepted;
     tokio::spawn(async move {
