@@ -6,6 +6,7 @@ use std::str::FromStr;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use ttp::hex;
+use ttp::ticket::TicketKey;
 use zeroize::Zeroize;
 
 use super::carrier::Binding;
@@ -65,8 +66,8 @@ impl ServiceKey {
     }
 
     /// The key that signs stream tickets: made from this one, and telling nothing about it.
-    pub fn ticket_key(&self) -> [u8; 32] {
-        self.mac_of(b"talko ticket 1").finalize().into_bytes().into()
+    pub fn ticket_key(&self) -> TicketKey {
+        TicketKey::new(self.mac_of(b"talko ticket 1").finalize().into_bytes().into())
     }
 
     pub(super) fn prove(&self, claim: &Claim<'_>) -> String {
@@ -177,8 +178,8 @@ mod tests {
     #[test]
     fn ticket_keys_differ_from_key_to_key() {
         let key: ServiceKey = "0b".repeat(32).parse().unwrap();
-        let ticket_key = hex::encode(&key.ticket_key());
-        assert_eq!(ticket_key, "823b5a4b4c7e636dc84e9f327c4319695f2452f5159dea3566c84aa5b91ed576");
-        assert_ne!(key.ticket_key(), ServiceKey::generate().unwrap().ticket_key());
+        let bytes = hex::decode("823b5a4b4c7e636dc84e9f327c4319695f2452f5159dea3566c84aa5b91ed576").unwrap();
+        assert!(key.ticket_key() == TicketKey::new(bytes));
+        assert!(ServiceKey::generate().unwrap().ticket_key() != key.ticket_key());
     }
 }
