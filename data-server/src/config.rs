@@ -1,13 +1,26 @@
 //! What an operator can choose. Limits that a peer can notice are in `ttp::limits`.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use ttp::limits;
+use ttp::model::{SessionId, TimestampMs, UserId};
+use ttp::net::random;
 use ttp::net::serve::Protection;
+use ttp::secret::Secret;
+use ttp::ticket::{Ticket, TicketKey};
 
 /// Pages of long replies that may be under way at one time, unless the operator says otherwise: 128 MiB.
 const LONG_REPLIES_MAX: usize = 256;
+
+/// How long a session lives that is not used, unless the operator says otherwise.
+const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Passwords that may wait to be hashed, unless the operator says otherwise: some three seconds of one core.
+const HASH_QUEUE_MAX: usize = 64;
 
 /// The settings of one data-server.
 #[derive(Debug, Clone)]
@@ -34,6 +47,92 @@ pub struct Config {
     pub long_replies_max: usize,
     /// Time between two repetitions of what changed lately to the broadcast-servers.
     pub digest_interval: Duration,
+    /// Whether whoever can connect is believed to be whoever it says: version 1 knows nothing else. For loopback only.
+    pub trust_user_ids: bool,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// How long a session lives that is not used.
+    pub session_lifetime: Duration,
+    /// What it costs to hash a password.
+    pub password_cost: PasswordCost,
+    /// Threads that hash passwords.
+    pub hash_threads: usize,
+    /// Passwords that may wait to be hashed.
+    pub hash_queue_max: usize,
+    /// Signs stream tickets. The broadcast-servers have the same.
+    pub ticket_key: SharedTicketKey,
+    /// `HOST:PORT` of this server as others reach it, for invitations.
+    pub public_address: Option<String>,
+    /// The fingerprint of this server's key where it speaks TLS, for invitations.
+    pub fingerprint: Option<String>,
+    /// The same of the broadcast-server: told in the greeting.
+    pub broadcast_fingerprint: Option<String>,
+}
+
+/// Who may make an account. On the machine itself anybody may make the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Registration {
+    /// Anybody.
+    Open,
+    /// Whoever has an invitation.
+    #[default]
+    Invitation,
+    /// Nobody.
+    Closed,
+}
+
+/// What Argon2id is given for each password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordCost {
+    /// KiB of memory.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Parts that could be filled at one time.
+    pub lanes: u32,
+}
+
+/// A key for tickets that can be replaced while servers use it. Clones are the same one.
+#[derive(Clone)]
+pub struct SharedTicketKey(Arc<RwLock<TicketKey>>);
+
+impl SharedTicketKey {
+    /// Begins with this key.
+    pub fn new(key: TicketKey) -> Self {
+        Self(Arc::new(RwLock::new(key)))
+    }
+
+    /// Signs with another key from now on.
+    pub fn replace(&self, key: TicketKey) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// Writes a ticket, as [`TicketKey::sign`].
+    pub fn sign(&self, user_id: UserId, session_id: Option<SessionId>, now: TimestampMs) -> (Secret, Ticket) {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).sign(user_id, session_id, now)
+    }
+}
+
+impl Default for SharedTicketKey {
+    /// A key that nobody else has, until they are given it.
+    fn default() -> Self {
+        let mut bytes = [0; 32];
+        random::fill(&mut bytes).expect("a system without randomness keeps no secrets");
+        Self::new(TicketKey::new(bytes))
+    }
+}
+
+impl fmt::Debug for SharedTicketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedTicketKey(…)")
+    }
+}
+
+impl Default for PasswordCost {
+    /// What OWASP recommends for Argon2id: 19 MiB and two passes, some 50 ms of a core.
+    fn default() -> Self {
+        Self { memory_kib: 19 * 1024, passes: 2, lanes: 1 }
+    }
 }
 
 impl Default for Config {
@@ -51,6 +150,17 @@ impl Default for Config {
             long_replies_max: LONG_REPLIES_MAX,
             // A lost hint is repaired within 20 s, though half of the digests be lost: one of nine comes through.
             digest_interval: Duration::from_secs(2),
+            trust_user_ids: false,
+            registration: Registration::default(),
+            session_lifetime: SESSION_LIFETIME,
+            password_cost: PasswordCost::default(),
+            // Half of the cores at most hash at any time, so that a flood of logins leaves the other half alone.
+            hash_threads: available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
+            hash_queue_max: HASH_QUEUE_MAX,
+            ticket_key: SharedTicketKey::default(),
+            public_address: None,
+            fingerprint: None,
+            broadcast_fingerprint: None,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! closes or breaks the rules, or the server stops: nothing more is read then, but what was accepted is answered.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,16 +19,21 @@ use ttp::call::DataCall;
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Exchange, Slot, refusal_frame};
 use ttp::frame::Decoder;
-use ttp::limits::{BATCH_REQUESTS_MAX, FRAME_BYTES_MAX, IN_FLIGHT_MAX, OUTLET_BYTES_MAX};
+use ttp::limits::{
+    BATCH_REQUESTS_MAX, FRAME_BYTES_MAX, FRAME_BYTES_MAX_BEFORE_LOGIN, IN_FLIGHT_MAX, OUTLET_BYTES_MAX,
+};
+use ttp::net::address::is_loopback;
 use ttp::net::clock;
 
-use crate::calls::{self, Completed, ReplyTo, Service, Session, Weight};
+use crate::calls::{self, Completed, ReplyTo, Service, Session, Speaks, Weight};
 use places::{Places, pages_max};
 
 mod end;
+mod patience;
 mod places;
 
-pub(crate) use end::{End, Patience, Phase};
+pub(crate) use end::{End, Phase};
+pub(crate) use patience::Patience;
 
 /// Bytes of buffer that an idle connection holds, and that a busy one offers to each read.
 const READ_BYTES: (usize, usize) = (1024, 16 * 1024);
@@ -39,9 +45,10 @@ pub(crate) async fn run(
     service: Arc<Service>,
     patience: Patience,
     mut phase: watch::Receiver<Phase>,
+    peer: SocketAddr,
 ) -> End {
     let (sender, mut completed) = mpsc::unbounded_channel();
-    let mut life = Life::new(service, sender, patience);
+    let mut life = Life::new(service, sender, patience, Session::new(is_loopback(&peer)));
     let end = loop {
         match *phase.borrow_and_update() {
             Phase::Serving => {}
@@ -99,6 +106,11 @@ struct Waiting {
     call: Result<DataCall, CallError>,
 }
 
+/// The longest payload that a peer may send. A stranger has little to say.
+fn frame_bytes_max(is_known: bool) -> usize {
+    if is_known { FRAME_BYTES_MAX } else { FRAME_BYTES_MAX_BEFORE_LOGIN }
+}
+
 /// The state of a connection.
 struct Life {
     service: Arc<Service>,
@@ -120,6 +132,8 @@ struct Life {
     sending: Bytes,
     /// When the frame that the peer is sending began. The first one began when the connection did.
     frame_begun: Option<Instant>,
+    /// Until when the peer has to log in. Nothing once it has, and where it need not.
+    login_by: Option<Instant>,
     last_progress: Instant,
     /// When the socket took bytes last, or was given the first ones.
     last_written: Instant,
@@ -133,25 +147,28 @@ impl Life {
         service: Arc<Service>,
         completed: mpsc::UnboundedSender<Box<Completed>>,
         patience: Patience,
+        session: Session,
     ) -> Self {
         let now = clock::now();
+        let login_by = (!service.trusts_user_ids).then_some(now + patience.opening);
         let places = Places::of(Arc::clone(&service.long_replies));
         Self {
             service,
             completed,
             patience,
-            session: Session::default(),
+            session,
             exchange: Exchange::default(),
             waiting: VecDeque::new(),
             pages_in_flight: 0,
             places,
             barrier_in_flight: false,
-            decoder: Decoder::new(FRAME_BYTES_MAX),
+            decoder: Decoder::new(frame_bytes_max(login_by.is_none())),
             held: None,
             read_bytes: READ_BYTES.0,
             fresh: Vec::new(),
             sending: Bytes::new(),
             frame_begun: Some(now),
+            login_by,
             last_progress: now,
             last_written: now,
             listened: true,
@@ -188,8 +205,9 @@ impl Life {
                 }
                 Ok(None) => break,
                 Err(error) => {
-                    self.fresh.extend_from_slice(&refusal_frame(&CallError::from(&error)));
-                    self.finish(End::BadFrame(error));
+                    self.tell(&CallError::from(&error));
+                    // Also when the server stops: what follows is not understood.
+                    self.finishing = Some(End::BadFrame(error));
                 }
             }
         }
@@ -198,9 +216,14 @@ impl Life {
         }
     }
 
-    /// Whether what was read is still taken up: what has arrived before the server stops is.
+    /// Whether what was read is still taken up: what has arrived before the server stops is. What follows a login
+    /// waits for it, since it may be longer afterwards, and since strangers get no memory.
     fn takes_more(&self) -> bool {
-        matches!(self.finishing, None | Some(End::Drained))
+        matches!(self.finishing, None | Some(End::Drained)) && !self.is_logging_in()
+    }
+
+    fn is_logging_in(&self) -> bool {
+        self.barrier_in_flight && self.session.identity.is_none() && !self.service.trusts_user_ids
     }
 
     /// Whether so many requests may be in flight. A batch is taken as the longest that it may be.
@@ -251,7 +274,7 @@ impl Life {
     fn start(&mut self, Waiting { slot, weight, call }: Waiting) {
         self.pages_in_flight += usize::from(weight == Weight::Page);
         self.barrier_in_flight = weight == Weight::Barrier;
-        let to = ReplyTo { slot, connection: self.completed.clone(), weight };
+        let to = self.reply_to(slot, weight);
         match call {
             Ok(call) => calls::start(&self.service, &mut self.session, call, to),
             Err(error) => calls::refuse(&mut self.session, error, to),
@@ -261,8 +284,13 @@ impl Life {
     /// Refuses a call for want of a place.
     fn refuse(&mut self, slot: Slot) {
         let error = calls::overloaded("too many long replies are under way");
-        let to = ReplyTo { slot, connection: self.completed.clone(), weight: Weight::Light };
+        let to = self.reply_to(slot, Weight::Light);
         calls::refuse(&mut self.session, error, to);
+    }
+
+    fn reply_to(&self, slot: Slot, weight: Weight) -> ReplyTo {
+        let session_id = self.session.session_id();
+        ReplyTo { slot, connection: self.completed.clone(), weight, session_id }
     }
 
     /// Goes on with the call that stood in line, or refuses it when that took too long.
@@ -281,14 +309,30 @@ impl Life {
 
     /// Takes an answer.
     fn complete(&mut self, completed: Completed) {
-        let Completed { slot, outcome, identity, weight } = completed;
+        let Completed { slot, outcome, speaks, weight } = completed;
         self.pages_in_flight -= usize::from(weight == Weight::Page);
         self.barrier_in_flight &= weight != Weight::Barrier;
-        self.session.identity = identity.or(self.session.identity);
+        self.learn(speaks);
         self.exchange.complete(slot, outcome, &mut self.fresh);
         self.last_progress = clock::now();
+        self.go_on();
+    }
+
+    /// Takes note of who the connection speaks for, and of what it may send because of that.
+    fn learn(&mut self, speaks: Speaks) {
+        if speaks == Speaks::AsBefore {
+            return;
+        }
+        self.session.learn(speaks);
+        let is_known = self.session.identity.is_some();
+        self.login_by = self.login_by.filter(|_| !is_known);
+        self.decoder.set_limit(frame_bytes_max(is_known || self.service.trusts_user_ids));
+    }
+
+    /// Starts what waits and takes up what was read, after something has gone.
+    fn go_on(&mut self) {
         self.start_waiting();
-        if self.held.is_some() && !self.is_choked() {
+        if !self.is_choked() {
             self.take_payloads(self.last_progress);
         }
     }
@@ -302,10 +346,13 @@ impl Life {
         }
         self.last_progress = clock::now();
         self.last_written = self.last_progress;
-        self.start_waiting();
-        if self.held.is_some() && !self.is_choked() {
-            self.take_payloads(self.last_progress);
-        }
+        self.go_on();
+    }
+
+    /// Says why the connection ends.
+    fn tell(&mut self, error: &CallError) {
+        self.fresh.extend_from_slice(&refusal_frame(error));
+        self.last_progress = clock::now();
     }
 
     /// Stops listening. The first reason stays.
@@ -351,35 +398,6 @@ impl Life {
     }
 
     fn listens(&self) -> bool {
-        self.finishing.is_none() && !self.is_choked() && self.held.is_none()
-    }
-
-    /// When patience ends, unless it is the store that the connection waits for.
-    fn deadline(&self) -> Option<Instant> {
-        let frame = self.frame_begun.filter(|_| self.listens()).map(|begun| begun + self.patience.opening);
-        let idle = if self.has_unsent() {
-            Some(self.last_written + self.patience.opening)
-        } else {
-            (self.exchange.in_flight() == 0).then_some(self.last_progress + self.patience.idle)
-        };
-        match (frame, idle) {
-            (Some(frame), Some(idle)) => Some(frame.min(idle)),
-            (frame, idle) => frame.or(idle),
-        }
-    }
-
-    /// Looks why the deadline has passed. A frame that came to no end is told so; then only sending is left.
-    fn has_patience_left(&mut self) -> bool {
-        let now = clock::now();
-        let frame_late = self.frame_begun.is_some_and(|begun| begun + self.patience.opening <= now);
-        if self.listens() && frame_late {
-            let message = "a frame was not completed in time";
-            let error = CallError::new(ErrorCode::ParseError, message);
-            self.fresh.extend_from_slice(&refusal_frame(&error));
-            self.last_progress = now;
-            self.finish(End::FrameTimeout);
-            return true;
-        }
-        self.deadline().is_none_or(|deadline| now < deadline)
+        self.finishing.is_none() && !self.is_choked() && self.held.is_none() && !self.is_logging_in()
     }
 }

@@ -11,6 +11,8 @@ mod server;
 mod connection;
 mod throttle;
 mod calls;
+mod passwords;
+mod tokens;
 mod audience;
 mod forward;
 mod digest;
@@ -18,7 +20,7 @@ pub mod store;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
-pub use config::Config;
+pub use config::{Config, PasswordCost, Registration, SharedTicketKey};
 pub use error::Error;
 pub use server::Server;
 pub use store::sqlite::epoch_of;

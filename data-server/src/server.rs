@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::{Directory, Publisher};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tracing::{Instrument, info, info_span, warn};
 use ttp::net::clock;
 use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
@@ -17,6 +17,7 @@ use crate::connection::{self, Patience, Phase};
 use crate::digest;
 use crate::error::Error;
 use crate::forward::Forward;
+use crate::passwords::Passwords;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -40,9 +41,8 @@ impl Server {
         let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
         let store: Arc<dyn Store> = Arc::new(store);
-        let broadcast_address = config.broadcast_address.clone();
-        let long_replies = Arc::new(Semaphore::new(config.long_replies_max));
-        let service = Arc::new(Service { store, broadcast_address, long_replies });
+        let passwords = Passwords::start(config.password_cost, config.hash_threads, config.hash_queue_max)?;
+        let service = Arc::new(Service::new(&config, store, passwords));
         Ok(Self { config, service, publisher, counters: Arc::default() })
     }
 
@@ -76,7 +76,7 @@ impl Server {
             let (service, watched) = (Arc::clone(&self.service), watched.clone());
             let served = async move {
                 let (reader, writer) = tokio::io::split(stream);
-                let end = connection::run(reader, writer, service, patience, watched).await;
+                let end = connection::run(reader, writer, service, patience, watched, peer).await;
                 info!(%end, "connection closed");
                 drop(permit);
             };

@@ -2,11 +2,12 @@
 //! Behind feature `simulation`; connections, calls, digests and the store are the real ones.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use bus::{Directory, Publisher};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use ttp::net::clock;
 
 use crate::audience::Audience;
@@ -16,10 +17,14 @@ use crate::connection::{self, Patience, Phase};
 use crate::digest;
 use crate::error::Error;
 use crate::forward::Forward;
+use crate::passwords::Passwords;
 use crate::store::Store;
 use crate::store::sqlite::open_without_threads;
 
 pub use crate::store::sqlite::Hands;
+
+/// Where every peer comes from.
+const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
 
 /// See the module.
 pub struct Server {
@@ -41,11 +46,8 @@ impl Server {
     ) -> Result<(Self, Hands), Error> {
         let sink = Box::new(Forward::new(Arc::clone(&publisher)));
         let (store, hands) = open_without_threads(&config.store_path, Arc::new(clock::now_ms), sink)?;
-        let service = Service {
-            store: around(Arc::new(store)),
-            broadcast_address: config.broadcast_address.clone(),
-            long_replies: Arc::new(Semaphore::new(config.long_replies_max)),
-        };
+        let passwords = Passwords::without_threads(config.password_cost)?;
+        let service = Service::new(&config, around(Arc::new(store)), passwords);
         let phase = watch::Sender::new(Phase::Serving);
         Ok((Self { config, service: Arc::new(service), publisher, phase }, hands))
     }
@@ -62,8 +64,8 @@ impl Server {
         W: AsyncWrite + Unpin,
     {
         let patience = Patience { opening: self.config.opening_timeout, idle: self.config.idle_timeout };
-        let life =
-            connection::run(reader, writer, Arc::clone(&self.service), patience, self.phase.subscribe());
+        let (service, phase) = (Arc::clone(&self.service), self.phase.subscribe());
+        let life = connection::run(reader, writer, service, patience, phase, PEER);
         async move { life.await.to_string() }
     }
 

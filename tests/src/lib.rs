@@ -64,13 +64,23 @@ pub struct Installation {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// What tests change about the servers.
-#[derive(Default)]
+/// What tests change about the servers. They trust user ids, unless a test wants it otherwise.
 pub struct Setup {
     pub data: data_server::Config,
     pub broadcast: broadcast_server::Config,
     /// Where separate servers shall find the broadcast-server, when not at its own address.
     pub link_address: Option<SocketAddr>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { data: trusting(), broadcast: broadcast_server::Config::default(), link_address: None }
+    }
+}
+
+/// A data-server that believes who its peers say they are.
+pub fn trusting() -> data_server::Config {
+    data_server::Config { trust_user_ids: true, ..data_server::Config::default() }
 }
 
 impl Installation {
@@ -153,7 +163,7 @@ impl Installation {
         let config = data_server::Config {
             store_path: self.database(),
             broadcast_address: Some(self.broadcast_address.to_string()),
-            ..data_server::Config::default()
+            ..trusting()
         };
         let server = linked(config, self.broadcast_address, self.key.clone().expect("servers are apart"));
         let stopped = self.stop.clone().cancelled_owned();

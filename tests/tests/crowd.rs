@@ -190,7 +190,7 @@ async fn t23_forwarding_does_not_grow_with_the_group() {
     let config = data_server::Config {
         store_path: folder.path().join("talko.db"),
         digest_interval: Duration::from_secs(3600),
-        ..data_server::Config::default()
+        ..tests::trusting()
     };
     let server = data_server::Server::open(config, Arc::clone(&recorder) as _).unwrap();
     let listener = ttp::net::socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -84,7 +84,7 @@ async fn r03_an_entry_of_a_dead_data_server_is_found_within_20_s() {
 
 /// As a data-server that ends between the commit and the bus: one whose bus leads nowhere.
 async fn commit_unpublished(house: &Installation, chat_id: ChatId, author: UserId) {
-    let config = data_server::Config { store_path: house.database(), ..data_server::Config::default() };
+    let config = data_server::Config { store_path: house.database(), ..tests::trusting() };
     let dying = data_server::Server::open(config, bus::memory::Memory::new()).unwrap();
     let listener = ttp::net::socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap().to_string();

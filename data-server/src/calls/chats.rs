@@ -11,7 +11,8 @@ use ttp::limits::{
 };
 use ttp::model::{Chat, UserId, check_client_key, check_name, check_name_length};
 
-use super::{Reply, Service, Session};
+use super::session::Session;
+use super::{Reply, Service};
 use crate::store::{ChatDetail, ChatsQuery, NewChat};
 
 pub(super) fn get(service: &Service, session: &Session, call: &GetChats, reply: Reply<GetChats>) {
@@ -51,7 +52,7 @@ fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
     }
     let mut seen = HashSet::new();
     let mut users: Vec<UserId> = call.user_ids.into_iter().filter(|user_id| seen.insert(*user_id)).collect();
-    let Some(viewer) = session.identity.or(users.first().copied()) else {
+    let Some(viewer) = session.user_id().or(users.first().copied()) else {
         return Err(invalid("`user_ids` is empty"));
     };
     if users.is_empty() {
@@ -70,7 +71,7 @@ fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
         session.identity()?;
     }
     Ok(NewChat {
-        creator: session.identity,
+        creator: session.user_id(),
         viewer,
         chat_name: call.chat_name,
         users,

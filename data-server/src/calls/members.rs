@@ -1,11 +1,12 @@
-//! Calls about who takes part in a chat.
+//! Calls about who takes part in a chat, and as what.
 
-use ttp::call::{AddParticipant, Empty, GetParticipants, ParticipantsReply, RemoveParticipant};
+use ttp::call::{AddParticipant, Empty, GetParticipants, ParticipantsReply, RemoveParticipant, SetRole};
 use ttp::limits::PAGE_ROWS_MAX;
 use ttp::model::Participant;
 
-use super::{Reply, Service, Session};
-use crate::store::{MembershipChange, Page, ParticipantsQuery};
+use super::session::Session;
+use super::{Reply, Service};
+use crate::store::{MembershipChange, Page, ParticipantsQuery, RoleAssignment};
 
 /// A version 1 connection without an identity is trusted to ask for what is its own.
 pub(super) fn get(
@@ -49,6 +50,17 @@ pub(super) fn remove(
         Ok(by) => {
             let change = MembershipChange { chat_id: call.chat_id, user_id: call.user_id, by };
             service.store.remove_participant(session.by(), change, reply.stored(|()| Empty {}));
+        }
+        Err(refused) => reply.send(Err(refused.not_stored())),
+    }
+}
+
+pub(super) fn set_role(service: &Service, session: &Session, call: &SetRole, reply: Reply<SetRole>) {
+    match session.identity() {
+        Ok(by) => {
+            let assignment =
+                RoleAssignment { chat_id: call.chat_id, user_id: call.user_id, role: call.role, by };
+            service.store.set_role(session.by(), assignment, reply.stored(|()| Empty {}));
         }
         Err(refused) => reply.send(Err(refused.not_stored())),
     }

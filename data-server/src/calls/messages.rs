@@ -5,7 +5,8 @@ use ttp::code::CallError;
 use ttp::limits::{FRAME_BYTES_MAX_VERSION_1, MESSAGES_MAX_VERSION_1, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use ttp::model::{Message, check_client_key, check_text};
 
-use super::{Reply, Service, Session};
+use super::session::Session;
+use super::{Reply, Service};
 use crate::store::{MessagesQuery, NewMessage, Page, ReadMark};
 
 /// A version 1 connection without an identity is trusted to ask for what is its own.

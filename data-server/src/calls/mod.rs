@@ -5,26 +5,35 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::value::to_raw_value;
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
 use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Outcome, Slot};
 use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
-use ttp::model::UserId;
-use ttp::net::backoff;
+use ttp::model::{SessionId, TimestampMs};
+use ttp::net::{backoff, clock};
 
-use crate::store::{By, Done, Store, StoreError};
+use crate::config::{Config, Registration, SharedTicketKey};
+use crate::passwords::{Failed, Passwords};
+use crate::store::{Done, Store, StoreError};
 
+mod session;
+mod accounts;
+mod sessions;
+mod invitations;
 mod users;
 mod chats;
 mod messages;
 mod members;
 mod sync;
 mod info;
+
+pub(crate) use session::{Session, Speaks};
 
 /// What the server calls itself.
 const SERVER: &str = concat!("talko-data-server/", env!("CARGO_PKG_VERSION"));
@@ -33,23 +42,49 @@ const SERVER: &str = concat!("talko-data-server/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Service {
     /// Where everything is.
     pub(crate) store: Arc<dyn Store>,
+    /// Where passwords are hashed.
+    passwords: Passwords,
     /// Told in the greeting.
-    pub(crate) broadcast_address: Option<String>,
+    broadcast_address: Option<String>,
+    broadcast_fingerprint: Option<String>,
+    /// Told with invitations.
+    public_address: Option<String>,
+    fingerprint: Option<String>,
     /// Places for long replies of all connections together, from the question until they are written.
     pub(crate) long_replies: Arc<Semaphore>,
+    /// Whether numbers of people are believed.
+    pub(crate) trusts_user_ids: bool,
+    registration: Registration,
+    session_lifetime: Duration,
+    ticket_key: SharedTicketKey,
 }
 
-/// What a connection has said about itself.
-#[derive(Debug, Default)]
-pub(crate) struct Session {
-    /// The language that it speaks.
-    pub(crate) dialect: Dialect,
-    /// Who it speaks for.
-    pub(crate) identity: Option<UserId>,
-    /// Whether it has asked for anything yet.
-    pub(crate) has_spoken: bool,
-    /// Whether nothing that it says will be understood.
-    pub(crate) is_hopeless: bool,
+impl Service {
+    /// What connections share, by the operator's choices.
+    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, passwords: Passwords) -> Self {
+        Self {
+            store,
+            passwords,
+            broadcast_address: config.broadcast_address.clone(),
+            broadcast_fingerprint: config.broadcast_fingerprint.clone(),
+            public_address: config.public_address.clone(),
+            fingerprint: config.fingerprint.clone(),
+            long_replies: Arc::new(Semaphore::new(config.long_replies_max)),
+            trusts_user_ids: config.trust_user_ids,
+            registration: config.registration,
+            session_lifetime: config.session_lifetime,
+            ticket_key: config.ticket_key.clone(),
+        }
+    }
+
+    fn session_lifetime_ms(&self) -> TimestampMs {
+        TimestampMs::try_from(self.session_lifetime.as_millis()).unwrap_or(TimestampMs::MAX)
+    }
+
+    /// When a session ends that is used now.
+    fn session_expires_ts(&self) -> TimestampMs {
+        clock::now_ms().saturating_add(self.session_lifetime_ms())
+    }
 }
 
 /// An answer on its way back to the connection. It travels boxed: a channel has a block of places from its first
@@ -60,7 +95,7 @@ pub(crate) struct Completed {
     /// The reply.
     pub(crate) outcome: Outcome,
     /// Who the connection speaks for from now on.
-    pub(crate) identity: Option<UserId>,
+    pub(crate) speaks: Speaks,
     /// What the call was, as told when it was started.
     pub(crate) weight: Weight,
 }
@@ -80,10 +115,18 @@ impl Weight {
     /// The weight of a call.
     pub(crate) fn of(call: &DataCall) -> Self {
         match call {
-            DataCall::Authenticate(_) => Self::Barrier,
+            DataCall::Register(_)
+            | DataCall::Login(_)
+            | DataCall::Authenticate(_)
+            | DataCall::Logout(_)
+            | DataCall::LogoutEverywhere(_)
+            | DataCall::RevokeSession(_)
+            | DataCall::ChangePassword(_)
+            | DataCall::DeactivateUser(_) => Self::Barrier,
             DataCall::GetChats(_)
             | DataCall::GetMessages(_)
             | DataCall::GetParticipants(_)
+            | DataCall::GetInvitations(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
         }
@@ -98,6 +141,8 @@ pub(crate) struct ReplyTo {
     pub(crate) connection: UnboundedSender<Box<Completed>>,
     /// What the call is.
     pub(crate) weight: Weight,
+    /// In which session it was made.
+    pub(crate) session_id: Option<SessionId>,
 }
 
 /// The way back for the answer of one method.
@@ -109,63 +154,135 @@ struct Reply<C> {
 impl<C: Call + 'static> Reply<C> {
     /// Answers.
     fn send(self, result: Result<C::Reply, CallError>) {
-        self.send_as(None, result);
+        self.send_as(Speaks::AsBefore, result);
     }
 
     /// Answers, and says who the connection speaks for.
-    fn send_as(self, identity: Option<UserId>, result: Result<C::Reply, CallError>) {
+    fn send_as(self, speaks: Speaks, result: Result<C::Reply, CallError>) {
         let outcome = result.and_then(|reply| {
             to_raw_value(&reply).map_err(|failed| {
                 error!(method = C::METHOD, error = %failed, "a reply is not JSON");
                 CallError::new(ErrorCode::InternalError, "the reply could not be written")
             })
         });
-        let ReplyTo { slot, connection, weight } = self.to;
+        let ReplyTo { slot, connection, weight, .. } = self.to;
         // A connection that is gone needs no answer.
-        let _ = connection.send(Box::new(Completed { slot, outcome, identity, weight }));
+        let _ = connection.send(Box::new(Completed { slot, outcome, speaks, weight }));
+    }
+
+    /// Refuses. Whose session has ended speaks for nobody any more (R18).
+    fn refuse(self, refusal: Refusal) {
+        let speaks = match refusal {
+            Refusal::Question(StoreError::SessionEnded) | Refusal::Change(StoreError::SessionEnded) => {
+                Speaks::NoMoreIn(self.to.session_id)
+            }
+            _ => Speaks::AsBefore,
+        };
+        self.send_as(speaks, Err(refusal.into()));
     }
 
     /// Answers a question with what the store finds.
     fn found<T: 'static>(self, shape: impl FnOnce(T) -> C::Reply + Send + 'static) -> Done<T> {
-        Box::new(move |result| self.send(result.map(shape).map_err(|error| call_error(&error))))
+        Box::new(move |result| match result {
+            Ok(found) => self.send(Ok(shape(found))),
+            Err(error) => self.refuse(Refusal::Question(error)),
+        })
     }
 
     /// Answers a change with what the store made of it.
     fn stored<T: 'static>(self, shape: impl FnOnce(T) -> C::Reply + Send + 'static) -> Done<T> {
-        Box::new(move |result| {
-            self.send(result.map(shape).map_err(|error| match error {
-                StoreError::Indeterminate => call_error(&error),
-                _ => call_error(&error).not_stored(),
-            }));
+        self.stored_as(Speaks::AsBefore, shape)
+    }
+
+    /// The same of a change by which somebody comes or goes.
+    fn stored_as<T: 'static>(
+        self,
+        speaks: Speaks,
+        shape: impl FnOnce(T) -> C::Reply + Send + 'static,
+    ) -> Done<T> {
+        Box::new(move |result| match result {
+            Ok(stored) => self.send_as(speaks, Ok(shape(stored))),
+            Err(error) => self.refuse(Refusal::Change(error)),
         })
     }
 }
 
+/// Why a call is refused.
+enum Refusal {
+    /// What the store says to a question.
+    Question(StoreError),
+    /// What the store says to a change, or on the way to one.
+    Change(StoreError),
+    /// Why no password was hashed.
+    Hash(Failed),
+    /// What was found here.
+    Call(CallError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Change(error)
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Self {
+        Self::Hash(failed)
+    }
+}
+
+impl From<CallError> for Refusal {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Question(error) | Refusal::Change(error @ StoreError::Indeterminate) => {
+                call_error(&error)
+            }
+            Refusal::Change(error) => call_error(&error).not_stored(),
+            Refusal::Hash(failed) => not_hashed(failed),
+            Refusal::Call(error) => error,
+        }
+    }
+}
+
+/// Asks the store on the way to an answer.
+async fn ask<T: Send + 'static>(question: impl FnOnce(Done<T>)) -> Result<T, StoreError> {
+    let (done, answer) = oneshot::channel();
+    question(Box::new(move |result| drop(done.send(result))));
+    answer.await.unwrap_or(Err(StoreError::Indeterminate))
+}
+
 /// Starts a call. Changes have reached the store's queue when this returns, so that those of one connection take
 /// effect in the order sent.
-pub(crate) fn start(service: &Service, session: &mut Session, call: DataCall, to: ReplyTo) {
+pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCall, to: ReplyTo) {
     let first = !std::mem::replace(&mut session.has_spoken, true);
+    if let Err(refused) = session.admit(service.trusts_user_ids, &call) {
+        return refuse(session, refused, to);
+    }
+    sessions::note_use(service, session);
     match call {
-        DataCall::Register(_)
-        | DataCall::Login(_)
-        | DataCall::Logout(_)
-        | DataCall::LogoutEverywhere(_)
-        | DataCall::ChangePassword(_)
-        | DataCall::GetSessions(_)
-        | DataCall::RevokeSession(_)
-        | DataCall::UpdateUser(_)
-        | DataCall::DeactivateUser(_)
-        | DataCall::SetServerRole(_)
-        | DataCall::InsertInvitation(_)
-        | DataCall::GetInvitations(_)
-        | DataCall::RevokeInvitation(_)
-        | DataCall::GetStreamTicket(_)
-        | DataCall::SetRole(_) => {
-            refuse(session, CallError::new(ErrorCode::MethodNotFound, "not here yet"), to);
-        }
         DataCall::Hello(call) => greet(service, session, first, &call, reply(to)),
         DataCall::Ping(_) => reply::<ttp::call::Ping>(to).send(Ok(Empty {})),
-        DataCall::Authenticate(call) => users::authenticate(service, session, &call, reply(to)),
+        DataCall::Register(call) => accounts::register(service, session, call, reply(to)),
+        DataCall::Login(call) => accounts::log_in(service, session, call, reply(to)),
+        DataCall::Authenticate(call) => sessions::authenticate(service, session, call, reply(to)),
+        DataCall::Logout(_) => sessions::log_out(service, session, reply(to)),
+        DataCall::LogoutEverywhere(_) => sessions::log_out_everywhere(service, session, reply(to)),
+        DataCall::GetSessions(_) => sessions::get(service, session, reply(to)),
+        DataCall::RevokeSession(call) => sessions::revoke(service, session, &call, reply(to)),
+        DataCall::GetStreamTicket(_) => sessions::ticket(service, session, reply(to)),
+        DataCall::ChangePassword(call) => accounts::change_password(service, session, call, reply(to)),
+        DataCall::DeactivateUser(call) => accounts::deactivate(service, session, call, reply(to)),
+        DataCall::UpdateUser(call) => users::rename(service, session, call, reply(to)),
+        DataCall::SetServerRole(call) => users::set_role(service, session, &call, reply(to)),
+        DataCall::InsertInvitation(call) => invitations::insert(service, session, call, reply(to)),
+        DataCall::GetInvitations(_) => invitations::get(service, session, reply(to)),
+        DataCall::RevokeInvitation(call) => invitations::revoke(service, session, &call, reply(to)),
         DataCall::GetServerInfo(_) => info::get(service, reply(to)),
         DataCall::GetUser(call) => users::get(service, session, call, reply(to)),
         DataCall::InsertUser(call) => users::insert(service, session, call, reply(to)),
@@ -176,6 +293,7 @@ pub(crate) fn start(service: &Service, session: &mut Session, call: DataCall, to
         DataCall::GetParticipants(call) => members::get(service, session, &call, reply(to)),
         DataCall::AddParticipant(call) => members::add(service, session, &call, reply(to)),
         DataCall::RemoveParticipant(call) => members::remove(service, session, &call, reply(to)),
+        DataCall::SetRole(call) => members::set_role(service, session, &call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
@@ -184,8 +302,9 @@ pub(crate) fn start(service: &Service, session: &mut Session, call: DataCall, to
 /// Answers a call that could not be read.
 pub(crate) fn refuse(session: &mut Session, error: CallError, to: ReplyTo) {
     session.has_spoken = true;
-    let ReplyTo { slot, connection, weight } = to;
-    let _ = connection.send(Box::new(Completed { slot, outcome: Err(error), identity: None, weight }));
+    let ReplyTo { slot, connection, weight, .. } = to;
+    let completed = Completed { slot, outcome: Err(error), speaks: Speaks::AsBefore, weight };
+    let _ = connection.send(Box::new(completed));
 }
 
 fn reply<C>(to: ReplyTo) -> Reply<C> {
@@ -207,47 +326,10 @@ fn greet(service: &Service, session: &mut Session, first: bool, call: &Hello, re
         server: SERVER.into(),
         max_frame_bytes: FRAME_BYTES_MAX as u64,
         broadcast_address: service.broadcast_address.clone(),
-        broadcast_fingerprint: None,
+        broadcast_fingerprint: service.broadcast_fingerprint.clone(),
         epoch: Some(service.store.epoch().into()),
         heartbeat_interval_ms: None,
     }));
-}
-
-impl Session {
-    /// Who makes a call that may name its caller (T30). Without an identity the number is trusted.
-    fn caller(&self, named: Option<UserId>) -> Result<UserId, CallError> {
-        match (self.identity, named) {
-            (Some(me), Some(other)) if me != other => {
-                let message = format!("this connection speaks for user {me}, not for user {other}");
-                Err(CallError::new(ErrorCode::Forbidden, message))
-            }
-            (Some(me), _) => Ok(me),
-            (None, Some(named)) => Ok(named),
-            (None, None) => {
-                let message = "say who you are: Authenticate, or give `user_id`";
-                Err(CallError::new(ErrorCode::Unauthenticated, message))
-            }
-        }
-    }
-
-    /// On whose word calls are made.
-    fn by(&self) -> By {
-        By::Trust
-    }
-
-    /// For whom a chat is read. In version 1 nobody need say it.
-    fn viewer(&self) -> Result<Option<UserId>, CallError> {
-        match self.dialect {
-            Dialect::Version1 => Ok(self.identity),
-            Dialect::Version2 => self.identity().map(Some),
-        }
-    }
-
-    /// Who makes a call that only an authenticated connection may make.
-    fn identity(&self) -> Result<UserId, CallError> {
-        let message = "this connection has not said who it is: Authenticate first";
-        self.identity.ok_or_else(|| CallError::new(ErrorCode::Unauthenticated, message))
-    }
 }
 
 /// A refusal for want of time or room. Who are refused together come back one after another: after half of the usual
@@ -258,6 +340,16 @@ pub(crate) fn overloaded(message: impl Into<String>) -> CallError {
     let data = error.data.get_or_insert_default();
     data.retry_after_ms = Some(OVERLOADED_RETRY_AFTER_MS / 2 + spread_ms);
     error
+}
+
+/// What a caller is told whose password was not hashed.
+fn not_hashed(failed: Failed) -> CallError {
+    match failed {
+        Failed::Busy => overloaded("too many passwords wait to be checked"),
+        Failed::Broken => {
+            CallError::new(ErrorCode::InternalError, "the password could not be hashed").not_stored()
+        }
+    }
 }
 
 /// What a caller is told.

@@ -3,7 +3,8 @@
 use ttp::call::{Sync, SyncReply};
 use ttp::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 
-use super::{Reply, Service, Session};
+use super::session::Session;
+use super::{Reply, Service};
 use crate::store::{EntriesPage, EntriesQuery};
 
 pub(super) fn sync(service: &Service, session: &Session, call: Sync, reply: Reply<Sync>) {

@@ -1,34 +1,12 @@
-//! Calls about people: saying who one is, finding somebody, adding somebody.
+//! Calls about people: finding somebody, adding somebody, another name, another role.
 
-use ttp::call::{Authenticate, Dialect, GetUser, IdentityReply, InsertUser, UserReply};
+use ttp::call::{Dialect, Empty, GetUser, InsertUser, SetServerRole, UpdateUser, UserReply};
 use ttp::code::{CallError, ErrorCode};
-use ttp::model::{Role, User, check_name};
+use ttp::model::check_name;
 
-use super::{Reply, Service, Session, call_error};
-use crate::store::{NameRule, NewUser, StoreError};
-
-/// Trusts the number, when there is such a person. Once said, it holds for the life of the connection.
-pub(super) fn authenticate(
-    service: &Service,
-    session: &Session,
-    call: &Authenticate,
-    reply: Reply<Authenticate>,
-) {
-    let Some(user_id) = call.user_id else {
-        let message = "params of Authenticate: give `user_id`";
-        return reply.send(Err(CallError::new(ErrorCode::InvalidParams, message)));
-    };
-    if session.identity.is_some_and(|me| me != user_id) {
-        let message = "this connection speaks for somebody else already: open another one";
-        return reply.send(Err(CallError::new(ErrorCode::Forbidden, message)));
-    }
-    let done = move |found: Result<User, StoreError>| {
-        let identity = found.as_ref().ok().map(|user| user.user_id);
-        let shape = |user| IdentityReply { user, server_role: Role::Member, session_id: None };
-        reply.send_as(identity, found.map(shape).map_err(|error| call_error(&error)));
-    };
-    service.store.user(session.by(), user_id, Box::new(done));
-}
+use super::session::Session;
+use super::{Reply, Service};
+use crate::store::{AccountChange, NameRule, NewUser};
 
 pub(super) fn get(service: &Service, session: &Session, call: GetUser, reply: Reply<GetUser>) {
     match (call.user_id, call.user_name) {
@@ -55,4 +33,30 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertUser, rep
     };
     let new = NewUser { user_name: call.user_name, rule };
     service.store.insert_user(new, reply.stored(|user| UserReply { user }));
+}
+
+pub(super) fn rename(service: &Service, session: &Session, call: UpdateUser, reply: Reply<UpdateUser>) {
+    let checked = check_name("the user's name", &call.user_name).and_then(|()| session.identity());
+    match checked {
+        Ok(me) => {
+            let done = reply.stored(|user| UserReply { user });
+            service.store.rename_user(session.by(), me, call.user_name, done);
+        }
+        Err(refused) => reply.send(Err(refused.not_stored())),
+    }
+}
+
+pub(super) fn set_role(
+    service: &Service,
+    session: &Session,
+    call: &SetServerRole,
+    reply: Reply<SetServerRole>,
+) {
+    match session.identity() {
+        Ok(by) => {
+            let change = AccountChange { user_id: call.user_id, by };
+            service.store.set_server_role(session.by(), change, call.role, reply.stored(|()| Empty {}));
+        }
+        Err(refused) => reply.send(Err(refused.not_stored())),
+    }
 }

@@ -33,21 +33,14 @@ pub(crate) enum End {
     NoCommonVersion,
     #[error("a frame was not completed in time")]
     FrameTimeout,
+    #[error("nobody logged in in time")]
+    NoLogin,
     #[error("nothing was asked, or no reply read, for too long")]
     Idle,
     #[error("the server stopped")]
     Drained,
     #[error("the connection was lost: {0}")]
     Lost(#[from] io::Error),
-}
-
-/// How long a connection may take for what.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    /// For the first frame, for the rest of any frame, and for taking some of the replies that wait.
-    pub(crate) opening: Duration,
-    /// Between frames.
-    pub(crate) idle: Duration,
 }
 
 /// Gives the peer a moment to read what was sent to it.

@@ -65,6 +65,7 @@ impl House {
             broadcast_address: Some("127.0.0.1:8888".into()),
             // Each hint is heard once, unless a test wants to hear digests.
             digest_interval: Duration::from_secs(3600),
+            trust_user_ids: true,
             ..Config::default()
         };
         adjust(&mut config);

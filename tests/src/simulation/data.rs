@@ -72,7 +72,7 @@ impl DataServer {
         let config = Config {
             store_path: self.path.clone(),
             broadcast_address: Some(BROADCAST.into()),
-            ..Config::default()
+            ..crate::trusting()
         };
         let (bells, held_back) = (Arc::<Bells>::default(), HeldBack::default());
         let (mutant, way) = (self.mutant, Arc::new(Way(Arc::clone(&self.bus))));
