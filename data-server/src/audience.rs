@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
 use ttp::event::{EventFrame, Head};
-use ttp::model::{Change, ChatId, UserId};
+use ttp::model::{Change, ChatId, SessionId, UserId};
 
 use crate::store::{self, Committed, Recent, Store};
 
@@ -25,7 +25,9 @@ pub(crate) fn digest(recent: Recent) -> Vec<Hint> {
     // Memberships first: who learns now that they hear a topic needs its head.
     let moved: Vec<UserId> = recent.moved.into_iter().collect();
     let moved = (!moved.is_empty()).then(|| Hint::Moved(moved.into()));
-    moved.into_iter().chain(recent.heads.into_iter().map(head)).collect()
+    let ended: Vec<SessionId> = recent.ended.into_iter().collect();
+    let ended = (!ended.is_empty()).then(|| Hint::Ended(ended.into()));
+    ended.into_iter().chain(moved).chain(recent.heads.into_iter().map(head)).collect()
 }
 
 /// Who hears the chat's topic from this entry on.

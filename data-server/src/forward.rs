@@ -26,7 +26,9 @@ impl CommitSink for Forward {
         self.publisher.publish(entries.iter().flat_map(hints).collect());
     }
 
-    fn ended(&mut self, _sessions: Vec<SessionId>) {}
+    fn ended(&mut self, sessions: Vec<SessionId>) {
+        self.publisher.publish(vec![Hint::Ended(sessions.into())]);
+    }
 }
 
 /// Those who come hear the entry by which they come, those who go hear the one by which they go.
