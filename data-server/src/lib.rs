@@ -16,6 +16,8 @@ mod tokens;
 mod audience;
 mod forward;
 mod digest;
+pub mod names;
+pub mod rights;
 pub mod store;
 #[cfg(feature = "simulation")]
 pub mod simulation;

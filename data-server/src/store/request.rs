@@ -135,7 +135,7 @@ pub struct RecentQuery {
     pub since_ts: TimestampMs,
     /// At most so many chats, those that changed last.
     pub chats_max: usize,
-    /// At most so many people who came or went, the latest.
+    /// At most so many people who came or went, the latest; and of sessions that were ended, and of those that expired.
     pub users_max: usize,
 }
 

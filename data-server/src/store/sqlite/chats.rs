@@ -4,14 +4,16 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Row};
-use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Message, User, UserId};
+use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Message, Role, User, UserId};
 
+use super::accounts::standing;
 use super::budget::{Budget, message_bytes, text_bytes, user_bytes};
 use super::members::{id_list, require_access};
 use super::messages;
 use super::tables::{Failure, Tables};
 use super::users;
 use super::writer::Turn;
+use crate::rights::{ChatAct, ServerAct};
 use crate::store::{ChatDetail, ChatsQuery, Committed, NewChat, Page, StoreError};
 
 /// People of each chat that are told even when the page is full: of a private chat, both.
@@ -29,7 +31,11 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
             require_users(tables, new)?;
             let private_key = private_key(&new.users);
             match find_private(tables, private_key.as_deref())? {
-                Some(chat_id) => chat_id,
+                // The pair is a key that everybody can guess: who asks must be one of the two.
+                Some(chat_id) => {
+                    require_access(tables, chat_id, Some(new.viewer), ChatAct::Read)?;
+                    chat_id
+                }
                 None => create(turn, new, private_key)?,
             }
         }
@@ -38,7 +44,7 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
                     ifnull(c.last_number - p.read_number, 0), c.activity_ts,
-                    (SELECT count(*) FROM Participants q WHERE q.chat_id = c.chat_id)
+                    p.role, (SELECT count(*) FROM Participants q WHERE q.chat_id = c.chat_id)
              FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
              WHERE c.chat_id = ?1",
         )?
@@ -60,7 +66,7 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
         .statement(
             "SELECT *, (SELECT count(*) FROM Participants q WHERE q.chat_id = page.chat_id) FROM (
                  SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                        c.last_number - p.read_number, c.activity_ts
+                        c.last_number - p.read_number, c.activity_ts, p.role
                  FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
                  WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
                  ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4
@@ -85,8 +91,8 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
         last_number: row.get(4)?,
         unread: row.get(5)?,
         activity_ts: row.get(6)?,
-        user_count: row.get(7)?,
-        role: None,
+        role: row.get::<_, Option<String>>(7)?.as_deref().and_then(Role::from_name),
+        user_count: row.get(8)?,
     })
 }
 
@@ -212,7 +218,7 @@ fn find_by_key(tables: Tables<'_>, new: &NewChat) -> Result<Option<ChatId>, Fail
         return Err(StoreError::KeyReused.into());
     }
     // Who was removed since has no more right to the chat than others.
-    require_access(tables, chat_id, Some(new.viewer))?;
+    require_access(tables, chat_id, Some(new.viewer), ChatAct::Read)?;
     Ok(Some(chat_id))
 }
 
@@ -225,7 +231,7 @@ fn first_users(tables: Tables<'_>, chat_id: ChatId) -> rusqlite::Result<BTreeSet
              UNION
              SELECT user_id FROM (
                  SELECT user_id, kind, min(seq) FROM Changes
-                 WHERE chat_id = ?1 AND kind <> 'created' GROUP BY user_id)
+                 WHERE chat_id = ?1 AND kind IN ('joined', 'left') GROUP BY user_id)
              WHERE kind = 'left'",
         )?
         .query_map([chat_id.0], |row| row.get(0).map(UserId))?
@@ -241,8 +247,21 @@ fn require_users(tables: Tables<'_>, new: &NewChat) -> Result<(), Failure> {
     unknown.map_or(Ok(()), |user_id| Err(StoreError::NoSuchUser(user_id).into()))
 }
 
+/// Refuses who may not create such a chat, and a new chat with people whose accounts are closed.
+fn require_right(tables: Tables<'_>, new: &NewChat, is_private: bool) -> Result<(), Failure> {
+    let act = if is_private { ServerAct::CreatePrivateChat } else { ServerAct::CreateGroup };
+    if let Some(creator) = new.creator {
+        act.check(standing(tables, creator)?.role).map_err(StoreError::NotAllowed)?;
+    }
+    let ids = id_list(new.users.iter().map(|user_id| user_id.0));
+    let closed = "SELECT 1 FROM json_each(?1) w CROSS JOIN Users u
+                  WHERE u.user_id = w.value AND u.deactivated_ts IS NOT NULL LIMIT 1";
+    if tables.statement(closed)?.exists([ids])? { Err(StoreError::Deactivated.into()) } else { Ok(()) }
+}
+
 fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Result<ChatId, Failure> {
     let is_private = private_key.is_some();
+    require_right(turn.tables, new, is_private)?;
     let chat_name = if is_private { "" } else { new.chat_name.as_str() };
     let by = new.creator.map(|creator| users::get(turn.tables, creator)).transpose()?;
     let creator = new.creator.map(|creator| creator.0);
@@ -262,12 +281,18 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
         .execute((chat_id.0, turn.now, creator, chat_name))?;
     turn.tables
         .statement(
-            "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number)
-             SELECT ?1, value, 1, 0 FROM json_each(?2)",
+            "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role)
+             SELECT ?1, value, 1, 0, iif(value = ?3, 'owner', 'member') FROM json_each(?2)",
         )?
-        .execute((chat_id.0, id_list(new.users.iter().map(|user_id| user_id.0))))?;
+        .execute((chat_id.0, id_list(new.users.iter().map(|user_id| user_id.0)), owner(new, is_private)))?;
     let created = ChatCreated { chat_name: chat_name.into(), is_private, by, change_ts: turn.now };
     let entry = Entry { chat_id, seq: 1, change: Change::Created(created) };
     turn.entries.push(Committed { entry, first_users: new.users.as_slice().into() });
     Ok(chat_id)
+}
+
+/// Who owns a new group: its creator, or the first of its people where nobody of them has created it.
+fn owner(new: &NewChat, is_private: bool) -> Option<i64> {
+    let creator = new.creator.filter(|creator| new.users.contains(creator));
+    creator.or(new.users.first().copied()).filter(|_| !is_private).map(|user_id| user_id.0)
 }

@@ -11,8 +11,8 @@ use ttp::model::TimestampMs;
 
 use super::file::{self, Kind, SCHEMA};
 use super::snapshot;
-use super::users::name_key;
 use crate::error::Error;
+use crate::names;
 
 /// Faults that are told of each rule.
 const FAULTS_MAX: usize = 20;
@@ -56,7 +56,7 @@ impl Report {
 pub fn check(path: &Path) -> Result<Report, Error> {
     let says = file::says(path);
     snapshot::read(path, |connection| match file::kind(connection).map_err(says)? {
-        Kind::Version1 => Err(Error::NotUpgraded { path: path.into() }),
+        Kind::Earlier(_) => Err(Error::NotUpgraded { path: path.into() }),
         _ => report(connection).map_err(says),
     })
 }
@@ -147,7 +147,7 @@ fn wrong_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     while let Some(row) = rows.next()? {
         let (user_id, user_name, found): (i64, String, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let key = name_key(&user_name);
+        let key = names::key(&user_name);
         let right = match found {
             Some(found) => found == key,
             None => holder.exists([key])?,

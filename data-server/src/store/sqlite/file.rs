@@ -13,22 +13,14 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction,
 use tracing::{info, warn};
 use ttp::model::TimestampMs;
 
-use super::legacy;
+use super::{legacy, upgrade};
 use crate::error::Error;
 
 /// The definition of the tables.
 pub(super) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// `user_version` of [`SCHEMA`].
-const SCHEMA_VERSION: i64 = 2;
-
-/// Makes a file of version 1 one of version 2.
-const UPGRADE_FROM_1: &str = "
-    ALTER TABLE Chats ADD COLUMN changed_ts INTEGER NOT NULL DEFAULT 0;
-    CREATE INDEX ChatsByChange ON Chats (changed_ts);
-    CREATE INDEX ChangesByTime ON Changes (change_ts);
-    PRAGMA user_version = 2;
-";
+const SCHEMA_VERSION: i64 = 3;
 
 /// `application_id` of [`SCHEMA`].
 const APPLICATION_ID: i64 = 1_416_391_535;
@@ -52,8 +44,8 @@ pub(super) enum Kind {
     Empty,
     /// A database of the 2020 system.
     Talko2020,
-    /// One of the version before [`SCHEMA`].
-    Version1,
+    /// One of a version between that and [`SCHEMA`].
+    Earlier(i64),
     /// One of [`SCHEMA`].
     Current,
     /// One of a later version.
@@ -114,7 +106,7 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
     let mut backup = None;
     match refuse_others(kind(&transaction).map_err(says)?, path)? {
         Kind::Empty => transaction.execute_batch(SCHEMA).map_err(says)?,
-        Kind::Version1 => transaction.execute_batch(UPGRADE_FROM_1).map_err(says)?,
+        Kind::Earlier(version) => upgrade::run(&transaction, version).map_err(says)?,
         Kind::Talko2020 => backup = Some(legacy::upgrade(&transaction, path)?),
         _ => {}
     }
@@ -133,9 +125,10 @@ pub(super) fn upgrade(path: &Path) -> Result<(), Error> {
     let says = says(path);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(says)?;
+    connection.pragma_update(None, "foreign_keys", false).map_err(says)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(says)?;
-    if let Kind::Version1 = kind(&transaction).map_err(says)? {
-        transaction.execute_batch(UPGRADE_FROM_1).map_err(says)?;
+    if let Kind::Earlier(version) = kind(&transaction).map_err(says)? {
+        upgrade::run(&transaction, version).map_err(says)?;
     }
     transaction.commit().map_err(says)
 }
@@ -256,7 +249,7 @@ pub(super) fn kind(connection: &Connection) -> rusqlite::Result<Kind> {
     let version = number("user_version")?;
     Ok(match (number("application_id")?, version) {
         (APPLICATION_ID, SCHEMA_VERSION) => Kind::Current,
-        (APPLICATION_ID, 1) => Kind::Version1,
+        (APPLICATION_ID, earlier @ 1..SCHEMA_VERSION) => Kind::Earlier(earlier),
         (APPLICATION_ID, later) if later > SCHEMA_VERSION => Kind::Newer(later),
         (0, 0) if is_empty(connection)? => Kind::Empty,
         (0, 0) if legacy::is_talko_2020(connection)? => Kind::Talko2020,

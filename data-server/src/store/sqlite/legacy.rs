@@ -13,7 +13,7 @@ use ttp::limits::TEXT_BYTES_MAX;
 
 use super::copy::{Partial, link_free_name};
 use super::file::{SCHEMA, beside};
-use super::users::name_key;
+use super::upgrade;
 use crate::error::Error;
 
 /// The tables of 2020, with the columns that each of its versions had.
@@ -136,14 +136,7 @@ fn convert(connection: &Connection) -> rusqlite::Result<Placeholders> {
         chats: connection.execute(ADD_MISSING_CHATS, [])?,
     };
     connection.execute_batch(CONVERT)?;
-    let names: Vec<(i64, String)> = connection
-        .prepare("SELECT user_id, user_name FROM Users ORDER BY user_id")?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut set_key = connection.prepare("UPDATE OR IGNORE Users SET name_key = ?2 WHERE user_id = ?1")?;
-    for (user_id, user_name) in names {
-        set_key.execute((user_id, name_key(&user_name)))?;
-    }
+    upgrade::fill(connection)?;
     Ok(placeholders)
 }
 

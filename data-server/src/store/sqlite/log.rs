@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Row;
-use ttp::model::{Change, ChatCreated, ChatId, Entry, Membership, Seq, User, UserId};
+use ttp::model::{Change, ChatCreated, ChatId, Entry, Membership, RoleChange, Seq, User, UserId};
 
 use super::budget::{Budget, entry_bytes};
 use super::messages;
-use super::tables::{Failure, Tables};
+use super::tables::{Failure, Tables, role_from};
 use super::users;
 use crate::store::{EntriesPage, EntriesQuery};
 
@@ -128,7 +128,7 @@ impl Reading<'_> {
         self.tables
             .statement(
                 "SELECT e.chat_id, e.seq, e.kind, e.change_ts, e.user_id, u.user_name, e.by_user_id, b.user_name,
-                        e.chat_name, c.is_private
+                        e.chat_name, c.is_private, e.role
                  FROM Changes e JOIN Chats c ON c.chat_id = e.chat_id
                  LEFT JOIN Users u ON u.user_id = e.user_id LEFT JOIN Users b ON b.user_id = e.by_user_id
                  WHERE e.chat_id = ?1 AND e.seq > ?2 ORDER BY e.seq LIMIT ?3",
@@ -145,8 +145,12 @@ fn change_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
     let change = if kind == "created" {
         Change::Created(ChatCreated { chat_name: row.get(8)?, is_private: row.get(9)?, by, change_ts })
     } else {
-        let membership = Membership { user: users::from_row(row, 4)?, by, change_ts };
-        if kind == "joined" { Change::Joined(membership) } else { Change::Left(membership) }
+        let user = users::from_row(row, 4)?;
+        match kind.as_str() {
+            "role" => Change::Role(RoleChange { user, role: role_from(row, 10)?, by, change_ts }),
+            "joined" => Change::Joined(Membership { user, by, change_ts }),
+            _ => Change::Left(Membership { user, by, change_ts }),
+        }
     };
     Ok(Entry { chat_id: ChatId(row.get(0)?), seq: row.get(1)?, change })
 }

@@ -1,67 +1,69 @@
 //! Who takes part in which chat, in SQLite, and how far each has read.
 
 use rusqlite::OptionalExtension;
-use ttp::model::{Change, ChatId, Entry, Membership, Participant, Role, TimestampMs, UserId};
+use ttp::model::{Change, ChatId, Entry, Membership, Participant, Role, SessionId, TimestampMs, UserId};
 
-use super::recent;
-use super::tables::{Failure, Tables};
-use super::users;
+use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
+use super::{recent, roles, users};
+use crate::rights::ChatAct;
 use crate::store::{Committed, Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
 
-/// Refuses when there is no such chat, or when `viewer` is somebody who is not in it.
+/// Refuses when there is no such chat, or when `viewer` is somebody who is not in it or may not do this in it.
 pub(super) fn require_access(
     tables: Tables<'_>,
     chat_id: ChatId,
     viewer: Option<UserId>,
+    act: ChatAct,
 ) -> Result<(), Failure> {
-    match (privacy(tables, chat_id)?, viewer) {
-        (_, Some(user_id)) if !takes_part(tables, chat_id, user_id)? => {
-            Err(StoreError::NotAParticipant { user_id, chat_id }.into())
-        }
-        _ => Ok(()),
-    }
+    privacy(tables, chat_id)?;
+    viewer.map_or(Ok(()), |user_id| roles::require(tables, chat_id, user_id, act))
 }
 
 /// Adds a person to a group.
 pub(super) fn add(turn: &mut Turn<'_>, change: MembershipChange) -> Result<(), Failure> {
     let MembershipChange { chat_id, user_id, by } = change;
     require_group(turn.tables, chat_id)?;
-    require_access(turn.tables, chat_id, Some(by))?;
+    roles::require(turn.tables, chat_id, by, ChatAct::AddPerson)?;
     let membership = membership(turn, change)?;
-    if takes_part(turn.tables, chat_id, user_id)? {
+    if roles::of(turn.tables, chat_id, user_id)?.is_some() {
         return Ok(());
     }
-    let (seq, last_number) = log(turn, change, "joined")?;
+    if users::is_deactivated(turn.tables, user_id)? {
+        return Err(StoreError::Deactivated.into());
+    }
+    let (seq, last_number) = log(turn, &LogChange::membership("joined", change))?;
     turn.tables
         .statement(
-            "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role)
+             VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
-        .execute((chat_id.0, user_id.0, seq, last_number))?;
+        .execute((chat_id.0, user_id.0, seq, last_number, Role::Member.name()))?;
     let entry = Entry { chat_id, seq, change: Change::Joined(membership) };
     turn.entries.push(Committed { entry, first_users: [].into() });
     Ok(())
 }
 
-/// Removes a person from a group.
+/// Removes a person from a group. The last owner's place is taken by another entry of the log.
 pub(super) fn remove(turn: &mut Turn<'_>, change: MembershipChange) -> Result<(), Failure> {
     let MembershipChange { chat_id, user_id, by } = change;
     require_group(turn.tables, chat_id)?;
+    let role = roles::of(turn.tables, chat_id, user_id)?;
     if by != user_id {
-        require_access(turn.tables, chat_id, Some(by))?;
+        let act = ChatAct::RemovePerson(role.unwrap_or(Role::Guest));
+        roles::require(turn.tables, chat_id, by, act)?;
+    } else if let Some(role) = role {
+        ChatAct::Leave.check(role).map_err(StoreError::NotAllowed)?;
     }
     let membership = membership(turn, change)?;
-    let removed = turn
-        .tables
+    let Some(role) = role else { return Ok(()) };
+    turn.tables
         .statement("DELETE FROM Participants WHERE chat_id = ?1 AND user_id = ?2")?
         .execute((chat_id.0, user_id.0))?;
-    if removed == 0 {
-        return Ok(());
-    }
-    let (seq, _) = log(turn, change, "left")?;
+    let (seq, _) = log(turn, &LogChange::membership("left", change))?;
     let entry = Entry { chat_id, seq, change: Change::Left(membership) };
     turn.entries.push(Committed { entry, first_users: [].into() });
-    Ok(())
+    if role == Role::Owner { roles::hand_on(turn, chat_id, user_id) } else { Ok(()) }
 }
 
 /// Moves a mark forward; answers how many messages are unread.
@@ -69,29 +71,32 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<u64, Fail
     let ReadMark { chat_id, user_id, number } = mark;
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     privacy(turn.tables, chat_id)?;
-    turn.tables
+    let marked = turn
+        .tables
         .statement(
             "UPDATE Participants SET read_number = max(read_number, min(?3, last_number))
              FROM Chats WHERE Chats.chat_id = ?1 AND Participants.chat_id = ?1 AND user_id = ?2
-             RETURNING (SELECT last_number FROM Chats WHERE chat_id = ?1) - read_number",
+             RETURNING (SELECT last_number FROM Chats WHERE chat_id = ?1) - read_number, role",
         )?
-        .query_row((chat_id.0, user_id.0, number), |row| row.get(0))
-        .optional()?
-        .ok_or(StoreError::NotAParticipant { user_id, chat_id }.into())
+        .query_row((chat_id.0, user_id.0, number), |row| Ok((row.get(0)?, role_from(row, 1)?)))
+        .optional()?;
+    let (unread, role) = marked.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
+    ChatAct::MarkRead.check(role).map_err(StoreError::NotAllowed)?;
+    Ok(unread)
 }
 
 /// A page of a chat's people.
 pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<Participant>, Failure> {
-    require_access(tables, query.chat_id, query.viewer)?;
+    require_access(tables, query.chat_id, query.viewer, ChatAct::ListPeople)?;
     let after = query.after_user_id.map(|user_id| user_id.0);
     let rows_max = i64::try_from(query.rows_max).unwrap_or(i64::MAX - 1);
     let mut statement = tables.statement(
-        "SELECT p.user_id, u.user_name FROM Participants p JOIN Users u ON u.user_id = p.user_id
+        "SELECT p.user_id, u.user_name, p.role FROM Participants p JOIN Users u ON u.user_id = p.user_id
          WHERE p.chat_id = ?1 AND p.user_id > ifnull(?2, -9223372036854775808) ORDER BY p.user_id LIMIT ?3",
     )?;
     let mut items = statement
         .query_map((query.chat_id.0, after, rows_max + 1), |row| {
-            Ok(Participant { user: users::from_row(row, 0)?, role: Role::Member })
+            Ok(Participant { user: users::from_row(row, 0)?, role: role_from(row, 2)? })
         })?
         .collect::<rusqlite::Result<Vec<Participant>>>()?;
     let more = items.len() > query.rows_max;
@@ -99,20 +104,31 @@ pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<
     Ok(Page { items, more })
 }
 
-/// The chats and sessions of each person.
+/// The chats and sessions of each person. Whose account is closed hears nothing.
 pub(super) fn hearing_of(
     tables: Tables<'_>,
     users: &[UserId],
-    _now: TimestampMs,
+    now: TimestampMs,
 ) -> Result<Vec<Hearing>, Failure> {
     let mut hearing = vec![Hearing::default(); users.len()];
+    let users = id_list(users.iter().map(|user_id| user_id.0));
     let mut statement = tables.statement(
-        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Participants p WHERE p.user_id = w.value",
+        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Users u CROSS JOIN Participants p
+         WHERE u.user_id = w.value AND u.deactivated_ts IS NULL AND p.user_id = w.value",
     )?;
-    let mut rows = statement.query([id_list(users.iter().map(|user_id| user_id.0))])?;
+    let mut rows = statement.query([&users])?;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
         hearing[place].chats.push(ChatId(row.get(1)?));
+    }
+    let mut statement = tables.statement(
+        "SELECT w.key, s.session_id FROM json_each(?1) w CROSS JOIN Sessions s
+         WHERE s.user_id = w.value AND s.ended_ts IS NULL AND s.expires_ts > ?2",
+    )?;
+    let mut rows = statement.query((&users, now))?;
+    while let Some(row) = rows.next()? {
+        let place: usize = row.get(0)?;
+        hearing[place].sessions.push(SessionId(row.get(1)?));
     }
     Ok(hearing)
 }
@@ -132,14 +148,8 @@ fn privacy(tables: Tables<'_>, chat_id: ChatId) -> Result<bool, Failure> {
         .ok_or(StoreError::NoSuchChat(chat_id).into())
 }
 
-fn require_group(tables: Tables<'_>, chat_id: ChatId) -> Result<(), Failure> {
+pub(super) fn require_group(tables: Tables<'_>, chat_id: ChatId) -> Result<(), Failure> {
     if privacy(tables, chat_id)? { Err(StoreError::PrivateChat(chat_id).into()) } else { Ok(()) }
-}
-
-fn takes_part(tables: Tables<'_>, chat_id: ChatId, user_id: UserId) -> rusqlite::Result<bool> {
-    tables
-        .statement("SELECT 1 FROM Participants WHERE chat_id = ?1 AND user_id = ?2")?
-        .exists((chat_id.0, user_id.0))
 }
 
 fn membership(turn: &Turn<'_>, change: MembershipChange) -> Result<Membership, Failure> {
@@ -151,9 +161,26 @@ fn membership(turn: &Turn<'_>, change: MembershipChange) -> Result<Membership, F
     Ok(Membership { user, by, change_ts: turn.now })
 }
 
+/// An entry to write.
+pub(super) struct LogChange {
+    pub(super) chat_id: ChatId,
+    pub(super) kind: &'static str,
+    pub(super) user_id: UserId,
+    /// Somebody else, or nobody.
+    pub(super) by: Option<UserId>,
+    pub(super) role: Option<Role>,
+}
+
+impl LogChange {
+    fn membership(kind: &'static str, change: MembershipChange) -> Self {
+        let MembershipChange { chat_id, user_id, by } = change;
+        Self { chat_id, kind, user_id, by: (by != user_id).then_some(by), role: None }
+    }
+}
+
 /// Takes the next number of the chat's log and writes the entry. Answers it, and the newest message's number.
-fn log(turn: &Turn<'_>, change: MembershipChange, kind: &str) -> Result<(u64, u64), Failure> {
-    let MembershipChange { chat_id, user_id, by } = change;
+pub(super) fn log(turn: &Turn<'_>, change: &LogChange) -> Result<(u64, u64), Failure> {
+    let LogChange { chat_id, kind, user_id, by, role } = *change;
     let (seq, last_number, changed_ts) = turn
         .tables
         .statement(
@@ -162,12 +189,11 @@ fn log(turn: &Turn<'_>, change: MembershipChange, kind: &str) -> Result<(u64, u6
         )?
         .query_row([chat_id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     recent::note(turn, chat_id, changed_ts)?;
-    let by = (by != user_id).then_some(by.0);
     turn.tables
         .statement(
-            "INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id, role)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
-        .execute((chat_id.0, seq, kind, turn.now, user_id.0, by))?;
+        .execute((chat_id.0, seq, kind, turn.now, user_id.0, by.map(|by| by.0), role.map(Role::name)))?;
     Ok((seq, last_number))
 }

@@ -6,9 +6,10 @@ use ttp::model::{Change, ChatId, Entry, Message, MessageId, UserId};
 use super::budget::{Budget, message_bytes};
 use super::members::require_access;
 use super::recent;
-use super::tables::{Failure, Tables};
+use super::tables::{Failure, Tables, role_from};
 use super::users;
 use super::writer::Turn;
+use crate::rights::ChatAct;
 use crate::store::{Committed, MessagesQuery, NewMessage, Page, StoreError};
 
 /// A message from ten columns: message_id, chat_id, user_id, user_name, message_text, message_ts, seq, number,
@@ -46,14 +47,16 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
     };
     recent::note(turn, new.chat_id, changed_ts)?;
     // Who speaks has read what was said.
-    let sent = turn
+    let role = turn
         .tables
-        .statement("UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2")?
-        .execute((new.chat_id.0, new.user_id.0, number))?;
+        .statement(
+            "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2 RETURNING role",
+        )?
+        .query_row((new.chat_id.0, new.user_id.0, number), |row| role_from(row, 0))
+        .optional()?;
     let user = users::get(turn.tables, new.user_id)?;
-    if sent == 0 {
-        return Err(not_a_participant(new.user_id, new.chat_id));
-    }
+    let role = role.ok_or_else(|| not_a_participant(new.user_id, new.chat_id))?;
+    ChatAct::Write.check(role).map_err(StoreError::NotAllowed)?;
     turn.tables
         .statement(
             "INSERT INTO Messages
@@ -86,7 +89,7 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
 
 /// The page of messages that ends at the newest one, or before a given one.
 pub(super) fn page(tables: Tables<'_>, query: MessagesQuery) -> Result<Page<Message>, Failure> {
-    require_access(tables, query.chat_id, query.viewer)?;
+    require_access(tables, query.chat_id, query.viewer, ChatAct::Read)?;
     let before_seq = query.before_seq.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
     let mut statement = tables.statement(
         "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,

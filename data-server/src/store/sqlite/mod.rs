@@ -1,9 +1,9 @@
 //! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
 //!
-//! Modules in reading order: `file` and `legacy` make the file what it should be; `admission` stands before the queues;
+//! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `health` and `identity` what they know of the file's state; `tables`
-//! and `budget` serve the operations, which are `users`, `chats`, `messages`, `members`,
-//! `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
+//! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
+//! `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +32,7 @@ use crate::error::Error;
 pub use rusqlite::Error as SqliteError;
 
 mod file;
+mod upgrade;
 mod legacy;
 mod admission;
 mod health;
@@ -163,32 +164,34 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
-    /// The same on somebody's word, which is checked first.
+    /// The same on the word of `actor`, which is checked first.
     fn write_by<T: Send + 'static>(
         &self,
         by: By,
+        actor: UserId,
         class: Class,
         done: Done<T>,
         make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) {
         self.write(class, done, move |turn| {
-            sessions::require(turn.tables, by, turn.now)?;
+            sessions::require(turn.tables, by, Some(actor), turn.now)?;
             make(turn)
         });
     }
 
-    /// Asks on somebody's word, which is checked first.
+    /// Asks on somebody's word, which is checked first. Of some questions nobody knows who asks them.
     fn ask_by<T: Send + 'static>(
         &self,
         entrance: &Entrance<reader::Command>,
         by: By,
+        actor: Option<UserId>,
         class: Class,
         done: Done<T>,
         question: impl FnOnce(Tables<'_>) -> Result<T, Failure> + Send + 'static,
     ) {
         let now = (self.clock)();
         entrance.ask(class, done, move |tables| {
-            sessions::require(tables, by, now)?;
+            sessions::require(tables, by, actor, now)?;
             question(tables)
         });
     }
@@ -246,45 +249,49 @@ impl Store for SqliteStore {
     }
 
     fn end_sessions(&self, by: By, user_id: UserId, ending: Ending, done: Done<u64>) {
-        self.write_by(by, Class::Other, done, move |turn| sessions::end(turn, user_id, ending));
+        self.write_by(by, user_id, Class::Other, done, move |turn| sessions::end(turn, user_id, ending));
     }
 
     fn sessions(&self, by: By, user_id: UserId, done: Done<Sessions>) {
         let now = (self.clock)();
-        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| {
+        self.ask_by(&self.light_reads, by, Some(user_id), Class::Other, done, move |tables| {
             sessions::list(tables, by, user_id, now)
         });
     }
 
     fn change_password(&self, by: By, change: PasswordChange, done: Done<u64>) {
-        self.write_by(by, Class::Login, done, move |turn| accounts::change_password(turn, change));
+        self.write_by(by, change.user_id, Class::Login, done, move |turn| {
+            accounts::change_password(turn, change)
+        });
     }
 
     fn rename_user(&self, by: By, user_id: UserId, user_name: String, done: Done<User>) {
-        self.write_by(by, Class::Other, done, move |turn| accounts::rename(turn, user_id, user_name));
+        self.write_by(by, user_id, Class::Other, done, move |turn| {
+            accounts::rename(turn, user_id, user_name)
+        });
     }
 
     fn deactivate_user(&self, by: By, change: AccountChange, done: Done<u64>) {
-        self.write_by(by, Class::Other, done, move |turn| accounts::deactivate(turn, change));
+        self.write_by(by, change.by, Class::Other, done, move |turn| accounts::deactivate(turn, change));
     }
 
     fn set_server_role(&self, by: By, change: AccountChange, role: Role, done: Done<()>) {
-        self.write_by(by, Class::Other, done, move |turn| accounts::set_role(turn, change, role));
+        self.write_by(by, change.by, Class::Other, done, move |turn| accounts::set_role(turn, change, role));
     }
 
     fn insert_invitation(&self, by: By, new: NewInvitation, done: Done<InvitationInfo>) {
-        self.write_by(by, Class::Other, done, move |turn| invitations::insert(turn, new));
+        self.write_by(by, new.by, Class::Other, done, move |turn| invitations::insert(turn, new));
     }
 
     fn invitations(&self, by: By, user_id: UserId, done: Done<Invitations>) {
         let now = (self.clock)();
-        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| {
+        self.ask_by(&self.light_reads, by, Some(user_id), Class::Other, done, move |tables| {
             invitations::list(tables, user_id, now)
         });
     }
 
     fn end_invitation(&self, by: By, end: InvitationEnd, done: Done<()>) {
-        self.write_by(by, Class::Other, done, move |turn| invitations::end(turn, end));
+        self.write_by(by, end.by, Class::Other, done, move |turn| invitations::end(turn, end));
     }
 
     fn insert_user(&self, new: NewUser, done: Done<User>) {
@@ -292,31 +299,33 @@ impl Store for SqliteStore {
     }
 
     fn insert_chat(&self, by: By, new: NewChat, done: Done<Chat>) {
-        self.write_by(by, Class::Other, done, move |turn| chats::insert(turn, &new));
+        self.write_by(by, new.viewer, Class::Other, done, move |turn| chats::insert(turn, &new));
     }
 
     fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>) {
-        self.write_by(by, Class::Chat, done, move |turn| messages::insert(turn, new));
+        self.write_by(by, new.user_id, Class::Chat, done, move |turn| messages::insert(turn, new));
     }
 
     fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>) {
-        self.write_by(by, Class::Other, done, move |turn| members::add(turn, change));
+        self.write_by(by, change.by, Class::Other, done, move |turn| members::add(turn, change));
     }
 
     fn remove_participant(&self, by: By, change: MembershipChange, done: Done<()>) {
-        self.write_by(by, Class::Other, done, move |turn| members::remove(turn, change));
+        self.write_by(by, change.by, Class::Other, done, move |turn| members::remove(turn, change));
     }
 
     fn set_role(&self, by: By, assignment: RoleAssignment, done: Done<()>) {
-        self.write_by(by, Class::Other, done, move |turn| roles::set(turn, assignment));
+        self.write_by(by, assignment.by, Class::Other, done, move |turn| roles::set(turn, assignment));
     }
 
     fn mark_read(&self, by: By, mark: ReadMark, done: Done<u64>) {
-        self.write_by(by, Class::Other, done, move |turn| members::mark_read(turn, mark));
+        self.write_by(by, mark.user_id, Class::Other, done, move |turn| members::mark_read(turn, mark));
     }
 
     fn user(&self, by: By, user_id: UserId, done: Done<User>) {
-        self.ask_by(&self.light_reads, by, Class::Other, done, move |tables| users::get(tables, user_id));
+        self.ask_by(&self.light_reads, by, None, Class::Other, done, move |tables| {
+            users::get(tables, user_id)
+        });
     }
 
     fn trusted_user(&self, user_id: UserId, done: Done<(User, Role)>) {
@@ -325,27 +334,37 @@ impl Store for SqliteStore {
 
     fn user_by_name(&self, by: By, user_name: String, done: Done<User>) {
         let question = move |tables: Tables<'_>| users::get_by_name(tables, &user_name);
-        self.ask_by(&self.light_reads, by, Class::Other, done, question);
+        self.ask_by(&self.light_reads, by, None, Class::Other, done, question);
     }
 
     fn chats(&self, by: By, query: ChatsQuery, done: Done<Page<Chat>>) {
-        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| chats::page(tables, query));
+        self.ask_by(&self.heavy_reads, by, Some(query.user_id), Class::History, done, move |tables| {
+            chats::page(tables, query)
+        });
     }
 
     fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>) {
-        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| messages::page(tables, query));
+        self.ask_by(&self.heavy_reads, by, query.viewer, Class::History, done, move |tables| {
+            messages::page(tables, query)
+        });
     }
 
     fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>) {
-        self.ask_by(&self.heavy_reads, by, Class::History, done, move |tables| members::page(tables, query));
+        self.ask_by(&self.heavy_reads, by, query.viewer, Class::History, done, move |tables| {
+            members::page(tables, query)
+        });
     }
 
     fn heads(&self, by: By, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>) {
-        self.ask_by(&self.heavy_reads, by, Class::Chat, done, move |tables| log::heads(tables, user_id));
+        self.ask_by(&self.heavy_reads, by, Some(user_id), Class::Chat, done, move |tables| {
+            log::heads(tables, user_id)
+        });
     }
 
     fn entries(&self, by: By, query: EntriesQuery, done: Done<EntriesPage>) {
-        self.ask_by(&self.heavy_reads, by, Class::Chat, done, move |tables| log::page(tables, &query));
+        self.ask_by(&self.heavy_reads, by, Some(query.user_id), Class::Chat, done, move |tables| {
+            log::page(tables, &query)
+        });
     }
 
     fn hearing_of(&self, users: Vec<UserId>, done: Done<Vec<Hearing>>) {
@@ -354,7 +373,8 @@ impl Store for SqliteStore {
     }
 
     fn recent(&self, query: RecentQuery, done: Done<Recent>) {
-        self.heavy_reads.ask(Class::Chat, done, move |tables| recent::find(tables, query));
+        let now = (self.clock)();
+        self.heavy_reads.ask(Class::Chat, done, move |tables| recent::find(tables, query, now));
     }
 
     fn trouble(&self) -> Option<String> {

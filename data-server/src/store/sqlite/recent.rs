@@ -1,7 +1,7 @@
-//! What changed lately, in SQLite: two looks into indexes by time, which find nothing and cost nothing while
+//! What changed lately, in SQLite: a few looks into indexes by time, which find nothing and cost nothing while
 //! nothing happens.
 
-use ttp::model::{ChatId, TimestampMs, UserId};
+use ttp::model::{ChatId, SessionId, TimestampMs, UserId};
 
 use super::tables::{Failure, Tables};
 use super::writer::Turn;
@@ -21,7 +21,7 @@ pub(super) fn note(turn: &Turn<'_>, chat_id: ChatId, changed_ts: TimestampMs) ->
 }
 
 /// Finds what changed since a time, whichever process committed it.
-pub(super) fn find(tables: Tables<'_>, query: RecentQuery) -> Result<Recent, Failure> {
+pub(super) fn find(tables: Tables<'_>, query: RecentQuery, now: TimestampMs) -> Result<Recent, Failure> {
     let RecentQuery { since_ts, chats_max, users_max } = query;
     let mut recent = Recent::default();
     let mut statement = tables.statement(
@@ -34,7 +34,7 @@ pub(super) fn find(tables: Tables<'_>, query: RecentQuery) -> Result<Recent, Fai
     // Who is in a chat since its creation has no entry of their own.
     let mut statement = tables.statement(
         "SELECT ifnull(e.user_id, p.user_id)
-         FROM (SELECT chat_id, user_id, change_ts FROM Changes WHERE change_ts >= ?1
+         FROM (SELECT chat_id, user_id, change_ts FROM Changes WHERE change_ts >= ?1 AND kind <> 'role'
                ORDER BY change_ts DESC LIMIT ?2) e
          LEFT JOIN Participants p ON p.chat_id = iif(e.user_id IS NULL, e.chat_id, NULL) AND p.joined_seq = 1
          ORDER BY e.change_ts DESC LIMIT ?2",
@@ -42,6 +42,16 @@ pub(super) fn find(tables: Tables<'_>, query: RecentQuery) -> Result<Recent, Fai
     let mut rows = statement.query((since_ts, users_max))?;
     while let Some(row) = rows.next()? {
         recent.moved.extend(row.get::<_, Option<i64>>(0)?.map(UserId));
+    }
+    for ended in [
+        "SELECT session_id FROM Sessions WHERE ended_ts >= ?1 AND ?2 IS NOT NULL ORDER BY ended_ts DESC LIMIT ?3",
+        "SELECT session_id FROM Sessions WHERE expires_ts BETWEEN ?1 AND ?2 ORDER BY expires_ts DESC LIMIT ?3",
+    ] {
+        let mut statement = tables.statement(ended)?;
+        let mut rows = statement.query((since_ts, now, users_max))?;
+        while let Some(row) = rows.next()? {
+            recent.ended.insert(SessionId(row.get(0)?));
+        }
     }
     Ok(recent)
 }

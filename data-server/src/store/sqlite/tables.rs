@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::{CachedStatement, Connection, ErrorCode};
+use rusqlite::types::Type;
+use rusqlite::{CachedStatement, Connection, ErrorCode, Row};
+use ttp::model::Role;
 use ttp::net::clock;
 
 use super::health::{Complaints, is_of_the_place};
@@ -31,6 +33,12 @@ impl<'a> Tables<'a> {
     pub(super) fn last_row_id(&self) -> i64 {
         self.connection.last_insert_rowid()
     }
+}
+
+/// A role from a column.
+pub(super) fn role_from(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
+    let name: String = row.get(column)?;
+    Role::from_name(&name).ok_or(rusqlite::Error::InvalidColumnType(column, name, Type::Text))
 }
 
 /// Why an operation did not come to its end.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use ttp::model::TimestampMs;
+use ttp::model::{SessionId, TimestampMs};
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
@@ -50,6 +50,15 @@ pub(super) struct Turn<'a> {
     pub(super) now: TimestampMs,
     /// What the sink will hear after the commit.
     pub(super) entries: Vec<Committed>,
+    /// Sessions that the sink will hear to have ended.
+    pub(super) ended: Vec<SessionId>,
+}
+
+/// What the sink hears of a batch.
+#[derive(Default)]
+struct News {
+    entries: Vec<Committed>,
+    ended: Vec<SessionId>,
 }
 
 /// How a change ended.
@@ -225,22 +234,22 @@ impl Writer {
 
     /// One transaction for all of `batch`.
     fn store(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let (ending, entries) = match self.connection.take() {
-            None => (Ending::NotStored, Vec::new()),
+        let (ending, news) = match self.connection.take() {
+            None => (Ending::NotStored, News::default()),
             Some(connection) => {
                 self.health.batch(Some(clock::now()));
                 let stored = self.transact(&connection, &mut batch);
                 self.health.batch(None);
                 match stored {
-                    Ok(entries) => {
+                    Ok(news) => {
                         self.connection = Some(connection);
                         // Not sooner: a fault that meets changes and not probes is met with longer and longer waits.
                         self.probe_waits.reset();
-                        (Ending::Committed, entries)
+                        (Ending::Committed, news)
                     }
                     Err((ending, trouble)) => {
                         self.lose(Some(connection), &trouble);
-                        (ending, Vec::new())
+                        (ending, News::default())
                     }
                 }
             }
@@ -254,21 +263,25 @@ impl Writer {
         if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
             let _ = execute(connection, "COMMIT");
         }
-        if !entries.is_empty() {
-            self.sink.committed(entries);
+        if !news.ended.is_empty() {
+            self.sink.ended(news.ended);
+        }
+        if !news.entries.is_empty() {
+            self.sink.committed(news.entries);
             ttp::failpoint!("data.forwarded");
         }
     }
 
-    /// Answers the entries that were committed, or how all of the batch ended instead.
+    /// Answers what the sink hears of what was committed, or how all of the batch ended instead.
     fn transact(
         &mut self,
         connection: &Connection,
         batch: &mut [Box<dyn Job>],
-    ) -> Result<Vec<Committed>, (Ending, Trouble)> {
+    ) -> Result<News, (Ending, Trouble)> {
         execute(connection, "BEGIN IMMEDIATE").map_err(|failed| (Ending::NotStored, failed.into()))?;
         let statements = Arc::clone(&self.statements);
-        let mut turn = Turn { tables: Tables::new(connection, &statements), now: 0, entries: Vec::new() };
+        let tables = Tables::new(connection, &statements);
+        let mut turn = Turn { tables, now: 0, entries: Vec::new(), ended: Vec::new() };
         for job in batch.iter_mut() {
             turn.now = (self.clock)();
             if let Err(failed) = self.make(connection, job.as_mut(), &mut turn) {
@@ -281,14 +294,14 @@ impl Writer {
         ttp::failpoint!("data.before_commit");
         #[cfg(feature = "mutants")]
         if ttp::net::mutant::is("ack_before_commit") {
-            return Ok(turn.entries);
+            return Ok(turn.into());
         }
         match execute(connection, "COMMIT") {
             // What is stored in a file that nobody will find again is not stored.
             Ok(()) if self.identity.has_gone(&self.path) => Err((Ending::Unknown, Trouble::Replaced)),
-            Ok(()) => Ok(turn.entries),
+            Ok(()) => Ok(turn.into()),
             #[cfg(feature = "mutants")]
-            Err(_) if ttp::net::mutant::is("failed_commit_is_ok") => Ok(turn.entries),
+            Err(_) if ttp::net::mutant::is("failed_commit_is_ok") => Ok(turn.into()),
             // The last frame of a commit makes it valid, and a disk that is full has refused that or one before it.
             Err(failed) if is_full(&failed) && connection.is_autocommit() => {
                 Err((Ending::NotStored, failed.into()))
@@ -305,13 +318,14 @@ impl Writer {
         turn: &mut Turn<'_>,
     ) -> rusqlite::Result<()> {
         execute(connection, "SAVEPOINT change")?;
-        let entries_before = turn.entries.len();
+        let (entries_before, ended_before) = (turn.entries.len(), turn.ended.len());
         if let Err(failure) = job.run(turn) {
             let refused = match failure {
                 Failure::Sqlite(failed) if is_of_the_place(&failed) => return Err(failed),
                 refused => refused,
             };
             turn.entries.truncate(entries_before);
+            turn.ended.truncate(ended_before);
             job.refuse(refused.into_store_error(&mut self.complaints));
             execute(connection, "ROLLBACK TO change")?;
         }
@@ -349,6 +363,12 @@ impl Writer {
         file::need_room(&self.path)?;
         connection.busy_timeout(file::BUSY_TIMEOUT)?;
         Ok(connection)
+    }
+}
+
+impl From<Turn<'_>> for News {
+    fn from(turn: Turn<'_>) -> Self {
+        Self { entries: turn.entries, ended: turn.ended }
     }
 }
 

@@ -1,0 +1,238 @@
+//! Who may do what: one table for chats, one for the server. Each is a match without a default, so that a new act
+//! without a row does not compile.
+//!
+//! A role may do what the roles below it may. So a row names the least role that may, and what everybody below it is
+//! told. Who is not in a chat has no role in it, and is refused before any of this; whose account is closed has no
+//! session.
+//!
+//! In a chat a guest reads, writes and leaves. A member also adds people. A moderator keeps order among guests and
+//! members. An owner may do everything, also to other owners. The last owner who leaves or is removed hands the group
+//! on: see `store`. A private chat's two people are members for ever, and nobody is added or removed.
+//!
+//! On the server a guest talks where it was added, in groups and in private chats, and creates no group. A member
+//! creates groups. A moderator invites members and guests, and closes their accounts. An owner may do everything.
+//! Everybody may give up what the role allows: step down, leave, take back an own invitation, close the own account.
+
+use ttp::model::Role;
+
+/// What somebody does in a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChatAct {
+    /// Reads messages and other entries.
+    Read,
+    /// Sends a message.
+    Write,
+    /// Moves the own mark.
+    MarkRead,
+    /// Lists who is in it.
+    ListPeople,
+    /// Leaves.
+    Leave,
+    /// Takes a lower role.
+    StepDown,
+    /// Adds somebody, who becomes a member.
+    AddPerson,
+    /// Removes somebody who has this role.
+    RemovePerson(Role),
+    /// Gives somebody another role.
+    SetRole {
+        /// The role until now.
+        from: Role,
+        /// The role from now on.
+        to: Role,
+    },
+}
+
+/// What somebody does on the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServerAct {
+    /// Creates a private chat.
+    CreatePrivateChat,
+    /// Creates a group.
+    CreateGroup,
+    /// Closes the own account.
+    Resign,
+    /// Takes a lower role.
+    StepDown,
+    /// Makes an invitation for accounts of this role.
+    Invite(Role),
+    /// Lists the invitations that hold.
+    ListInvitations,
+    /// Takes back an own invitation.
+    EndOwnInvitation,
+    /// Takes back somebody else's invitation.
+    EndInvitation,
+    /// Closes the account of somebody who has this role.
+    Deactivate(Role),
+    /// Gives somebody another role.
+    SetRole {
+        /// The role until now.
+        from: Role,
+        /// The role from now on.
+        to: Role,
+    },
+}
+
+/// A row: who may, and what the others are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rule {
+    /// The least role that may.
+    pub least: Role,
+    /// Why not.
+    pub refusal: &'static str,
+}
+
+const EVERYBODY: Rule = Rule { least: Role::Guest, refusal: "everybody may do this" };
+
+const fn from(least: Role, refusal: &'static str) -> Rule {
+    Rule { least, refusal }
+}
+
+impl ChatAct {
+    /// Every act.
+    pub const ALL: [Self; 27] = {
+        let mut all = [Self::Read; 27];
+        (all[1], all[2], all[3], all[4]) = (Self::Write, Self::MarkRead, Self::ListPeople, Self::Leave);
+        (all[5], all[6]) = (Self::StepDown, Self::AddPerson);
+        let mut place = 0;
+        while place < 16 {
+            let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
+            all[11 + place] = Self::SetRole { from, to };
+            if place < 4 {
+                all[7 + place] = Self::RemovePerson(Role::ALL[place]);
+            }
+            place += 1;
+        }
+        all
+    };
+
+    /// The table.
+    pub fn rule(self) -> Rule {
+        use Role::{Guest, Member, Moderator, Owner};
+        match self {
+            Self::Read | Self::Write | Self::MarkRead | Self::ListPeople => EVERYBODY,
+            Self::Leave | Self::StepDown => EVERYBODY,
+            Self::AddPerson => from(Member, "guests of a group do not add people to it"),
+            Self::RemovePerson(Guest | Member) => from(Moderator, "moderators and owners remove people"),
+            Self::RemovePerson(Moderator | Owner) => from(Owner, "owners remove moderators and owners"),
+            Self::SetRole { from: Guest | Member, to: Guest | Member } => {
+                from(Moderator, "moderators and owners give roles")
+            }
+            Self::SetRole { from: Moderator | Owner, .. } | Self::SetRole { to: Moderator | Owner, .. } => {
+                from(Owner, "owners make and unmake moderators and owners")
+            }
+        }
+    }
+
+    /// Refuses when the role does not allow it.
+    ///
+    /// # Errors
+    /// The sentence of the table.
+    pub fn check(self, role: Role) -> Result<(), &'static str> {
+        self.rule().check(role)
+    }
+}
+
+impl ServerAct {
+    /// Every act.
+    pub const ALL: [Self; 31] = {
+        let mut all = [Self::CreatePrivateChat; 31];
+        (all[1], all[2], all[3]) = (Self::CreateGroup, Self::Resign, Self::StepDown);
+        (all[4], all[5], all[6]) = (Self::ListInvitations, Self::EndOwnInvitation, Self::EndInvitation);
+        let mut place = 0;
+        while place < 16 {
+            let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
+            all[15 + place] = Self::SetRole { from, to };
+            if place < 4 {
+                all[7 + place] = Self::Invite(Role::ALL[place]);
+                all[11 + place] = Self::Deactivate(Role::ALL[place]);
+            }
+            place += 1;
+        }
+        all
+    };
+
+    /// The table.
+    pub fn rule(self) -> Rule {
+        use Role::{Guest, Member, Moderator, Owner};
+        match self {
+            Self::CreatePrivateChat | Self::Resign | Self::StepDown | Self::EndOwnInvitation => EVERYBODY,
+            Self::CreateGroup => from(Member, "guests of this server do not create groups"),
+            Self::Invite(Guest | Member) => {
+                from(Moderator, "moderators and owners of this server invite people")
+            }
+            Self::Invite(Moderator | Owner) => {
+                from(Owner, "owners of this server invite moderators and owners")
+            }
+            Self::ListInvitations => from(Moderator, "moderators and owners of this server see invitations"),
+            Self::EndInvitation => from(Owner, "owners of this server take back invitations of others"),
+            Self::Deactivate(Guest | Member) => {
+                from(Moderator, "moderators and owners of this server close accounts of others")
+            }
+            Self::Deactivate(Moderator | Owner) => {
+                from(Owner, "owners of this server close accounts of moderators and owners")
+            }
+            Self::SetRole { from: Guest | Member, to: Guest | Member } => {
+                from(Moderator, "moderators and owners of this server give roles")
+            }
+            Self::SetRole { from: Moderator | Owner, .. } | Self::SetRole { to: Moderator | Owner, .. } => {
+                from(Owner, "owners of this server make and unmake moderators and owners")
+            }
+        }
+    }
+
+    /// Refuses when the role does not allow it.
+    ///
+    /// # Errors
+    /// The sentence of the table.
+    pub fn check(self, role: Role) -> Result<(), &'static str> {
+        self.rule().check(role)
+    }
+}
+
+impl Rule {
+    fn check(self, role: Role) -> Result<(), &'static str> {
+        if role >= self.least { Ok(()) } else { Err(self.refusal) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_act_is_listed_once() {
+        assert_eq!(HashSet::from(ChatAct::ALL).len(), ChatAct::ALL.len());
+        assert_eq!(HashSet::from(ServerAct::ALL).len(), ServerAct::ALL.len());
+    }
+
+    /// The tables as they are meant: who may, of how many.
+    #[test]
+    fn the_tables_are_these() {
+        let chats = Role::ALL.map(|role| ChatAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
+        assert_eq!(chats, [6, 7, 13, 27]);
+        let server =
+            Role::ALL.map(|role| ServerAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
+        assert_eq!(server, [4, 5, 14, 31]);
+    }
+
+    /// Nobody makes somebody more than they are themselves, or touches who is more.
+    #[test]
+    fn no_role_reaches_above_itself() {
+        for role in Role::ALL {
+            for above in Role::ALL.into_iter().filter(|above| *above > role) {
+                assert!(ChatAct::RemovePerson(above).check(role).is_err());
+                assert!(ServerAct::Deactivate(above).check(role).is_err());
+                assert!(ServerAct::Invite(above).check(role).is_err());
+                for other in Role::ALL {
+                    for (from, to) in [(above, other), (other, above)] {
+                        assert!(ChatAct::SetRole { from, to }.check(role).is_err());
+                        assert!(ServerAct::SetRole { from, to }.check(role).is_err());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What makes a file of an earlier version one of the next, in the caller's one transaction.
+
+use rusqlite::Connection;
+
+use crate::names;
+
+/// Version 2 finds what changed lately by time.
+const FROM_1: &str = "
+    ALTER TABLE Chats ADD COLUMN changed_ts INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX ChatsByChange ON Chats (changed_ts);
+    CREATE INDEX ChangesByTime ON Changes (change_ts);
+    PRAGMA user_version = 2;
+";
+
+/// Version 3 has accounts, sessions, invitations and roles. A rule of a table cannot be changed, so Changes is made anew.
+const FROM_2: &str = "
+    ALTER TABLE Users ADD COLUMN name_skeleton TEXT;
+    ALTER TABLE Users ADD COLUMN password_hash TEXT;
+    ALTER TABLE Users ADD COLUMN server_role TEXT NOT NULL DEFAULT 'member'
+        CHECK (server_role IN ('guest', 'member', 'moderator', 'owner'));
+    ALTER TABLE Users ADD COLUMN deactivated_ts INTEGER;
+    CREATE UNIQUE INDEX UsersBySkeleton ON Users (name_skeleton);
+    CREATE INDEX UsersByServerRole ON Users (server_role) WHERE password_hash IS NOT NULL;
+
+    CREATE TABLE Sessions (
+        session_id INTEGER PRIMARY KEY AUTOINCREMENT,
+        user_id    INTEGER NOT NULL REFERENCES Users (user_id),
+        token_hash BLOB    NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+        device     TEXT    NOT NULL,
+        created_ts INTEGER NOT NULL,
+        used_ts    INTEGER NOT NULL,
+        expires_ts INTEGER NOT NULL,
+        ended_ts   INTEGER
+    ) STRICT;
+    CREATE INDEX SessionsByUserId ON Sessions (user_id, used_ts) WHERE ended_ts IS NULL;
+    CREATE INDEX SessionsByEnd ON Sessions (ended_ts) WHERE ended_ts IS NOT NULL;
+    CREATE INDEX SessionsByExpiry ON Sessions (expires_ts);
+
+    CREATE TABLE Invitations (
+        invitation_id INTEGER PRIMARY KEY,
+        code_hash     BLOB    NOT NULL UNIQUE CHECK (length(code_hash) = 32),
+        creator_id    INTEGER NOT NULL REFERENCES Users (user_id),
+        role          TEXT    NOT NULL CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+        uses_left     INTEGER NOT NULL CHECK (uses_left >= 0),
+        created_ts    INTEGER NOT NULL,
+        expires_ts    INTEGER NOT NULL,
+        ended_ts      INTEGER
+    ) STRICT;
+    CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS NULL AND uses_left > 0;
+
+    ALTER TABLE Participants ADD COLUMN role TEXT NOT NULL DEFAULT 'member'
+        CHECK (role IN ('guest', 'member', 'moderator', 'owner'));
+
+    DROP INDEX ChangesByTime;
+    ALTER TABLE Changes RENAME TO Changes2;
+    CREATE TABLE Changes (
+        chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
+        seq        INTEGER NOT NULL,
+        kind       TEXT    NOT NULL CHECK (kind IN ('created', 'joined', 'left', 'role')),
+        change_ts  INTEGER NOT NULL,
+        user_id    INTEGER REFERENCES Users (user_id),
+        by_user_id INTEGER REFERENCES Users (user_id),
+        chat_name  TEXT,
+        role       TEXT    CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+        PRIMARY KEY (chat_id, seq),
+        CHECK ((kind = 'created') = (user_id IS NULL)),
+        CHECK ((kind = 'created') = (chat_name IS NOT NULL)),
+        CHECK ((kind = 'role') = (role IS NOT NULL))
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id, chat_name)
+        SELECT chat_id, seq, kind, change_ts, user_id, by_user_id, chat_name FROM Changes2;
+    DROP TABLE Changes2;
+    CREATE INDEX ChangesByTime ON Changes (change_ts);
+    PRAGMA user_version = 3;
+";
+
+/// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
+const GIVE_OWNERS: &str = "
+    UPDATE Participants SET role = 'owner' WHERE participant_id IN (
+        SELECT participant_id FROM (
+            SELECT p.participant_id, row_number() OVER (
+                PARTITION BY p.chat_id
+                ORDER BY p.user_id IS c.creator_id DESC, p.joined_seq, p.participant_id) AS place
+            FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id WHERE NOT c.is_private)
+        WHERE place = 1);
+";
+
+/// Makes a file of version 1 or 2 one of the current version.
+pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    if version < 2 {
+        connection.execute_batch(FROM_1)?;
+    }
+    connection.execute_batch(FROM_2)?;
+    connection.execute_batch("UPDATE Users SET name_key = NULL")?;
+    fill(connection)
+}
+
+/// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one
+/// name, or of one look, the first one gets it.
+pub(super) fn fill(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(GIVE_OWNERS)?;
+    let mut people =
+        connection.prepare("SELECT user_id, user_name FROM Users WHERE user_id > ?1 ORDER BY user_id")?;
+    let mut set_key = connection.prepare("UPDATE OR IGNORE Users SET name_key = ?2 WHERE user_id = ?1")?;
+    let mut set_skeleton = connection.prepare(
+        "UPDATE OR IGNORE Users SET name_skeleton = ?2 WHERE user_id = ?1 AND name_key IS NOT NULL",
+    )?;
+    let mut last = i64::MIN;
+    loop {
+        // A page at a time: what is being read is being written to.
+        let page: Vec<(i64, String)> = people
+            .query_map([last], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .take(1_000)
+            .collect::<rusqlite::Result<_>>()?;
+        let Some((newest, _)) = page.last() else { return Ok(()) };
+        last = *newest;
+        for (user_id, user_name) in &page {
+            set_key.execute((user_id, names::key(user_name)))?;
+            set_skeleton.execute((user_id, names::skeleton(user_name)))?;
+        }
+    }
+}
