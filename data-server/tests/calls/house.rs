@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::{Hint, Publisher};
-use data_server::{Config, Error, Server};
+use data_server::{Config, Error, PasswordCost, Registration, Server};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +16,12 @@ use ttp::frame::{Decoder, encode};
 
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What everybody's password is.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// A hash that costs nearly nothing.
+pub(crate) const CHEAP: PasswordCost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
 
 #[derive(Default)]
 pub(crate) struct Recorder(pub(crate) Mutex<Vec<Hint>>);
@@ -78,6 +84,38 @@ impl House {
             let _ = stopped.await;
         }));
         Self { address, folder, recorder, directory, stop: Some(stop), served }
+    }
+
+    /// A server that believes nobody's number, and hashes passwords cheaply.
+    pub(crate) async fn strict(adjust: impl FnOnce(&mut Config)) -> Self {
+        Self::with(|config| {
+            config.trust_user_ids = false;
+            config.password_cost = CHEAP;
+            config.registration = Registration::Open;
+            adjust(config);
+        })
+        .await
+    }
+
+    /// A connection of version 2 that speaks for nobody.
+    pub(crate) async fn stranger(&self) -> Peer {
+        let mut peer = self.connect().await;
+        peer.call("Hello", json!({"protocol": [2], "client": "test"})).await.unwrap();
+        peer
+    }
+
+    /// A new account, with the connection that made it and its token.
+    pub(crate) async fn register(&self, name: &str) -> (Peer, String) {
+        let mut peer = self.stranger().await;
+        let begun = peer.call("Register", json!({"user_name": name, "password": PASSWORD})).await.unwrap();
+        (peer, begun["token"].as_str().unwrap().to_owned())
+    }
+
+    /// One more session of an account.
+    pub(crate) async fn log_in(&self, name: &str) -> (Peer, Value) {
+        let mut peer = self.stranger().await;
+        let begun = peer.call("Login", json!({"user_name": name, "password": PASSWORD})).await.unwrap();
+        (peer, begun)
     }
 
     pub(crate) fn store_path(&self) -> PathBuf {
@@ -151,16 +189,18 @@ impl Peer {
 
     /// One request and its reply: the result, or the number of the error.
     pub(crate) async fn call(&mut self, method: &str, params: Value) -> Result<Value, i64> {
+        self.ask(method, params).await.map_err(|error| error["code"].as_i64().unwrap())
+    }
+
+    /// The same, with all of the error.
+    pub(crate) async fn ask(&mut self, method: &str, params: Value) -> Result<Value, Value> {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params, "id": id}).to_string()).await;
         let mut reply = self.read_json().await;
         assert_eq!(reply["jsonrpc"], "2.0");
         assert_eq!(reply["id"], id);
-        match reply["error"]["code"].as_i64() {
-            Some(code) => Err(code),
-            None => Ok(reply["result"].take()),
-        }
+        if reply["error"].is_object() { Err(reply["error"].take()) } else { Ok(reply["result"].take()) }
     }
 
     pub(crate) async fn error_of(&mut self, payload: &str) -> (i64, Value) {

@@ -7,3 +7,8 @@ mod tls;
 mod wire;
 mod version_1;
 mod version_2;
+mod accounts;
+mod sessions;
+mod invitations;
+mod strangers;
+mod floods;
