@@ -9,10 +9,11 @@ use tracing::{Instrument, info};
 use ttp::call::{ChangePassword, DeactivateUser, EndedReply, Login, Register, SessionReply};
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{DEVICE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
-use ttp::model::{UserId, check_name};
+use ttp::model::UserId;
 use ttp::secret::Secret;
 
 use super::session::{Identity, Session, Speaks};
+use super::users::check_account_name;
 use super::{Refusal, Reply, Service, ask};
 use crate::config::Registration;
 use crate::passwords::{Failed, Verdict};
@@ -246,7 +247,7 @@ fn wrong_password() -> Refusal {
 }
 
 fn check_account(call: &Register) -> Result<(), CallError> {
-    check_name("the user's name", &call.user_name)?;
+    check_account_name(&call.user_name)?;
     check_password(&call.password, &call.user_name)?;
     check_device(&call.device)
 }

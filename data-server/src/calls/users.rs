@@ -6,6 +6,7 @@ use ttp::model::check_name;
 
 use super::session::Session;
 use super::{Reply, Service};
+use crate::names::{self, NameFault};
 use crate::store::{AccountChange, NameRule, NewUser};
 
 pub(super) fn get(service: &Service, session: &Session, call: GetUser, reply: Reply<GetUser>) {
@@ -36,7 +37,7 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertUser, rep
 }
 
 pub(super) fn rename(service: &Service, session: &Session, call: UpdateUser, reply: Reply<UpdateUser>) {
-    let checked = check_name("the user's name", &call.user_name).and_then(|()| session.identity());
+    let checked = check_account_name(&call.user_name).and_then(|()| session.identity());
     match checked {
         Ok(me) => {
             let done = reply.stored(|user| UserReply { user });
@@ -59,4 +60,15 @@ pub(super) fn set_role(
         }
         Err(refused) => reply.send(Err(refused.not_stored())),
     }
+}
+
+/// Refuses names that an account may not bear.
+pub(super) fn check_account_name(name: &str) -> Result<(), CallError> {
+    names::check(name).map_err(|fault| {
+        let code = match fault {
+            NameFault::TooLong => ErrorCode::TooLarge,
+            _ => ErrorCode::InvalidParams,
+        };
+        CallError::new(code, fault.to_string())
+    })
 }
