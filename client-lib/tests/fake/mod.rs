@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
 
 pub mod data;
+pub mod front;
 
 use std::collections::VecDeque;
 use std::future::Future;
