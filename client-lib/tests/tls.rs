@@ -14,6 +14,7 @@ use fake::front::{Front, Key};
 use fake::{ME, Server, options, soon};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use ttp::call::InsertMessage;
 use ttp::frame::encode;
 
 /// Pins at first use, and asks nobody.
@@ -86,6 +87,34 @@ async fn t64_calls_and_events_go_through_tls() {
     let again = Client::connect(options_in_tls(&data_front, &broadcast_front, &tls)).await.unwrap();
     let pinned = ServerTrust::Tls { fingerprint: key.fingerprint(), trusted: Trusted::Pinned };
     assert_eq!(again.server_trust(), Some(pinned));
+}
+
+/// T64: over a network that takes less than is to be said, all is said in the end: nothing stays behind in TLS.
+#[tokio::test]
+async fn t64_a_slow_network_gets_the_last_byte() {
+    let (data, key) = (DataServer::start().await, Key::new());
+    let front = Front::start(&key, &data.address).await;
+    let client = Client::connect(options_in_tls(&front, &front, &pinning())).await.unwrap();
+    client.authenticate(ME).await.unwrap();
+    front.be_slow();
+    for round in 0..4 {
+        let calls: Vec<_> = (0..12)
+            .map(|number| {
+                let call = InsertMessage {
+                    chat_id: ChatId(1),
+                    user_id: None,
+                    message_text: "x".repeat(60_000),
+                    client_message_id: Some(format!("{round}-{number}")),
+                };
+                let client = client.clone();
+                tokio::spawn(async move { client.call(call).await })
+            })
+            .collect();
+        for call in calls {
+            soon(call).await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(front.met(), 1);
 }
 
 /// F27: somebody in between hears nothing, neither at the start nor later.

@@ -1,7 +1,8 @@
 //! TLS in front of a server that does not speak it; with a key of its own it is somebody in between.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rcgen::{CertificateParams, KeyPair, PublicKeyData, date_time_ymd};
 use rustls::ServerConfig;
@@ -31,6 +32,8 @@ pub struct Front {
     shown: Arc<Mutex<TlsAcceptor>>,
     /// Bytes that came out of TLS, from clients.
     heard: Arc<AtomicU64>,
+    /// Whether clients are read slowly.
+    slow: Arc<AtomicBool>,
     /// Connections, whatever came of them.
     met: Arc<AtomicU64>,
 }
@@ -41,18 +44,20 @@ impl Front {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shown = Arc::new(Mutex::new(acceptor(key, 2099)));
-        let this = Self { port, shown, heard: Arc::default(), met: Arc::default() };
+        let this = Self { port, shown, heard: Arc::default(), slow: Arc::default(), met: Arc::default() };
         let (shown, heard, met) = (Arc::clone(&this.shown), Arc::clone(&this.heard), Arc::clone(&this.met));
-        let behind = behind.to_owned();
+        let (behind, slow) = (behind.to_owned(), Arc::clone(&this.slow));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 met.fetch_add(1, Ordering::SeqCst);
                 let acceptor = shown.lock().unwrap().clone();
-                let (behind, heard) = (behind.clone(), Arc::clone(&heard));
+                let (behind, heard, slow) = (behind.clone(), Arc::clone(&heard), Arc::clone(&slow));
                 tokio::spawn(async move {
+                    stream.set_nodelay(true).unwrap();
                     let Ok(client) = acceptor.accept(stream).await else { return };
                     let server = TcpStream::connect(behind).await.unwrap();
+                    server.set_nodelay(true).unwrap();
                     let (mut from_client, mut to_client) = tokio::io::split(client);
                     let (mut from_server, mut to_server) = server.into_split();
                     let up = async {
@@ -60,6 +65,9 @@ impl Front {
                         // An error is an end without a farewell.
                         while let Ok(count @ 1..) = from_client.read(&mut bytes).await {
                             heard.fetch_add(count as u64, Ordering::SeqCst);
+                            if slow.load(Ordering::SeqCst) {
+                                tokio::time::sleep(Duration::from_millis(1)).await;
+                            }
                             to_server.write_all(&bytes[..count]).await?;
                         }
                         to_server.shutdown().await
@@ -78,6 +86,11 @@ impl Front {
     /// Shows another key from now on, in a certificate that ends on the first day of a year.
     pub fn show(&self, key: &Key, year: i32) {
         *self.shown.lock().unwrap() = acceptor(key, year);
+    }
+
+    /// Reads clients slowly from now on, as a slow network would let them be read.
+    pub fn be_slow(&self) {
+        self.slow.store(true, Ordering::SeqCst);
     }
 
     /// `HOST:PORT`.
