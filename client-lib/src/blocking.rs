@@ -8,8 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use ttp::call::{Call, ChatsCursor, ChatsReply, MessagesReply, ParticipantsReply};
-use ttp::model::{Chat, ChatId, Message, Seq, User, UserId};
+use ttp::call::{
+    Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
+    SessionInfo, SessionReply,
+};
+use ttp::model::{Chat, ChatId, InvitationId, Message, Role, Seq, SessionId, User, UserId};
+use ttp::secret::Secret;
 
 use crate::error::Error;
 use crate::options::Options;
@@ -107,8 +111,40 @@ macro_rules! cover {
 }
 
 cover! {
+    /// See [`crate::Client::register`].
+    register(name: &str, password: Secret, invitation: Option<Secret>, device: &str) -> SessionReply;
+    /// See [`crate::Client::login`].
+    login(name: &str, password: Secret, device: &str) -> SessionReply;
+    /// See [`crate::Client::authenticate`].
+    authenticate(token: Secret) -> User;
     /// See [`crate::Client::trust_me`].
     trust_me(user: UserId) -> User;
+    /// See [`crate::Client::logout`].
+    logout() -> ();
+    /// See [`crate::Client::logout_everywhere`].
+    logout_everywhere() -> u64;
+    /// See [`crate::Client::change_password`].
+    change_password(old_password: Secret, new_password: Secret) -> u64;
+    /// See [`crate::Client::sessions`].
+    sessions() -> Vec<SessionInfo>;
+    /// See [`crate::Client::revoke_session`].
+    revoke_session(session_id: SessionId) -> ();
+    /// See [`crate::Client::rename`].
+    rename(name: &str) -> User;
+    /// See [`crate::Client::deactivate`].
+    deactivate(password: Secret) -> u64;
+    /// See [`crate::Client::deactivate_user`].
+    deactivate_user(user: UserId) -> u64;
+    /// See [`crate::Client::set_server_role`].
+    set_server_role(user: UserId, role: Role) -> ();
+    /// See [`crate::Client::set_role`].
+    set_role(chat_id: ChatId, user: UserId, role: Role) -> ();
+    /// See [`crate::Client::invite`].
+    invite(uses_max: Option<u32>, lifetime: Option<Duration>, role: Option<Role>) -> InvitationReply;
+    /// See [`crate::Client::invitations`].
+    invitations() -> Vec<InvitationInfo>;
+    /// See [`crate::Client::revoke_invitation`].
+    revoke_invitation(invitation_id: InvitationId) -> ();
     /// See [`crate::Client::ping`].
     ping() -> ();
     /// See [`crate::Client::get_user`].

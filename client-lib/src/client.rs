@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use ttp::call::{
     AddParticipant, Call, ChatsCursor, ChatsReply, CloseStream, GetChats, GetMessages, GetParticipants,
-    GetUser, InsertChat, InsertMessage, InsertUser, MarkRead, MessagesReply, ParticipantsReply, Ping,
-    RemoveParticipant,
+    GetStreamTicket, GetUser, InsertChat, InsertMessage, InsertUser, MarkRead, MessagesReply,
+    ParticipantsReply, Ping, RemoveParticipant,
 };
 use ttp::model::{Chat, ChatId, Message, Seq, User, UserId, check_text};
 use ttp::net::clock;
@@ -29,11 +29,11 @@ use crate::stream::EventStream;
 /// themselves; neither loses or doubles anything.
 ///
 /// ```no_run
-/// # async fn run() -> Result<(), client_lib::Error> {
+/// # async fn run(password: client_lib::Secret) -> Result<(), client_lib::Error> {
 /// use client_lib::{Client, Options, UserId};
 ///
 /// let client = Client::connect(Options::new("127.0.0.1:8889")).await?;
-/// let me = client.trust_me(UserId(1)).await?;
+/// let me = client.login("Ada", password, "the laptop").await?.user;
 /// let chat = client.insert_chat("Lunch", &[me.user_id, UserId(2)]).await?;
 /// let message = client.insert_message(chat.chat_id, "Hungry?").await?;
 /// println!("{} is entry {} of {}", message.message_text, message.seq, chat.chat_name);
@@ -42,7 +42,7 @@ use crate::stream::EventStream;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Client {
-    session: Arc<Session>,
+    pub(crate) session: Arc<Session>,
     outbox: Arc<Outbox>,
     /// Not in the session: the tasks of streams hold the session, and this holds a stream.
     poll: Arc<Poll>,
@@ -60,17 +60,9 @@ impl Client {
         Ok(client)
     }
 
-    /// Says who the client speaks for. Remembered, and said again on every new connection.
-    ///
-    /// # Errors
-    /// `OtherPerson` when the client speaks for somebody else already; what a call may end in.
-    pub async fn trust_me(&self, user: UserId) -> Result<User, Error> {
-        self.session.trust_me(user).await
-    }
-
     /// Whom the client speaks for.
     pub fn me(&self) -> Option<User> {
-        self.session.profile.me()
+        self.session.profile.identity.me()
     }
 
     /// What was found out about the data-server by the newest connection to it: whether it is encrypted, and then
@@ -83,7 +75,7 @@ impl Client {
     /// Makes one attempt at a call of the data-server.
     ///
     /// # Errors
-    /// `Call` when the server refused; `Connect` and `Refused` when the call was not sent; `Timeout`,
+    /// `Call` when the server refused; `LoggedOut` when the session has ended; `Connect` and `Refused` when the call was not sent; `Timeout`,
     /// `Disconnected` and `Protocol` when it is not known what the server did.
     pub async fn call<C: Call>(&self, call: C) -> Result<C::Reply, Error> {
         self.session.call(&call, self.session.profile.options.call_timeout).await
@@ -208,7 +200,7 @@ impl Client {
     /// newer than the saved position. Messages that do not go through the queue take no notice of its order.
     ///
     /// # Errors
-    /// `Unauthenticated` and `OtherPerson` when the client does not speak for the queue's person; `Queue` when the
+    /// `Unauthenticated`, `LoggedOut` and `OtherPerson` when the client does not speak for the queue's person; `Queue` when the
     /// messages are for another history; `File`. The messages still wait.
     pub async fn deliver_next(&self, queue: &SendQueue) -> Result<Delivery, Error> {
         queue.deliver_next(&self.session, &self.outbox).await
@@ -253,12 +245,15 @@ impl Client {
     /// Ends all streams of the person, on every device. They do not come back by themselves.
     ///
     /// # Errors
-    /// `Unauthenticated`, `NoBroadcastAddress`, and what a call may end in.
+    /// `Unauthenticated`, `LoggedOut`, `NoBroadcastAddress`, and what a call may end in.
     pub async fn close_streams(&self) -> Result<(), Error> {
         let profile = &self.session.profile;
-        let me = self.me().ok_or(Error::Unauthenticated)?;
+        if self.me().is_none() {
+            return Err(profile.identity.absent());
+        }
+        let ticket = self.call(GetStreamTicket {}).await?.ticket;
         let mut link = profile.open_broadcast().await?;
-        let call = CloseStream { user_id: Some(me.user_id), ticket: None };
+        let call = CloseStream { user_id: None, ticket: Some(ticket) };
         link::ask_within(&mut link, &call, profile.options.call_timeout).await.map(drop)
     }
 

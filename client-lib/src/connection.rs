@@ -15,14 +15,12 @@ use serde_json::value::RawValue;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tracing::debug;
-use ttp::call::Authenticate;
 use ttp::code::{CallError, ErrorCode};
 use ttp::frame::encode_with;
 use ttp::limits::{IDLE_TIMEOUT_MS, IN_FLIGHT_MAX};
 use ttp::net::backoff::{Backoff, random};
 use ttp::net::clock;
 use ttp::net::connection::{FrameReader, ReadError};
-use ttp::net::tls::Expected;
 use ttp::rpc;
 
 use crate::error::{Error, Lost};
@@ -45,8 +43,7 @@ const IDLE_CLOSE: Duration = Duration::from_secs(60);
 const _: () = assert!(CALLS_MAX <= IN_FLIGHT_MAX);
 const _: () = assert!(IDLE_CLOSE.as_millis() < IDLE_TIMEOUT_MS as u128);
 
-/// A call on its way to the server.
-#[derive(Debug)]
+/// A call on its way to the server. It may be a login, so it is never printed.
 pub(crate) struct Request {
     /// The method's name.
     pub(crate) method: &'static str,
@@ -122,13 +119,19 @@ pub(crate) async fn run(profile: Arc<Profile>, mut requests: mpsc::Receiver<Requ
 /// Connects, and says again who we are. Returns also how long a payload the server takes.
 async fn open(profile: &Profile) -> Result<(Link, usize), Error> {
     let options = &profile.options;
-    let expected = options.data_key.map_or(Expected::Nothing, Expected::Key);
-    let Opened { mut link, welcome, trust } = link::open(&options.data_address, options, expected).await?;
+    let Opened { mut link, welcome, trust } =
+        link::open(&options.data_address, options, profile.expected()).await?;
     let payload_bytes_max = usize::try_from(welcome.max_frame_bytes).unwrap_or(usize::MAX);
     profile.welcomed(welcome, trust);
-    if let Some(me) = profile.me() {
-        let call = Authenticate { user_id: Some(me.user_id), token: None };
-        link::ask_within(&mut link, &call, options.connect_timeout).await.map_err(link::refused)?;
+    if let Some((life, call)) = profile.identity.proof() {
+        match link::ask_within(&mut link, &call, options.connect_timeout).await {
+            Err(error) if error.is_unauthenticated() => {
+                // Said once: the next connection says nothing.
+                profile.identity.end(life);
+                return Err(Error::LoggedOut);
+            }
+            answer => answer.map_err(link::refused)?,
+        };
     }
     Ok((link, payload_bytes_max))
 }

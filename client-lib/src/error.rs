@@ -72,11 +72,20 @@ pub enum Error {
     #[error("the server's history was replaced and has to be read again")]
     Reset,
     /// Nobody was authenticated, and this needs to know who listens.
-    #[error("authenticate first")]
+    #[error("log in first")]
     Unauthenticated,
-    /// The client speaks for somebody else already.
+    /// The session has ended: by a logout, from another device, or since it was not used for long.
+    #[error("the session has ended: log in again, and what waits or is saved in files goes on")]
+    LoggedOut,
+    /// A session would begin while another one goes on.
+    #[error("this client is logged in: log out first")]
+    LoggedIn,
+    /// The client speaks for somebody else already, or did so.
     #[error("this client speaks for another person already: connect another client")]
     OtherPerson,
+    /// The broadcast-server refused what the data-server had just given out.
+    #[error("the broadcast-server does not take the data-server's stream ticket: {0}")]
+    TicketRefused(#[source] CallError),
     /// Neither the options nor the data-server name a broadcast-server.
     #[error("the data-server names no broadcast-server, and the options name none either")]
     NoBroadcastAddress,
@@ -198,10 +207,13 @@ impl Error {
             | Self::Silent
             | Self::Indeterminate { .. }
             | Self::NotSent
+            | Self::TicketRefused(_)
             | Self::NoBroadcastAddress => true,
             Self::SpeaksTls { .. }
             | Self::Reset
             | Self::Unauthenticated
+            | Self::LoggedOut
+            | Self::LoggedIn
             | Self::OtherPerson
             | Self::Randomness(_)
             | Self::Runtime(_)
@@ -211,12 +223,18 @@ impl Error {
         }
     }
 
+    /// Whether the server has answered that it does not know who asks.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        matches!(self, Self::Call(refusal) if refusal.code == ErrorCode::Unauthenticated)
+    }
+
     /// The wait that the server asked for before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         let wait_ms = match self {
-            Self::Call(error) | Self::Refused(error) | Self::Disconnected(Lost::Refused(error)) => {
-                error.data.as_ref()?.retry_after_ms
-            }
+            Self::Call(error)
+            | Self::Refused(error)
+            | Self::TicketRefused(error)
+            | Self::Disconnected(Lost::Refused(error)) => error.data.as_ref()?.retry_after_ms,
             Self::Ended(close) => close.retry_after_ms,
             _ => None,
         };

@@ -6,11 +6,11 @@
 //! program that may die keeps its [position](Cursors::save) and its [unsent messages](SendQueue) in files.
 //!
 //! ```no_run
-//! use client_lib::{Client, Event, Options, Position, UserId};
+//! use client_lib::{Client, Event, Options, Position, Secret};
 //!
-//! # async fn run() -> Result<(), client_lib::Error> {
+//! # async fn run(password: Secret) -> Result<(), client_lib::Error> {
 //! let client = Client::connect(Options::new("127.0.0.1:8889")).await?;
-//! client.trust_me(UserId(1)).await?;
+//! client.login("Ada", password, "the laptop").await?;
 //! let mut events = client.events(Position::Now);
 //! while let Some(event) = events.next().await {
 //!     if let Event::Entry(entry) = event
@@ -23,14 +23,21 @@
 //! # }
 //! ```
 //!
+//! A client [registers](Client::register), [logs in](Client::login), or goes on with a [session](Client::authenticate) that
+//! was begun earlier. When that session has ended, calls and streams end in [`Error::LoggedOut`] and nothing tries again;
+//! what waits or is saved goes on after the same person's next login. Servers that trust user ids take
+//! [a number](Client::trust_me) instead.
+//!
 //! Modules in reading order; the parts that decide (`pending`, `resume`, `echo`) hold no I/O:
 
 mod options;
 mod security;
 mod error;
 mod client;
+mod accounts;
 pub mod blocking;
 mod session;
+mod identity;
 mod pending;
 mod wire;
 mod link;
@@ -53,10 +60,16 @@ pub use security::{Security, ServerTrust};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
-pub use ttp::call::{Call, ChatsCursor, ChatsReply, MessagesReply, ParticipantsReply};
+pub use ttp::call::{
+    Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
+    SessionInfo, SessionReply,
+};
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;
-pub use ttp::model::{Change, Chat, ChatId, Entry, Message, MessageId, Seq, User, UserId};
+pub use ttp::model::{
+    Change, Chat, ChatId, Entry, InvitationId, Message, MessageId, Role, Seq, SessionId, User, UserId,
+};
 pub use ttp::net::tls::{
     Authorities, ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted,
 };
+pub use ttp::secret::Secret;

@@ -124,7 +124,7 @@ impl SendQueue {
     /// See [`crate::Client::deliver_next`].
     pub(crate) async fn deliver_next(&self, session: &Session, turns: &Outbox) -> Result<Delivery, Error> {
         let mut progress = self.shared.progress.lock().await;
-        let me = session.profile.me().ok_or(Error::Unauthenticated)?;
+        let me = session.profile.identity.me().ok_or_else(|| session.profile.identity.absent())?;
         if me.user_id != self.shared.user {
             return Err(Error::OtherPerson);
         }
@@ -178,6 +178,8 @@ impl SendQueue {
             }
             let error = match turns.send(session, &call, &message.key).await {
                 Ok(reply) => return Ok(Ok(reply.message)),
+                // It may be stored already; what becomes of it is asked when somebody has logged in again.
+                Err(Error::Indeterminate { source, .. }) if matches!(*source, Error::LoggedOut) => *source,
                 Err(error) => error,
             };
             if let Some(refusal) = refusal_in(&error) {

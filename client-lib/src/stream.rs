@@ -4,10 +4,12 @@
 //!             ┌────────────────────────── wait (full jitter, or as told) ◄─────────────┐
 //!             ▼                                                                        │
 //!  where is now? ──► open the stream ──► sync until no more ──► live ──► lost, silent, ─┤
-//!  (once)            (broadcast-server)  (data-server)           │ ▲     ended (come back)
-//!                                                    gap, Resync ▼ │                   └─► ended (do not)
-//!                                      (full jitter, when many do) sync until no more
+//!  (once)            (with a ticket)     (data-server)           │ ▲     ended (come back)
+//!                                                    gap, Resync ▼ │                   └─► ended (do not),
+//!                                      (full jitter, when many do) sync until no more      logged out
 //! ```
+//!
+//! The ticket is the data-server's word for who listens. It costs each opening one round trip more.
 //!
 //! The stream is opened before the sync, so an entry is in the one or in the other; what is in both is dropped by
 //! its number. While the program takes no events the task reads none, and the server may end the stream as slow:
@@ -22,7 +24,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
 use tracing::debug;
-use ttp::call::{Call, OpenStream, Ping};
+use ttp::call::{Call, GetStreamTicket, OpenStream, Ping};
+use ttp::code::{CloseCode, ErrorCode};
 use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
 use ttp::limits::{STREAM_IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
@@ -183,32 +186,42 @@ impl futures_core::Stream for EventStream {
 
 /// Follows until coming back is of no use. Cancelled when the program drops the stream.
 async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>) {
-    let options = &session.profile.options;
-    let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
-    let me = session.profile.me().map(|user| user.user_id);
-    let mut follower =
-        me.map(|me| Follower { session: &session, me, resume: Resume::new(me, from), items: &items });
-    loop {
-        let reason = match &mut follower {
-            Some(follower) => {
-                let Err(reason) = follower.connect_and_follow(&mut backoff).await;
-                reason
-            }
-            None => Error::Unauthenticated,
-        };
-        let retry_in = reason.is_temporary().then(|| {
-            // Many streams are told the same, and must not all do it at one instant.
-            let advice = reason.retry_after().unwrap_or(Duration::ZERO);
-            backoff.next_wait(random()).max(advice + part_of(advice, random()))
-        });
-        debug!(%reason, ?retry_in, "the event stream is interrupted");
-        // Fails only when this task is about to be cancelled.
-        let _ = items.send(Item::Connection(ConnectionState::Disconnected { reason, retry_in })).await;
-        match retry_in {
-            Some(wait) => sleep(wait).await,
-            None => return,
+    let identity = &session.profile.identity;
+    let (Some(me), Some(life)) = (identity.me(), identity.life()) else {
+        let state = ConnectionState::Disconnected { reason: identity.absent(), retry_in: None };
+        let _ = items.send(Item::Connection(state)).await;
+        return;
+    };
+    let me = me.user_id;
+    let mut follower = Follower { session: &session, me, resume: Resume::new(me, from), items: &items };
+    let following = async {
+        let options = &session.profile.options;
+        let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
+        loop {
+            let Err(reason) = follower.connect_and_follow(&mut backoff).await;
+            let retry_in = reason.is_temporary().then(|| {
+                // Many streams are told the same, and must not all do it at one instant.
+                let advice = reason.retry_after().unwrap_or(Duration::ZERO);
+                backoff.next_wait(random()).max(advice + part_of(advice, random()))
+            });
+            let Some(wait) = retry_in else { return reason };
+            debug!(%reason, ?retry_in, "the event stream is interrupted");
+            // Fails only when this task is about to be cancelled.
+            let _ = items.send(Item::Connection(ConnectionState::Disconnected { reason, retry_in })).await;
+            sleep(wait).await;
         }
+    };
+    let mut reason = tokio::select! {
+        biased;
+        () = identity.ended(life) => Error::LoggedOut,
+        reason = following => reason,
+    };
+    if matches!(&reason, Error::Ended(close) if close.code == CloseCode::LoggedOut) {
+        identity.end(life);
+        reason = Error::LoggedOut;
     }
+    debug!(%reason, "the event stream has ended");
+    let _ = items.send(Item::Connection(ConnectionState::Disconnected { reason, retry_in: None })).await;
 }
 
 /// One stream's position, and where its events go.
@@ -259,12 +272,30 @@ impl Follower<'_> {
         }
     }
 
+    /// Opens the stream with the data-server's word for who listens. A ticket that is refused may have expired on the way:
+    /// a fresh one is tried at once, and when that is refused too, the servers do not agree at the moment.
     async fn open(&self) -> Result<Link, Error> {
-        let profile = &self.session.profile;
-        let mut link = profile.open_broadcast().await?;
-        let call = OpenStream { user_id: Some(self.me), ticket: None };
-        link::ask_within(&mut link, &call, profile.options.call_timeout).await?;
+        let opened = match self.open_once().await {
+            Err(error) if error.is_unauthenticated() => self.open_once().await,
+            opened => opened,
+        };
+        let link = opened.map_err(|error| match error {
+            Error::Call(refusal) if refusal.code == ErrorCode::Unauthenticated => {
+                Error::TicketRefused(refusal)
+            }
+            other => other,
+        })?;
         debug!("the event stream is open");
+        Ok(link)
+    }
+
+    async fn open_once(&self) -> Result<Link, Error> {
+        let profile = &self.session.profile;
+        let patience = profile.options.call_timeout;
+        let ticket = self.session.call(&GetStreamTicket {}, patience).await?.ticket;
+        let mut link = profile.open_broadcast().await?;
+        let call = OpenStream { user_id: None, ticket: Some(ticket) };
+        link::ask_within(&mut link, &call, patience).await?;
         Ok(link)
     }
 

@@ -6,11 +6,13 @@ mod fake;
 use std::time::Duration;
 
 use client_lib::{ChatId, ChatsCursor, Client, Error, ErrorCode, Lost, Options, ProtocolError, UserId};
+use fake::accounts::ticket;
 use fake::data::DataServer;
 use fake::{ME, Server, identity, options, soon, user, welcome};
 use ttp::call::{
     AddParticipant, Authenticate, CloseStream, DataCall, Empty, GetChats, GetMessages, GetParticipants,
-    GetUser, Hello, InsertChat, InsertMessage, InsertUser, MarkRead, Ping, RemoveParticipant, UserReply,
+    GetStreamTicket, GetUser, Hello, InsertChat, InsertMessage, InsertUser, MarkRead, Ping,
+    RemoveParticipant, UserReply,
 };
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
@@ -78,7 +80,7 @@ async fn t49_every_method_sends_its_call() {
     assert_eq!(client.mark_read(CHAT, 8).await.unwrap(), 3);
     let closing = tokio::spawn(async move { client.close_streams().await });
     let call = broadcast.greet().await.reply::<CloseStream>(&Empty {}).await;
-    assert_eq!(call, CloseStream { user_id: Some(ME), ticket: None });
+    assert_eq!(call, CloseStream { user_id: None, ticket: Some(ticket(1)) });
     soon(closing).await.unwrap().unwrap();
 
     let mut calls = std::mem::take(&mut server.state.lock().unwrap().calls);
@@ -122,6 +124,7 @@ fn expected_calls() -> Vec<DataCall> {
         DataCall::AddParticipant(AddParticipant { chat_id: CHAT, user_id: UserId(4) }),
         DataCall::RemoveParticipant(RemoveParticipant { chat_id: CHAT, user_id: UserId(5) }),
         DataCall::MarkRead(MarkRead { chat_id: CHAT, number: 8 }),
+        DataCall::GetStreamTicket(GetStreamTicket {}),
     ]
 }
 

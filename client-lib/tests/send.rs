@@ -155,6 +155,7 @@ async fn live(data: &Server, broadcast: &Server) -> (Client, Peer, client_lib::E
     options.send_timeout = Duration::from_secs(1);
     let (client, mut peer) = connected(options, data).await;
     let mut events = client.events(Position::After(Default::default()));
+    peer.give_ticket().await;
     let stream = broadcast.stream().await;
     peer.reply::<ttp::call::Sync>(&SyncReply { epoch: "a".into(), ..SyncReply::default() }).await;
     let state = soon(events.next()).await;

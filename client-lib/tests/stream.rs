@@ -427,6 +427,7 @@ async fn a_page_that_comes_slowly_is_waited_for() {
     peer.reply::<Ping>(&Empty {}).await;
     peer.reply::<Authenticate>(&identity(ME)).await;
     let mut events = soon(connecting).await.unwrap();
+    peer.give_ticket().await;
     let _stream = broadcast.stream().await;
     let (_, slot) = peer.expect::<Sync>().await;
     let entries = vec![entry(1, 1, UserId(2), "at last", None)];

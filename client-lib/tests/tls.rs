@@ -58,7 +58,7 @@ async fn t64_calls_and_events_go_through_tls() {
     let client = Client::connect(options_in_tls(&data_front, &broadcast_front, &tls)).await.unwrap();
     let first = ServerTrust::Tls { fingerprint: key.fingerprint(), trusted: Trusted::First };
     assert_eq!(client.server_trust(), Some(first));
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
 
     let mut events = client.events(Position::Now);
     let mut stream = broadcast.stream().await;
@@ -95,7 +95,7 @@ async fn t64_a_slow_network_gets_the_last_byte() {
     let (data, key) = (DataServer::start().await, Key::new());
     let front = Front::start(&key, &data.address).await;
     let client = Client::connect(options_in_tls(&front, &front, &pinning())).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     front.be_slow();
     for round in 0..4 {
         let calls: Vec<_> = (0..12)
@@ -126,7 +126,7 @@ async fn f27_somebody_in_between_hears_nothing() {
     let tls = pinning();
     let options = options_in_tls(&front, &Front::start(&key, &broadcast.address()).await, &tls);
     let client = Client::connect(options.clone()).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     let mut events = client.events(Position::Now);
     let stream = broadcast.stream().await;
     assert!(matches!(soon(events.next()).await, Some(Event::Connection(ConnectionState::Connected))));
@@ -182,7 +182,7 @@ async fn f27_a_broadcast_server_with_another_key_hears_nothing() {
     let between = Front::start(&other, &broadcast.address()).await;
     let tls = pinning();
     let client = Client::connect(options_in_tls(&data_front, &between, &tls)).await.unwrap();
-    client.authenticate(ME).await.unwrap();
+    client.trust_me(ME).await.unwrap();
     let mut events = client.events(Position::Now);
     let error = end(&mut events).await;
     let sentence = format!(

@@ -13,7 +13,8 @@ use ttp::call::{
 };
 use ttp::model::{Participant, Role};
 
-use super::{ME, Peer, Server, entry, identity, user, welcome};
+use super::accounts::{Accounts, Speaker};
+use super::{ME, Peer, Server, entry, user, welcome};
 
 /// Entries of one page.
 const PAGE_ROWS: usize = 3;
@@ -36,6 +37,7 @@ pub struct State {
     pub broadcast_address: Option<String>,
     /// A text that nobody may say.
     pub forbidden: Option<String>,
+    pub accounts: Accounts,
     /// What happens to the next calls of `InsertMessage`, one after the other.
     pub faults: VecDeque<Fault>,
     /// Every call, Hello included, in the order of arrival.
@@ -105,13 +107,14 @@ impl DataServer {
 }
 
 async fn serve(mut peer: Peer, state: Arc<Mutex<State>>, calls: watch::Sender<usize>) {
+    let mut speaker = Speaker::Nobody;
     while let Some(asked) = peer.next().await {
         let call = DataCall::parse(&asked.method, asked.params.as_deref(), Dialect::Version2).unwrap();
         let fault = state.lock().unwrap().fault_of(&call);
         if fault == Fault::CutBefore {
             return;
         }
-        let outcome = state.lock().unwrap().answer(&call);
+        let outcome = state.lock().unwrap().answer(&call, &mut speaker);
         if fault == Fault::CutAfter {
             return;
         }
@@ -134,7 +137,10 @@ impl State {
         self.logs.iter().map(|(chat, log)| (*chat, log.len() as Seq)).collect()
     }
 
-    fn answer(&mut self, call: &DataCall) -> Result<Box<RawValue>, CallError> {
+    fn answer(&mut self, call: &DataCall, speaker: &mut Speaker) -> Result<Box<RawValue>, CallError> {
+        if let Some(outcome) = self.accounts.answer(call, speaker) {
+            return outcome;
+        }
         fn ok<R: Serialize>(reply: R) -> Result<Box<RawValue>, CallError> {
             Ok(to_raw_value(&reply).unwrap())
         }
@@ -157,7 +163,6 @@ impl State {
                 broadcast_address: self.broadcast_address.clone(),
                 ..welcome()
             }),
-            DataCall::Authenticate(call) => ok(identity(call.user_id.unwrap_or_default())),
             DataCall::Ping(_) | DataCall::AddParticipant(_) | DataCall::RemoveParticipant(_) => ok(Empty {}),
             DataCall::GetUser(call) => match call.user_id {
                 Some(client_lib::UserId(404)) => {

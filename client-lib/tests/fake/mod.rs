@@ -2,6 +2,7 @@
 //! [`data::DataServer`] answers by itself from a log in memory.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part of this module")]
 
+pub mod accounts;
 pub mod data;
 pub mod front;
 
@@ -13,7 +14,9 @@ use client_lib::{Call, CallError, Change, ChatId, Entry, Message, MessageId, Opt
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::{TcpListener, TcpStream};
-use ttp::call::{Dialect, Empty, Hello, IdentityReply, OpenStream, Welcome, read_params};
+use ttp::call::{
+    Dialect, Empty, GetStreamTicket, Hello, IdentityReply, OpenStream, TicketReply, Welcome, read_params,
+};
 use ttp::event::EventFrame;
 use ttp::exchange::{Exchange, Slot};
 use ttp::model::Role;
@@ -110,7 +113,8 @@ impl Server {
     pub async fn stream(&self) -> Peer {
         let mut peer = self.greet().await;
         let call = peer.reply::<OpenStream>(&Empty {}).await;
-        assert_eq!(call.user_id, Some(ME));
+        assert_eq!(call.user_id, None);
+        assert!(call.ticket.is_some());
         peer
     }
 }
@@ -160,6 +164,11 @@ impl Peer {
         let asked = soon(self.next()).await.expect("the client closed");
         assert_eq!(asked.method, C::METHOD);
         (read_params(C::METHOD, asked.params.as_deref(), Dialect::Version2).unwrap(), asked.slot)
+    }
+
+    /// Gives a ticket to the stream that is about to be opened.
+    pub async fn give_ticket(&mut self) {
+        self.reply::<GetStreamTicket>(&TicketReply { ticket: accounts::ticket(1), expires_ts: 0 }).await;
     }
 
     /// Takes the next call, which must be a `C`, and never answers it.
