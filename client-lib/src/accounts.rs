@@ -37,8 +37,8 @@ impl Client {
         self.session.begin(&Register { user_name, password, invitation, device }).await
     }
 
-    /// Logs in: begins a session. Its token proves it to a later client: see [`Client::authenticate`].
-    /// Dropping the future leaves open whether a session has begun.
+    /// Logs in: begins a session. Its token proves it to a later client: see [`Client::authenticate`] and
+    /// [`SessionFile`](crate::SessionFile). Dropping the future leaves open whether a session has begun.
     ///
     /// # Errors
     /// `LoggedIn` when the client speaks for somebody; `OtherPerson` when it once spoke for somebody else; as

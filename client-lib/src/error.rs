@@ -98,6 +98,9 @@ pub enum Error {
     /// A queue of messages cannot be used.
     #[error("the queue of messages cannot be used: {0}")]
     Queue(#[from] QueueError),
+    /// A file of sessions is not used.
+    #[error(transparent)]
+    SessionFile(#[from] SessionFileError),
     /// A file of the program cannot be read or written.
     #[error("{}: {source}", .path.display())]
     File {
@@ -149,6 +152,34 @@ pub enum QueueError {
     Damaged {
         /// The first such line.
         line: usize,
+    },
+}
+
+/// Why a [`SessionFile`](crate::SessionFile) is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionFileError {
+    /// Others than the owner may read or write it, and so may have its tokens.
+    #[error(
+        "{} may be read by others (mode {mode:03o}): log out everywhere if they may have done so, \
+         then delete it or make it yours alone (chmod 600)", .path.display()
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is longer than any file of sessions.
+    #[error("{} is too long for a file of sessions", .path.display())]
+    TooLong {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Another program has been changing it for seconds.
+    #[error("{} is in use by another program", .path.display())]
+    InUse {
+        /// Which file.
+        path: PathBuf,
     },
 }
 
@@ -218,6 +249,7 @@ impl Error {
             | Self::Randomness(_)
             | Self::Runtime(_)
             | Self::Queue(_)
+            | Self::SessionFile(_)
             | Self::File { .. }
             | Self::Closed => false,
         }

@@ -3,7 +3,8 @@
 //! One [`Client`] hides both servers: it asks the data-server and listens to the broadcast-server. Its
 //! [events](Client::events) come exactly once and in order, across disconnections, restarts and everything the
 //! network does to hints; [`Client::receive_one`] is the long poll; [`blocking`] has the same words without async. A
-//! program that may die keeps its [position](Cursors::save) and its [unsent messages](SendQueue) in files.
+//! program that may die keeps its [position](Cursors::save), its [unsent messages](SendQueue) and its
+//! [session](SessionFile) in files.
 //!
 //! ```no_run
 //! use client_lib::{Client, Event, Options, Position, Secret};
@@ -48,15 +49,17 @@ mod queue;
 mod echo;
 mod resume;
 mod saved;
+mod session_file;
 mod stream;
 mod poll;
 
 pub use client::Client;
-pub use error::{Error, Lost, ProtocolError, QueueError};
+pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use resume::{Cursors, Position};
 pub use security::{Security, ServerTrust};
+pub use session_file::{SavedSession, SessionFile};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
