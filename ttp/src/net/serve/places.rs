@@ -59,7 +59,7 @@ impl ServeCounters {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// To be called by who drives a TLS session without [`TlsPeer`](super::ServerStream), at its first bad record.
+    /// To be called by who drives a TLS session of its own, at its first bad record.
     pub fn count_refused_record(&self) {
         self.records_refused.fetch_add(1, Ordering::Relaxed);
     }
