@@ -3,6 +3,8 @@
 use ttp::limits;
 use ttp::net::serve::Protection;
 
+use crate::tickets::TicketKeys;
+
 const TICK_MS: u64 = 1_000;
 const STALL_TIMEOUT_MS: u64 = 8_000;
 const OUTLETS_BYTES_MAX: usize = 256 * 1024 * 1024;
@@ -45,6 +47,10 @@ pub struct Config {
     pub stall_timeout_ms: u64,
     /// Time that an ended stream may take to read its last frames.
     pub linger_ms: u64,
+    /// Whether a number alone opens and ends streams, as in version 1. Only for who trusts everybody that can connect.
+    pub trust_user_ids: bool,
+    /// The keys of the tickets that open and end streams. They can be replaced while the server runs.
+    pub ticket_keys: TicketKeys,
     /// How often timeouts are looked for.
     pub tick_ms: u64,
     /// Time between two questions to a directory that did not answer.
@@ -71,6 +77,8 @@ impl Default for Config {
             heartbeat_interval_ms: limits::HEARTBEAT_INTERVAL_MS,
             stall_timeout_ms: STALL_TIMEOUT_MS,
             linger_ms: 10_000,
+            trust_user_ids: false,
+            ticket_keys: TicketKeys::default(),
             tick_ms: TICK_MS,
             directory_retry_ms: 1_000,
             return_spread_ms: 5_000,

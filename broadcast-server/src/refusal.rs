@@ -2,6 +2,7 @@
 
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::OVERLOADED_RETRY_AFTER_MS;
+use ttp::ticket::TicketError;
 
 /// What a stream is told to wait when the directory did not answer.
 const DIRECTORY_RETRY_AFTER_MS: u64 = 100;
@@ -9,6 +10,36 @@ const DIRECTORY_RETRY_AFTER_MS: u64 = 100;
 /// A greeting that is not the first request.
 pub(crate) fn late_hello() -> CallError {
     CallError::new(ErrorCode::InvalidRequest, "Hello is the first request of a connection, or none")
+}
+
+/// A number alone, where numbers are not trusted.
+pub(crate) fn no_ticket() -> CallError {
+    unauthenticated("say who you are with a `ticket`: GetStreamTicket of the data-server gives one")
+}
+
+/// A ticket that does not hold.
+pub(crate) fn bad_ticket(error: TicketError) -> CallError {
+    unauthenticated(&error.to_string())
+}
+
+/// A ticket that was made for a number, where numbers are not trusted.
+pub(crate) fn ticket_without_session() -> CallError {
+    unauthenticated("this ticket belongs to no session: log in, and ask the data-server for another one")
+}
+
+/// A ticket whose session has ended since.
+pub(crate) fn session_ended() -> CallError {
+    unauthenticated("this session has ended: log in again")
+}
+
+/// A ticket of somebody else than the number says.
+pub(crate) fn ticket_of_another() -> CallError {
+    CallError::new(ErrorCode::Forbidden, "`ticket` is of somebody else than `user_id` says")
+}
+
+/// Neither ticket nor number.
+pub(crate) fn nobody() -> CallError {
+    CallError::new(ErrorCode::InvalidParams, "say who you are: give `ticket`, or `user_id`")
 }
 
 /// A second stream on one connection.
@@ -49,4 +80,8 @@ pub(crate) fn no_directory() -> CallError {
 /// A shard has no place for a command.
 pub(crate) fn busy() -> CallError {
     CallError::overloaded("some streams could not be told to end")
+}
+
+fn unauthenticated(message: &str) -> CallError {
+    CallError::new(ErrorCode::Unauthenticated, message)
 }

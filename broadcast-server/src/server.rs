@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
+use ttp::net::clock;
 use ttp::net::serve::{Accepted, Protection, ServeCounters, ServeLimits, ServerStream, serve};
 
 use crate::config::Config;
@@ -26,6 +28,7 @@ use crate::shard::{MAILBOX, Shard};
 use crate::shared::Shared;
 use crate::socket::Socket;
 use crate::stats::{ShardStats, Stats};
+use crate::tickets::Tickets;
 
 /// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
 /// the shutdown of [`Server::serve`].
@@ -54,12 +57,14 @@ impl Drop for EndOfShard {
 #[derive(Debug, Clone)]
 pub struct StatsReader {
     shards: Arc<[Arc<ShardStats>]>,
+    tickets_refused: Arc<AtomicU64>,
 }
 
 impl StatsReader {
     /// The figures as of the last turn of each shard.
     pub fn read(&self) -> Stats {
-        let mut stats = Stats::default();
+        let mut stats =
+            Stats { tickets_refused: self.tickets_refused.load(Ordering::Relaxed), ..Stats::default() };
         for shard in self.shards.iter() {
             shard.add_to(&mut stats);
         }
@@ -188,8 +193,13 @@ impl Parts {
             parts.push((poll, inbox, Arc::new(ShardStats::default())));
         }
         let hub = Arc::new(Hub::new(mailboxes));
-        let stats = StatsReader { shards: parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect() };
+        let tickets = Tickets::new(config.ticket_keys.clone(), config.trust_user_ids, clock::now_ms);
+        let stats = StatsReader {
+            shards: parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect(),
+            tickets_refused: tickets.refused(),
+        };
         let shared = Arc::new(Shared {
+            tickets,
             places: Places::new(config.streams_per_user_max),
             config,
             hub: Arc::clone(&hub),

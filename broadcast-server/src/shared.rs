@@ -1,4 +1,4 @@
-//! What all shards have in common: settings, the places of each person, the way to one another and to the
+//! What all shards have in common: settings, who may open streams, the places of each person, the way to one another and to the
 //! directory.
 
 use std::sync::Arc;
@@ -9,10 +9,12 @@ use bus::link::LinkAcceptor;
 use crate::config::Config;
 use crate::hub::Hub;
 use crate::places::Places;
+use crate::tickets::Tickets;
 
 /// See the module.
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    pub(crate) tickets: Tickets,
     pub(crate) places: Arc<Places>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) directory: Arc<dyn Directory>,

@@ -21,6 +21,8 @@ pub struct Stats {
     pub outlet_bytes_held: usize,
     /// Streams that were ended as `slow` since the start.
     pub slow_cuts: u64,
+    /// Requests that were refused since the start for want of a ticket that holds.
+    pub tickets_refused: u64,
     /// Losses that were announced to streams since the start, counted once in each shard.
     pub resyncs: u64,
 }

@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bus::Unavailable;
 use bytes::Bytes;
 use serde_json::value::to_raw_value;
 use ttp::call::{Dialect, Empty};
@@ -24,6 +23,7 @@ use crate::outlet::Outlet;
 use crate::places::Place;
 use crate::refusal;
 use crate::shared::Shared;
+use crate::tickets::Bearer;
 
 /// One connection.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ struct Asked {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Demand {
     /// Register the person, and ask which topics are theirs.
-    Open(UserId),
+    Open(Bearer),
     /// Hand the socket over; this was its request.
     Link(Bytes),
     /// End it.
@@ -108,6 +108,15 @@ impl End {
             Self::Close(code) => code.reason(),
         }
     }
+}
+
+/// Why a stream did not open. Its connection may try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotOpened {
+    /// The directory did not answer.
+    Unanswered,
+    /// The session of its ticket has ended.
+    SessionEnded,
 }
 
 /// What a read found.
@@ -167,7 +176,7 @@ impl<S> Stream<S> {
 
     /// The directory has answered: the stream is live and its opening is answered into `out`, or it may be tried
     /// again.
-    pub(crate) fn opened(&mut self, result: Result<(), Unavailable>, now_ms: u64, out: &mut Vec<u8>) {
+    pub(crate) fn opened(&mut self, result: Result<(), NotOpened>, now_ms: u64, out: &mut Vec<u8>) {
         let State::Opening { since_ms, asked } = &mut self.state else {
             return;
         };
@@ -180,9 +189,12 @@ impl<S> Stream<S> {
                 self.received_ms = now_ms;
                 empty()
             }
-            Err(Unavailable) => {
+            Err(why) => {
                 *since_ms = now_ms;
-                Err(refusal::no_directory())
+                Err(match why {
+                    NotOpened::Unanswered => refusal::no_directory(),
+                    NotOpened::SessionEnded => refusal::session_ended(),
+                })
             }
         };
         if let Some(mut talk) = self.talk.take() {

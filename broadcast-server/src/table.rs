@@ -1,16 +1,19 @@
 //! Who listens to what, on one shard: `topic → streams` for delivering, `person → streams and topics` for
-//! keeping that up to date. No socket, no time.
+//! keeping that up to date, `session → person` for ending its streams. No socket, no time.
 //!
 //! A stream that ends is not looked for in the lists of its topics: it stays there as a dead entry, which readers
 //! pass over, until half of a list is dead and the list is swept. So an end costs amortised O(1) per topic. A
 //! person is here from the moment when a stream of theirs begins to open, so that memberships that change while
-//! the directory is being asked are noted, and win over its answer.
+//! the directory is being asked are noted, and win over its answer. An answer opens those streams alone that were here
+//! when its question was asked: an older one might name a session that has ended since.
 
 use std::collections::{HashMap, VecDeque};
 
-use bus::{Membership, Topic};
+use bus::{Hearing, Membership, Topic};
 use ttp::call::Dialect;
-use ttp::model::{Seq, UserId};
+use ttp::model::{Seq, SessionId, UserId};
+
+use crate::tickets::Bearer;
 
 /// A stream of this shard. The generation tells it from another one that got the same slot later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,8 +53,20 @@ impl Listeners {
 #[derive(Debug, Clone, Copy)]
 struct Member {
     key: StreamKey,
+    session: Option<SessionId>,
     dialect: Dialect,
     live: bool,
+}
+
+impl Member {
+    /// Whether it may hear what its person hears, who has these sessions.
+    fn may_listen(&self, sessions: &[SessionId]) -> bool {
+        #[cfg(feature = "mutants")]
+        if ttp::net::mutant::is("ignore_ended") {
+            return true;
+        }
+        self.session.is_none_or(|session| sessions.contains(&session))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +84,8 @@ struct Question {
     number: Option<u64>,
     /// Memberships that changed since: whether the person hears the topic now.
     changes: HashMap<Topic, bool>,
+    /// Streams that came after the question was asked. They wait for the next one.
+    late: Vec<StreamKey>,
 }
 
 impl Person {
@@ -85,6 +102,8 @@ pub(crate) struct Learned {
     /// Streams that were live before and do not hear what they heard: hints had been lost. Entries of what they hear
     /// only now may have passed them by, and so may those by which they ceased to hear the rest.
     pub(crate) behind: Vec<StreamKey>,
+    /// Streams whose session has ended. They are still here, and must be ended before anything else happens.
+    pub(crate) ended: Vec<StreamKey>,
 }
 
 /// See the module.
@@ -92,6 +111,8 @@ pub(crate) struct Learned {
 pub(crate) struct Table {
     topics: HashMap<Topic, Listeners>,
     people: HashMap<UserId, Person>,
+    /// Whose each session is that a stream is of.
+    sessions: HashMap<SessionId, UserId>,
     /// People to ask about, each once.
     unasked: VecDeque<UserId>,
     last_question: u64,
@@ -102,7 +123,8 @@ pub(crate) struct Table {
 impl Table {
     /// Notes that a stream is opening, and that its person must be asked about. From now on memberships of the
     /// person count.
-    pub(crate) fn enter(&mut self, user: UserId, key: StreamKey, dialect: Dialect) {
+    pub(crate) fn enter(&mut self, bearer: Bearer, key: StreamKey, dialect: Dialect) {
+        let Bearer { user, session } = bearer;
         #[cfg(feature = "mutants")]
         if ttp::net::mutant::is("last_stream_wins") {
             self.silence_older_streams(user);
@@ -110,10 +132,17 @@ impl Table {
         let person = self.people.entry(user).or_default();
         // Most people have one stream, and a vector that grows by itself would begin with four.
         person.members.reserve_exact(1);
-        person.members.push(Member { key, dialect, live: false });
-        if person.question.is_none() {
-            person.question = Some(Box::default());
-            self.unasked.push_back(user);
+        person.members.push(Member { key, session, dialect, live: false });
+        match &mut person.question {
+            None => {
+                person.question = Some(Box::default());
+                self.unasked.push_back(user);
+            }
+            Some(question) if question.number.is_some() => question.late.push(key),
+            Some(_) => {}
+        }
+        if let Some(session) = session {
+            self.sessions.insert(session, user);
         }
     }
 
@@ -131,6 +160,7 @@ impl Table {
                 }
                 Some(question) => {
                     question.changes.clear();
+                    question.late.clear();
                     if question.number.take().is_some() {
                         self.unasked.push_back(*user);
                     }
@@ -166,21 +196,29 @@ impl Table {
     }
 
     /// Takes the directory's answer about one person, corrects what their live streams hear, and opens the streams
-    /// that waited.
-    pub(crate) fn learn(&mut self, user: UserId, number: u64, mut topics: Vec<Topic>) -> Learned {
+    /// that waited for it.
+    pub(crate) fn learn(&mut self, user: UserId, number: u64, hearing: Hearing) -> Learned {
         let Some((person, question)) = self.asked(user, number) else {
             return Learned::default();
         };
-        topics.retain(|topic| question.changes.get(topic) != Some(&false));
-        let begun = question.changes.iter().filter(|(_, hears)| **hears);
-        topics.extend(begun.map(|(topic, _)| *topic));
+        let Question { changes, late, .. } = *question;
+        let Hearing { mut topics, sessions } = hearing;
+        topics.retain(|topic| changes.get(topic) != Some(&false));
+        topics.extend(changes.iter().filter(|(_, hears)| **hears).map(|(topic, _)| *topic));
         topics.sort_unstable();
         topics.dedup();
         topics.shrink_to_fit();
+        let waits = |member: &Member| late.contains(&member.key);
+        let is_over = |member: &&Member| !waits(member) && !member.may_listen(&sessions);
+        let ended: Vec<Member> = person.members.iter().filter(is_over).copied().collect();
+        let ended: Vec<StreamKey> = keys(&ended);
         let live: Vec<Member> = person.live().copied().collect();
-        let opened: Vec<Member> = person.members.iter().filter(|member| !member.live).copied().collect();
+        let mut opened = Vec::new();
         for member in &mut person.members {
-            member.live = true;
+            if !member.live && !waits(member) && !ended.contains(&member.key) {
+                member.live = true;
+                opened.push(*member);
+            }
         }
         let before = std::mem::replace(&mut person.topics, topics.clone());
         for topic in before.iter().filter(|topic| topics.binary_search(topic).is_err()) {
@@ -192,8 +230,12 @@ impl Table {
             self.tell(*topic, &opened);
         }
         self.streams += opened.len();
-        let keys = |members: Vec<Member>| members.into_iter().map(|member| member.key).collect();
-        Learned { opened: keys(opened), behind: if before == topics { Vec::new() } else { keys(live) } }
+        if !late.is_empty() {
+            self.ask_again(user);
+        }
+        let mut behind = if before == topics { Vec::new() } else { keys(&live) };
+        behind.retain(|key| !ended.contains(key));
+        Learned { opened: keys(&opened), behind, ended }
     }
 
     /// The directory did not answer about this person. The streams that waited are given back and forgotten;
@@ -202,14 +244,15 @@ impl Table {
         let Some((person, _)) = self.asked(user, number) else {
             return (Vec::new(), false);
         };
-        let waited = person.members.iter().filter(|member| !member.live);
-        let waited: Vec<StreamKey> = waited.map(|member| member.key).collect();
-        person.members.retain(|member| member.live);
+        let waited: Vec<Member> = person.members.extract_if(.., |member| !member.live).collect();
         let ask_again = !person.members.is_empty();
         if !ask_again {
             self.people.remove(&user);
         }
-        (waited, ask_again)
+        for member in &waited {
+            self.forget_session(user, member.session);
+        }
+        (keys(&waited), ask_again)
     }
 
     /// Asks about a person once more, unless that is going to happen already, or nobody waits for it.
@@ -261,7 +304,7 @@ impl Table {
             }
         }
         self.silence(topic, &leaving);
-        leaving.into_iter().map(|member| member.key).collect()
+        keys(&leaving)
     }
 
     /// Forgets a stream that ended. `is_live` says of any key whether its stream still listens; it must not say
@@ -295,6 +338,18 @@ impl Table {
         if person.members.is_empty() {
             self.people.remove(&user);
         }
+        self.forget_session(user, member.session);
+    }
+
+    /// A stream of this person has gone that was of this session.
+    fn forget_session(&mut self, user: UserId, session: Option<SessionId>) {
+        let Some(session) = session else { return };
+        let person = self.people.get(&user);
+        let goes_on =
+            person.is_some_and(|person| person.members.iter().any(|member| member.session == Some(session)));
+        if !goes_on && self.sessions.get(&session) == Some(&user) {
+            self.sessions.remove(&session);
+        }
     }
 
     /// Notes that a number of a topic is passed on to its streams, of which there must be one. Answers whether it
@@ -313,8 +368,14 @@ impl Table {
 
     /// Every stream of a person, opening ones too.
     pub(crate) fn streams_of(&self, user: UserId) -> Vec<StreamKey> {
-        let person = self.people.get(&user);
-        person.map_or_else(Vec::new, |person| person.members.iter().map(|member| member.key).collect())
+        self.people.get(&user).map_or_else(Vec::new, |person| keys(&person.members))
+    }
+
+    /// Every stream of a session, opening ones too.
+    pub(crate) fn streams_of_session(&self, session: SessionId) -> Vec<StreamKey> {
+        let person = self.sessions.get(&session).and_then(|user| self.people.get(user));
+        let members = person.into_iter().flat_map(|person| &person.members);
+        members.filter(|member| member.session == Some(session)).map(|member| member.key).collect()
     }
 
     /// Live streams.
@@ -359,7 +420,7 @@ impl Table {
         let Some(listeners) = self.topics.get_mut(&topic) else {
             return;
         };
-        let mut leaving: Vec<StreamKey> = members.iter().map(|member| member.key).collect();
+        let mut leaving = keys(members);
         leaving.sort_unstable();
         listeners.keys.retain(|key| leaving.binary_search(key).is_err());
         let version_1 = members.iter().filter(|member| member.dialect == Dialect::Version1);
@@ -380,6 +441,10 @@ impl Table {
             self.silence(topic, &older);
         }
     }
+}
+
+fn keys(members: &[Member]) -> Vec<StreamKey> {
+    members.iter().map(|member| member.key).collect()
 }
 
 #[cfg(test)]

@@ -184,6 +184,7 @@ fn broadcast_config(settings: &Settings, limits: Limits) -> broadcast_server::Co
     broadcast_server::Config {
         connections_max: limits.connections_max,
         outlets_bytes_max: settings.outlet_bytes_max.value,
+        trust_user_ids: true,
         drain_timeout_ms: limits.drain_timeout.as_millis() as u64,
         ..broadcast_server::Config::default()
     }

@@ -22,10 +22,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use broadcast_server::TicketKeys;
 use bus::Publisher;
 use bus::link::{Caller, Links, ServiceKey};
 use bus::memory::Memory;
 use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
+use data_server::SharedTicketKey;
 use lossy::Lossy;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -33,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use ttp::model::User;
 use ttp::net::serve::ServeCounters;
 use ttp::net::socket;
+use ttp::ticket::TicketKey;
 
 pub use lossy::Fate;
 pub use wire::Wire;
@@ -74,7 +77,14 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { data: trusting(), broadcast: broadcast_server::Config::default(), link_address: None }
+        let ticket_key = TicketKey::new([7; 32]);
+        let broadcast = broadcast_server::Config {
+            trust_user_ids: true,
+            ticket_keys: TicketKeys::new([ticket_key.clone()]),
+            ..broadcast_server::Config::default()
+        };
+        let data = data_server::Config { ticket_key: SharedTicketKey::new(ticket_key), ..trusting() };
+        Self { data, broadcast, link_address: None }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::sync::atomic::Ordering;
 
-use bus::Unavailable;
 use bytes::Bytes;
 use tracing::{debug, info};
 use ttp::code::CloseCode;
 use ttp::event::Close;
+use ttp::model::UserId;
 
 use super::{READS_PER_TURN, Shard};
-use crate::stream::{Demand, End, Received, Stream};
+use crate::stream::{Demand, End, NotOpened, Received, Stream};
 use crate::table::StreamKey;
 
 impl Shard {
@@ -49,7 +49,7 @@ impl Shard {
     }
 
     /// The directory has answered for a stream.
-    pub(super) fn opened(&mut self, key: StreamKey, result: Result<(), Unavailable>) {
+    pub(super) fn opened(&mut self, key: StreamKey, result: Result<(), NotOpened>) {
         let Some(stream) = self.connections.get_mut(key) else {
             return;
         };
@@ -57,6 +57,7 @@ impl Shard {
         let (peer, user_id) = (stream.peer(), stream.user());
         match (result, user_id) {
             (Ok(()), Some(user_id)) => debug!(%peer, %user_id, "stream opened"),
+            (Err(NotOpened::SessionEnded), _) => debug!(%peer, "stream not opened: its session has ended"),
             _ => debug!(%peer, "stream not opened: the directory did not answer"),
         }
         self.say(key);
@@ -79,11 +80,11 @@ impl Shard {
 
     fn meet(&mut self, key: StreamKey, demand: Demand) {
         match demand {
-            Demand::Open(user) => {
+            Demand::Open(bearer) => {
                 if let Some(stream) = self.connections.get(key)
-                    && stream.user() == Some(user)
+                    && stream.user() == Some(bearer.user)
                 {
-                    self.table.enter(user, key, stream.dialect());
+                    self.table.enter(bearer, key, stream.dialect());
                 }
             }
             Demand::Link(first) => self.hand_over(key, first),
@@ -139,12 +140,33 @@ impl Shard {
             self.connections.remove(key);
         }
         if let Some(user) = user {
-            let connections = &self.connections;
-            self.table.leave(user, key, |key| {
-                connections.get(key).is_some_and(|stream| stream.listener().is_some())
-            });
+            self.leave(user, key);
         }
         self.finish_if_said(key);
+    }
+
+    /// Ends streams whose session has ended. One that is not open yet is refused instead, and may try again with
+    /// another ticket.
+    pub(super) fn log_out(&mut self, keys: &[StreamKey]) {
+        for key in keys {
+            let Some(stream) = self.connections.get(*key) else { continue };
+            match (stream.listener(), stream.user()) {
+                (None, Some(user)) => {
+                    self.leave(user, *key);
+                    self.shared.tickets.count_refused();
+                    self.opened(*key, Err(NotOpened::SessionEnded));
+                }
+                _ => self.end(*key, End::Close(CloseCode::LoggedOut)),
+            }
+        }
+    }
+
+    /// The table forgets a stream.
+    fn leave(&mut self, user: UserId, key: StreamKey) {
+        let connections = &self.connections;
+        let is_live =
+            |key| connections.get(key).is_some_and(|stream: &Stream<_>| stream.listener().is_some());
+        self.table.leave(user, key, is_live);
     }
 
     fn say_farewell(&mut self, key: StreamKey, code: CloseCode) -> bool {

@@ -21,7 +21,7 @@ use crate::budget::Budget;
 use crate::hub::{Answered, Command, Inbox, NewConnection, QUESTIONS_MAX};
 use crate::shared::Shared;
 use crate::stats::ShardStats;
-use crate::stream::{End, Stream};
+use crate::stream::{End, NotOpened, Stream};
 use crate::table::{Learned, StreamKey, Table};
 use crate::turn::Turn;
 use connections::Connections;
@@ -267,7 +267,20 @@ impl Shard {
                     self.table.ask_again(*user);
                 }
             }
-            Hint::Ended(_) => {}
+            Hint::Ended(sessions) => {
+                #[cfg(feature = "mutants")]
+                if ttp::net::mutant::is("ignore_ended") {
+                    return;
+                }
+                for session in sessions.iter() {
+                    let streams = self.table.streams_of_session(*session);
+                    if !streams.is_empty() {
+                        // What was said before is for them, too.
+                        self.deliver();
+                        self.log_out(&streams);
+                    }
+                }
+            }
         }
     }
 
@@ -318,7 +331,9 @@ impl Shard {
         match answered.people {
             Ok(people) if people.len() == answered.users.len() => {
                 for (user, hearing) in answered.users.into_iter().zip(people) {
-                    let Learned { opened, behind } = self.table.learn(user, answered.number, hearing.topics);
+                    let learned = self.table.learn(user, answered.number, hearing);
+                    let Learned { opened, behind, ended } = learned;
+                    self.log_out(&ended);
                     for key in opened {
                         self.opened(key, Ok(()));
                     }
@@ -331,7 +346,7 @@ impl Shard {
                 for user in answered.users {
                     let (waited, ask_again) = self.table.give_up(user, answered.number);
                     for key in waited {
-                        self.opened(key, Err(bus::Unavailable));
+                        self.opened(key, Err(NotOpened::Unanswered));
                     }
                     if ask_again {
                         self.unanswered.push(user);

@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use serde_json::value::to_raw_value;
-use ttp::call::{BroadcastCall, Dialect, Hello, Welcome};
+use ttp::call::{BroadcastCall, CloseStream, Dialect, Hello, OpenStream, Welcome};
 use ttp::code::{CallError, CloseCode};
 use ttp::exchange::{Exchange, Outcome, refusal_frame};
 use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
-use ttp::model::UserId;
 
 use super::{Asked, Demand, End, State, Stream, empty};
 use crate::places::Place;
@@ -53,18 +52,14 @@ impl<S> Stream<S> {
             let outcome = match BroadcastCall::parse(method, params, self.dialect) {
                 Ok(BroadcastCall::Hello(hello)) => self.greet(&hello, is_first, shared, demands),
                 Ok(BroadcastCall::Ping(_)) => empty(),
-                Ok(BroadcastCall::OpenStream(open)) => {
-                    match self.admit(open.user_id.unwrap_or_default(), shared, demands) {
-                        Ok(place) => {
-                            self.wait_for_topics(Asked { slot: call.slot, place });
-                            continue;
-                        }
-                        Err(error) => Err(error),
+                Ok(BroadcastCall::OpenStream(open)) => match self.admit(&open, shared, demands) {
+                    Ok(place) => {
+                        self.wait_for_topics(Asked { slot: call.slot, place });
+                        continue;
                     }
-                }
-                Ok(BroadcastCall::CloseStream(close)) => {
-                    self.close_streams(close.user_id.unwrap_or_default(), shared, demands)
-                }
+                    Err(error) => Err(error),
+                },
+                Ok(BroadcastCall::CloseStream(close)) => self.close_streams(&close, shared, demands),
                 Ok(BroadcastCall::Broadcast(_)) => Err(refusal::not_a_publisher()),
                 Ok(BroadcastCall::Link(_)) if is_alone && self.may_link(shared) => {
                     // The link answers its first request itself.
@@ -108,18 +103,19 @@ impl<S> Stream<S> {
 
     fn admit(
         &mut self,
-        user: UserId,
+        open: &OpenStream,
         shared: &Shared,
         demands: &mut Vec<Demand>,
     ) -> Result<Place, CallError> {
         if self.user().is_some() {
             return Err(refusal::stream_already());
         }
-        let Some(place) = shared.places.take(user) else {
+        let bearer = shared.tickets.bearer(open.user_id, open.ticket.as_ref())?;
+        let Some(place) = shared.places.take(bearer.user) else {
             demands.push(Demand::End(End::Close(CloseCode::TooManyStreams)));
             return Err(refusal::too_many_streams(shared.config.streams_per_user_max));
         };
-        demands.push(Demand::Open(user));
+        demands.push(Demand::Open(bearer));
         Ok(place)
     }
 
@@ -129,9 +125,15 @@ impl<S> Stream<S> {
         }
     }
 
-    /// On a stream, its own person's request ends that stream alone. Elsewhere it ends all of the person's.
-    fn close_streams(&mut self, user: UserId, shared: &Shared, demands: &mut Vec<Demand>) -> Outcome {
-        match self.user() {
+    /// On a stream, its own person's request ends that stream alone, and needs no word but the one that opened it.
+    /// Elsewhere it ends all of the person's.
+    fn close_streams(&mut self, close: &CloseStream, shared: &Shared, demands: &mut Vec<Demand>) -> Outcome {
+        let own = self.user();
+        let user = match (own, &close.ticket) {
+            (Some(own), None) => close.user_id.unwrap_or(own),
+            _ => shared.tickets.bearer(close.user_id, close.ticket.as_ref())?.user,
+        };
+        match own {
             Some(own) if own == user => demands.push(Demand::End(End::Close(CloseCode::Requested))),
             Some(_) => return Err(refusal::stream_of_another()),
             None if shared.hub.close_streams(user) => {}

@@ -6,10 +6,13 @@ use std::sync::Arc;
 use bus::memory::Memory;
 use serde_json::{Value, json};
 use ttp::frame::encode;
+use ttp::model::SessionId;
+use ttp::ticket::TicketKey;
 
 use super::*;
 use crate::hub::Hub;
 use crate::places::Places;
+use crate::tickets::{TicketKeys, Tickets};
 
 /// Takes `room` bytes, and gives what was put into `incoming`.
 #[derive(Debug, Default)]
@@ -45,6 +48,9 @@ impl Write for Socket {
     }
 }
 
+/// What somebody wants whose number is trusted.
+const OPEN: Demand = Demand::Open(Bearer { user: UserId(7), session: None });
+
 struct Peer {
     stream: Stream<Socket>,
     shared: Shared,
@@ -53,11 +59,16 @@ struct Peer {
 
 impl Peer {
     fn new() -> Self {
+        Self::with(Tickets::new(TicketKeys::default(), true, || 0))
+    }
+
+    fn with(tickets: Tickets) -> Self {
         let config = Config { streams_per_user_max: 2, ..Config::default() };
         let socket = Socket { room: usize::MAX, ..Socket::default() };
         Self {
             stream: Stream::new(socket, ([127, 0, 0, 1], 9).into(), 0, Budget::new(usize::MAX)),
             shared: Shared {
+                tickets,
                 places: Places::new(config.streams_per_user_max),
                 config,
                 hub: Arc::new(Hub::new(Vec::new())),
@@ -90,7 +101,7 @@ impl Peer {
             peer.call("Hello", json!({"protocol": [2]}));
         }
         let (reply, demands) = peer.call("OpenStream", json!({"user_id": 7}));
-        assert_eq!((reply, demands), (Value::Null, vec![Demand::Open(UserId(7))]));
+        assert_eq!((reply, demands), (Value::Null, vec![OPEN]));
         let mut out = Vec::new();
         peer.stream.opened(Ok(()), 0, &mut out);
         assert_eq!(read(&out)[0]["result"], json!({}));
@@ -177,11 +188,11 @@ fn a_silent_directory_is_an_error_after_which_the_client_tries_again() {
     peer.call("OpenStream", json!({"user_id": 7}));
     assert_eq!(peer.call("OpenStream", json!({"user_id": 7})).0["error"]["code"], -32009);
     let mut out = Vec::new();
-    peer.stream.opened(Err(Unavailable), 9_000, &mut out);
+    peer.stream.opened(Err(NotOpened::Unanswered), 9_000, &mut out);
     let error = &read(&out)[0]["error"];
     assert_eq!((&error["code"], &error["data"]["retry_after_ms"]), (&json!(-32053), &json!(100)));
     assert_eq!(peer.due(10_000), None);
-    assert_eq!(peer.call("OpenStream", json!({"user_id": 7})).1, [Demand::Open(UserId(7))]);
+    assert_eq!(peer.call("OpenStream", json!({"user_id": 7})).1, [OPEN]);
 }
 
 /// T03, T05: bytes that are no frames are refused and end the connection.
@@ -266,4 +277,63 @@ fn a_place_is_free_as_soon_as_the_end_begins() {
     assert!(peer.shared.places.take(UserId(7)).is_some());
     // What comes after the end is not read as requests.
     assert_eq!(peer.say(&encode(b"{}")), (Vec::new(), Vec::new()));
+}
+
+/// T30, T34: without a ticket nobody opens or ends a stream, in either dialect, and may go on trying.
+#[test]
+fn t30_streams_open_and_end_by_ticket() {
+    let key = TicketKey::new([1; 32]);
+    let sign = |user| key.sign(UserId(user), Some(SessionId(70)), 0).0.expose().to_owned();
+    let new = || Peer::with(Tickets::new(TicketKeys::new([key.clone()]), false, || 0));
+    let mut peer = new();
+    let refused = [
+        ("OpenStreamRequest", json!({"user_id": 7}), -32001),
+        ("OpenStreamRequest", json!({}), -32001),
+        ("OpenStream", json!({"ticket": "7"}), -32001),
+        ("OpenStream", json!({"ticket": null, "user_id": 7}), -32001),
+        ("OpenStream", json!({"ticket": 7}), -32602),
+        ("OpenStream", json!({"ticket": sign(7), "user_id": 8}), -32003),
+        ("CloseStreamRequest", json!({"user_id": 7}), -32001),
+        ("CloseStream", json!({}), -32001),
+        ("CloseStream", json!({"ticket": "7"}), -32001),
+        ("CloseStream", json!({"ticket": sign(7), "user_id": 8}), -32003),
+    ];
+    for (method, params, code) in refused {
+        let (refusal, demands) = peer.call(method, params.clone());
+        assert_eq!((&refusal["error"]["code"], demands.len()), (&json!(code), 0), "{method} {params}");
+    }
+    assert_eq!(peer.call("CloseStream", json!({"ticket": sign(7)})).0["result"], json!({}));
+    let bearer = Bearer { user: UserId(7), session: Some(SessionId(70)) };
+    assert_eq!(peer.call("OpenStream", json!({"ticket": sign(7)})).1, [Demand::Open(bearer)]);
+    peer.stream.opened(Ok(()), 0, &mut Vec::new());
+    // On the stream its own word is enough, and nobody else's.
+    for params in [json!({"user_id": 8}), json!({"ticket": sign(8)})] {
+        let (refusal, demands) = peer.call("CloseStream", params);
+        assert_eq!((&refusal["error"]["code"], demands.len()), (&json!(-32003), 0));
+    }
+    let (refusal, demands) = peer.call("CloseStream", json!({"ticket": "7"}));
+    assert_eq!((&refusal["error"]["code"], demands.len()), (&json!(-32001), 0));
+    for params in [json!({}), json!({"user_id": 7}), json!({"ticket": sign(7)})] {
+        let mut peer = new();
+        peer.call("OpenStream", json!({"ticket": sign(7)}));
+        peer.stream.opened(Ok(()), 0, &mut Vec::new());
+        let requested = Demand::End(End::Close(CloseCode::Requested));
+        assert_eq!(
+            peer.call("CloseStream", params),
+            (json!({"jsonrpc": "2.0", "result": {}, "id": 1}), vec![requested])
+        );
+    }
+}
+
+/// A session that ended while the directory was asked: the place is free, and another ticket may be tried.
+#[test]
+fn an_ended_session_is_refused_and_its_place_is_free() {
+    let mut peer = Peer::new();
+    for _ in 0..3 {
+        assert_eq!(peer.call("OpenStream", json!({"user_id": 7})).1, [OPEN]);
+        let mut out = Vec::new();
+        peer.stream.opened(Err(NotOpened::SessionEnded), 0, &mut out);
+        assert_eq!(read(&out)[0]["error"]["code"], -32001);
+        assert_eq!((peer.stream.user(), peer.due(9_999)), (None, None));
+    }
 }

@@ -194,7 +194,8 @@ fn a_shard_that_ends_ends_the_server() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(async { ttp::net::socket::listen(([127, 0, 0, 1], 0).into()).unwrap() });
     let address = listener.local_addr().unwrap();
-    let server = Server::start(Config { shards: 2, ..Config::default() }, Arc::new(Fatal), None).unwrap();
+    let config = Config { shards: 2, trust_user_ids: true, ..Config::default() };
+    let server = Server::start(config, Arc::new(Fatal), None).unwrap();
     let serving = runtime.spawn(server.serve(listener, std::future::pending()));
     let mut client = Client::new(std::net::TcpStream::connect(address).unwrap());
     client.send("OpenStream", json!({"user_id": 7}));

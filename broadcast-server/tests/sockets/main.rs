@@ -10,4 +10,6 @@ mod opening;
 mod links;
 mod delivery;
 mod lifetimes;
+mod rights;
+mod sessions;
 mod memory;

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use broadcast_server::{Config, Server, Stats, StatsReader};
-use bus::link::LinkAcceptor;
+use broadcast_server::{Config, Server, Stats, StatsReader, TicketKeys};
+use bus::link::{LinkAcceptor, Links, ServiceKey};
 use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Receiver, Topic, Unavailable};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use ttp::event::{EventFrame, Head};
 use ttp::frame::{Decoder, encode};
-use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
+use ttp::model::{Change, ChatId, Entry, Message, MessageId, SessionId, User, UserId};
 use ttp::net::clock;
 use ttp::net::serve::{Protection, ServeCounters};
 use ttp::net::tls::server::{ServerTls, TlsFiles};
+use ttp::ticket::TicketKey;
 
 /// Longest wait for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -40,7 +41,7 @@ pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// A directory with a memory of its own.
 #[derive(Default)]
 pub(crate) struct FakeDirectory {
-    topics: Mutex<HashMap<UserId, Vec<Topic>>>,
+    people: Mutex<HashMap<UserId, Hearing>>,
     mood: Mutex<Mood>,
     held: Mutex<Vec<(Vec<UserId>, Answer)>>,
     questions: Mutex<Vec<Vec<UserId>>>,
@@ -60,7 +61,13 @@ pub(crate) enum Mood {
 impl FakeDirectory {
     pub(crate) fn set(&self, user: i64, topics: &[i64]) {
         let topics = topics.iter().copied().map(Topic).collect();
-        self.topics.lock().unwrap().insert(UserId(user), topics);
+        self.people.lock().unwrap().entry(UserId(user)).or_default().topics = topics;
+    }
+
+    /// The person's sessions from now on.
+    pub(crate) fn set_sessions(&self, user: i64, sessions: &[i64]) {
+        let sessions = sessions.iter().copied().map(SessionId).collect();
+        self.people.lock().unwrap().entry(UserId(user)).or_default().sessions = sessions;
     }
 
     pub(crate) fn feel(&self, mood: Mood) {
@@ -91,10 +98,8 @@ impl FakeDirectory {
     }
 
     fn find(&self, users: &[UserId]) -> Vec<Hearing> {
-        let topics = self.topics.lock().unwrap();
-        let hears =
-            |user| Hearing { topics: topics.get(user).cloned().unwrap_or_default(), sessions: Vec::new() };
-        users.iter().map(hears).collect()
+        let people = self.people.lock().unwrap();
+        users.iter().map(|user| people.get(user).cloned().unwrap_or_default()).collect()
     }
 }
 
@@ -130,12 +135,30 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// A server that trusts numbers.
     pub(crate) fn new(config: Config) -> Self {
         Self::with_links(config, None)
     }
 
+    /// The same with links.
     pub(crate) fn with_links(config: Config, links: Option<Arc<dyn LinkAcceptor>>) -> Self {
-        if crate::IS_TLS { Self::over_tls(config, links) } else { Self::start(config, links, None) }
+        let config = Config { trust_user_ids: true, ..config };
+        if crate::IS_TLS { Self::over_tls(config, links) } else { Self::alone(config, links, None) }
+    }
+
+    /// A server that believes tickets alone.
+    pub(crate) fn strict(config: Config) -> Self {
+        Self::alone(config, None, None)
+    }
+
+    /// A strict server that hears of its directory, and of everything else, over links with this key. Needs a runtime.
+    pub(crate) fn linked(key: ServiceKey) -> Self {
+        let links = Links::new(key);
+        let asked = Arc::clone(&links) as _;
+        let stage =
+            Self::start(Config::default(), asked, Arc::default(), Some(Arc::clone(&links) as _), None);
+        links.attach_receiver(Arc::clone(&stage.hub));
+        stage
     }
 
     /// A server with a certificate that its clients trust.
@@ -151,12 +174,24 @@ impl Stage {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self::start(Config { protection: Protection::Tls(tls), ..config }, links, Some(Arc::new(client)))
+        let config = Config { protection: Protection::Tls(tls), trust_user_ids: true, ..config };
+        Self::alone(config, links, Some(Arc::new(client)))
     }
 
-    fn start(config: Config, links: Option<Arc<dyn LinkAcceptor>>, tls: Option<Arc<ClientConfig>>) -> Self {
-        let directory = Arc::new(FakeDirectory::default());
-        let server = Server::start(config, Arc::clone(&directory) as _, links).unwrap();
+    fn alone(config: Config, links: Option<Arc<dyn LinkAcceptor>>, tls: Option<Arc<ClientConfig>>) -> Self {
+        let directory = Arc::<FakeDirectory>::default();
+        Self::start(config, Arc::clone(&directory) as _, directory, links, tls)
+    }
+
+    fn start(
+        config: Config,
+        asked: Arc<dyn Directory>,
+        directory: Arc<FakeDirectory>,
+        links: Option<Arc<dyn LinkAcceptor>>,
+        tls: Option<Arc<ClientConfig>>,
+    ) -> Self {
+        let config = Config { ticket_keys: TicketKeys::new([ticket_key()]), ..config };
+        let server = Server::start(config, asked, links).unwrap();
         let (hub, counters, stats) = (server.receiver(), server.counters(), server.stats());
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = mpsc::channel();
@@ -235,6 +270,13 @@ impl Stage {
         client
     }
 
+    /// A live stream of a session.
+    pub(crate) fn open_session(&self, user: i64, session: i64) -> Client {
+        let mut client = self.greet();
+        assert_eq!(client.call("OpenStream", json!({"ticket": ticket(user, session)}))["result"], json!({}));
+        client
+    }
+
     pub(crate) fn publish(&self, events: Vec<Event>) {
         self.hub.receive(events.into_iter().map(Hint::Event).collect());
     }
@@ -246,6 +288,10 @@ impl Stage {
 
     pub(crate) fn moved(&self, users: &[i64]) {
         self.hub.receive(vec![Hint::Moved(users.iter().copied().map(UserId).collect())]);
+    }
+
+    pub(crate) fn ended(&self, sessions: &[i64]) {
+        self.hub.receive(vec![ended(sessions)]);
     }
 
     pub(crate) fn subscribe(&self, topic: i64, users: &[i64]) {
@@ -267,6 +313,21 @@ impl Drop for Stage {
 
 pub(crate) fn membership(topic: i64, users: &[i64]) -> Membership {
     Membership { topic: Topic(topic), users: users.iter().copied().map(UserId).collect() }
+}
+
+pub(crate) fn ended(sessions: &[i64]) -> Hint {
+    Hint::Ended(sessions.iter().copied().map(SessionId).collect())
+}
+
+/// The key that strict servers check tickets by.
+pub(crate) fn ticket_key() -> TicketKey {
+    TicketKey::new([7; 32])
+}
+
+/// A ticket that the data-server gives out now.
+pub(crate) fn ticket(user: i64, session: i64) -> String {
+    let (ticket, _) = ticket_key().sign(UserId(user), Some(SessionId(session)), clock::now_ms());
+    ticket.expose().to_owned()
 }
 
 /// A message of a chat, as a data-server publishes it.
