@@ -138,3 +138,35 @@ async fn growth_by_a_standing_reader(mutant: Option<&'static str>) -> u64 {
     standing.abort();
     pair.broadcast_peak_kib() - before
 }
+
+/// Those of the broadcast-server's tests that find it out without waiting: one of the hint, one of the directory.
+const SESSION_TESTS: [&str; 2] = ["r18_an_ended_session_ends", "r18_a_ticket_from_before_the_end"];
+
+/// R18, G20: a stream ends with its session. The checks are the broadcast-server's own, run once more against a server
+/// that hears neither the hint nor the directory about it.
+#[test]
+fn a_stream_that_outlives_its_session_is_caught() {
+    assert_eq!(failing(SESSION_TESTS, None), 0, "a sound broadcast-server fails");
+    assert_eq!(failing(SESSION_TESTS, Some("ignore_ended")), SESSION_TESTS.len(), "not caught");
+    caught("ignore_ended");
+}
+
+/// How many of these tests of the broadcast-server fail.
+fn failing(tests: [&str; 2], mutant: Option<&str>) -> usize {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args([
+        "test",
+        "--quiet",
+        "--package",
+        "broadcast-server",
+        "--features",
+        "mutants",
+        "--test",
+        "sockets",
+    ]);
+    cargo.arg("--").args(tests).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let output = cargo.env("TALKO_MUTANT", mutant.unwrap_or_default()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("running 2 tests"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    said.lines().filter(|line| line.starts_with("    sessions::")).count()
+}
