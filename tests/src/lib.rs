@@ -77,20 +77,24 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        let ticket_key = TicketKey::new([7; 32]);
-        let broadcast = broadcast_server::Config {
-            trust_user_ids: true,
-            ticket_keys: TicketKeys::new([ticket_key.clone()]),
-            ..broadcast_server::Config::default()
-        };
-        let data = data_server::Config { ticket_key: SharedTicketKey::new(ticket_key), ..trusting() };
-        Self { data, broadcast, link_address: None }
+        Self { data: trusting(), broadcast: trusting_broadcast(), link_address: None }
     }
 }
 
 /// A data-server that believes who its peers say they are.
 pub fn trusting() -> data_server::Config {
-    data_server::Config { trust_user_ids: true, ..data_server::Config::default() }
+    let ticket_key = SharedTicketKey::new(ticket_key());
+    data_server::Config { trust_user_ids: true, ticket_key, ..data_server::Config::default() }
+}
+
+/// A broadcast-server that does, and knows the key by which the data-servers here sign tickets.
+pub fn trusting_broadcast() -> broadcast_server::Config {
+    let ticket_keys = TicketKeys::new([ticket_key()]);
+    broadcast_server::Config { trust_user_ids: true, ticket_keys, ..broadcast_server::Config::default() }
+}
+
+fn ticket_key() -> TicketKey {
+    TicketKey::new([7; 32])
 }
 
 impl Installation {

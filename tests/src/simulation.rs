@@ -229,8 +229,7 @@ impl House {
         broadcast_server::Config {
             shards: plan.shards,
             outlet_bytes_max: plan.outlet_bytes,
-            trust_user_ids: true,
-            ..broadcast_server::Config::default()
+            ..crate::trusting_broadcast()
         }
     }
 
