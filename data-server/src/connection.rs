@@ -24,6 +24,7 @@ use ttp::limits::{
 };
 use ttp::net::address::is_loopback;
 use ttp::net::clock;
+use zeroize::Zeroize;
 
 use crate::calls::{self, Completed, ReplyTo, Service, Session, Speaks, Weight};
 use places::{Places, pages_max};
@@ -104,6 +105,13 @@ struct Waiting {
     slot: Slot,
     weight: Weight,
     call: Result<DataCall, CallError>,
+}
+
+/// Leaves no password or token in memory that is given back, unless more was received together with it.
+fn wipe(payload: Bytes) {
+    if let Ok(mut bytes) = payload.try_into_mut() {
+        bytes.zeroize();
+    }
 }
 
 /// The longest payload that a peer may send. A stranger has little to say.
@@ -201,7 +209,9 @@ impl Life {
                         break;
                     }
                     ttp::failpoint!("data.frame_read");
-                    self.accept(&payload);
+                    if self.accept(&payload) {
+                        wipe(payload);
+                    }
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -233,7 +243,9 @@ impl Life {
         self.exchange.in_flight() + requests <= IN_FLIGHT_MAX
     }
 
-    fn accept(&mut self, payload: &[u8]) {
+    /// Answers whether there are secrets in the payload.
+    fn accept(&mut self, payload: &[u8]) -> bool {
+        let mut has_secrets = false;
         for accepted in self.exchange.accept(payload, &mut self.fresh) {
             let request = accepted.request;
             let call = if self.session.is_hopeless {
@@ -242,12 +254,14 @@ impl Life {
                 DataCall::parse(&request.method, request.params, self.session.dialect)
             };
             let weight = call.as_ref().map_or(Weight::Light, Weight::of);
+            has_secrets |= weight == Weight::Barrier;
             self.waiting.push_back(Waiting { slot: accepted.slot, weight, call });
             self.start_waiting();
         }
         if self.session.is_hopeless {
             self.finish(End::NoCommonVersion);
         }
+        has_secrets
     }
 
     /// Starts calls in their order, as far as they need not wait for others or for the peer to read.
