@@ -186,7 +186,7 @@ mod tests {
             "محمد",
             "אברהם",
             "प्रिया",
-            "Ἀριστοτέλης",
+            "Αριστοτέλης",
             "7",
             "Ж",
             "Łukasz",
@@ -233,6 +233,7 @@ mod tests {
             ("A\u{378}", Unassigned),
             ("A\u{10ffff}", Unassigned),
             ("Ada 🌮", Sign),
+            ("Ἀda", Sign),
             ("Ａda", Sign),
             ("ﬁona", Sign),
             ("Ada<b>", Sign),
@@ -311,10 +312,12 @@ mod tests {
         }
     }
 
-    /// Every character alone, and what no proptest would hit.
+    /// Every character alone is what no proptest would hit. Of all of them only each thirty-seventh, unless the environment
+    /// asks for all: that takes a minute.
     #[test]
     fn every_character_is_settled() {
-        for c in '\0'..=char::MAX {
+        let step = if std::env::var_os("TALKO_TEST_LONG").is_some() { 1 } else { 37 };
+        for c in ('\0'..=char::MAX).step_by(step) {
             let name = c.to_string();
             assert_eq!(key(&key(&name)), key(&name), "{c:?}");
             assert_eq!(skeleton(&skeleton(&name)), skeleton(&name), "{c:?}");

@@ -1,14 +1,12 @@
 //! Files that are no database of ours.
 
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::Mutex;
 
-use data_server::Error;
 use data_server::store::Store;
-use data_server::store::sqlite::{SqliteStore, backup, check, restore};
+use data_server::store::sqlite::SqliteStore;
 
 use crate::house::*;
 
@@ -17,7 +15,9 @@ fn what_is_no_database_of_ours_is_left_as_it_is() {
     let house = House::new();
     let open = |path: &Path| {
         let clock = Arc::new(|| 0);
-        SqliteStore::open(path, 1, clock, Box::new(Ear(Arc::default()))).err().map(|error| error.to_string())
+        SqliteStore::open(path, 1, clock, Box::new(Ear(Arc::default(), Arc::default())))
+            .err()
+            .map(|error| error.to_string())
     };
     let path = house.path();
     std::fs::write(
@@ -36,7 +36,7 @@ fn what_is_no_database_of_ours_is_left_as_it_is() {
         ),
         ("CREATE TABLE Shoes (size INTEGER)", "another program"),
         ("PRAGMA application_id = 7", "another program"),
-        ("PRAGMA application_id = 1416391535; PRAGMA user_version = 3", "schema version 3"),
+        ("PRAGMA application_id = 1416391535; PRAGMA user_version = 4", "schema version 4"),
     ] {
         std::fs::remove_file(&path).unwrap();
         rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
@@ -79,41 +79,4 @@ fn t28_one_of_many_openers_creates_the_file() {
         });
         assert_eq!(epochs.lock().unwrap().len(), 1);
     }
-}
-
-/// A file of the first version gets what this one added, and keeps its rows and its epoch.
-#[test]
-fn files_of_version_1_are_upgraded() {
-    let house = House::new();
-    let store = house.open();
-    let ann = store.user("ann");
-    let chat_id = store.group(&[ann]);
-    store.say(chat_id, ann, "kept");
-    let epoch = store.0.epoch().to_owned();
-    store.0.close();
-    let schema = |file: &rusqlite::Connection| -> Vec<String> {
-        let mut statement = file
-            .prepare("SELECT name FROM sqlite_schema UNION SELECT name FROM pragma_table_info('Chats')")
-            .unwrap();
-        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
-    };
-    let file = rusqlite::Connection::open(house.path()).unwrap();
-    let current = schema(&file);
-    let to_version_1 = "DROP INDEX ChatsByChange; ALTER TABLE Chats DROP COLUMN changed_ts;
-                        DROP INDEX ChangesByTime; PRAGMA user_version = 1";
-    file.execute_batch(to_version_1).unwrap();
-    assert_ne!(schema(&file), current);
-    // So is a copy of one, when it is put in the place of a database.
-    let [copy, place] = ["copy", "place"].map(|name| house.path().with_extension(name));
-    backup(&house.path(), &copy, &mut |_| ControlFlow::Continue(())).unwrap();
-    assert!(matches!(check(&copy), Err(Error::NotUpgraded { .. })));
-    restore(&copy, &place, &mut |_| ControlFlow::Continue(())).unwrap();
-    assert_eq!(check(&place).unwrap().faults().next(), None);
-    let store = house.open();
-    assert_eq!(store.0.epoch(), epoch);
-    assert_eq!(store.messages(newest(chat_id, 10)).unwrap().items[0].message_text, "kept");
-    assert_eq!(schema(&file), current);
-    let version: i64 = file.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-    assert_eq!(version, 2);
-    store.0.close();
 }

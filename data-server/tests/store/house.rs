@@ -1,21 +1,22 @@
 //! What the suite stands on: a database, stores on it, and callers who wait for answers. Another implementation needs
 //! another `House::open` and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use data_server::rights::{ChatAct, ServerAct};
 use data_server::store::sqlite::SqliteStore;
 use data_server::store::{
-    ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange,
-    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, Store,
-    StoreError,
+    By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange,
+    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, RoleAssignment,
+    Store, StoreError,
 };
 use ttp::call::ChatsCursor;
-use ttp::model::{Chat, ChatId, Entry, Message, Seq, UserId};
+use ttp::model::{Chat, ChatId, Entry, Message, Role, Seq, SessionId, UserId};
 
 pub(crate) const DETAIL: ChatDetail = ChatDetail { users_max: 16, messages_max: 1, bytes_max: 512 * 1024 };
 
@@ -24,16 +25,19 @@ pub(crate) struct House {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) now: Arc<AtomicI64>,
     pub(crate) heard: Arc<Mutex<Vec<Committed>>>,
+    pub(crate) ended: Arc<Mutex<Vec<SessionId>>>,
 }
 
-pub(crate) struct Ear(pub(crate) Arc<Mutex<Vec<Committed>>>);
+pub(crate) struct Ear(pub(crate) Arc<Mutex<Vec<Committed>>>, pub(crate) Arc<Mutex<Vec<SessionId>>>);
 
 impl CommitSink for Ear {
     fn committed(&mut self, entries: Vec<Committed>) {
         self.0.lock().unwrap().extend(entries);
     }
 
-    fn ended(&mut self, _: Vec<ttp::model::SessionId>) {}
+    fn ended(&mut self, sessions: Vec<SessionId>) {
+        self.1.lock().unwrap().extend(sessions);
+    }
 }
 
 impl House {
@@ -42,6 +46,7 @@ impl House {
             folder: tempfile::tempdir().unwrap(),
             now: Arc::new(AtomicI64::new(1_000_000)),
             heard: Arc::default(),
+            ended: Arc::default(),
         }
     }
 
@@ -52,8 +57,20 @@ impl House {
     pub(crate) fn open(&self) -> Caller<SqliteStore> {
         let now = Arc::clone(&self.now);
         let clock = Arc::new(move || now.load(Ordering::SeqCst));
-        let ear = Box::new(Ear(Arc::clone(&self.heard)));
+        let ear = Box::new(Ear(Arc::clone(&self.heard), Arc::clone(&self.ended)));
         Caller(Arc::new(SqliteStore::open(&self.path(), 2, clock, ear).unwrap()))
+    }
+
+    /// Which sessions were heard to have ended, once it is `count`.
+    pub(crate) fn ended(&self, count: usize) -> Vec<SessionId> {
+        for _ in 0..2_000 {
+            let ended = self.ended.lock().unwrap().clone();
+            if ended.len() >= count {
+                return ended;
+            }
+            thread::park_timeout(Duration::from_millis(5));
+        }
+        panic!("the end of {count} sessions was not heard within ten seconds");
     }
 
     /// What was heard, once it is `count` entries.
@@ -68,6 +85,16 @@ impl House {
         }
         panic!("{count} entries were not heard within ten seconds");
     }
+}
+
+/// What who may not do something is told, from the part of the tables' sentences that is enough to know it.
+pub(crate) fn denied(part: &str) -> StoreError {
+    let chats = ChatAct::ALL.map(|act| act.rule().refusal);
+    let server = ServerAct::ALL.map(|act| act.rule().refusal);
+    let found: BTreeSet<_> =
+        chats.into_iter().chain(server).filter(|refusal| refusal.contains(part)).collect();
+    assert_eq!(found.len(), 1, "{part}: {found:?}");
+    StoreError::NotAllowed(found.into_iter().next().unwrap())
 }
 
 /// Waits for answers, as no server does.
@@ -94,7 +121,7 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn chat(&self, new: NewChat) -> Answer<Chat> {
-        self.ask(|store, done| store.insert_chat(data_server::store::By::Trust, new, done))
+        self.ask(|store, done| store.insert_chat(By::Trust, new, done))
     }
 
     pub(crate) fn group(&self, users: &[UserId]) -> ChatId {
@@ -102,7 +129,7 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn send(&self, new: NewMessage) -> Answer<Message> {
-        self.ask(|store, done| store.insert_message(data_server::store::By::Trust, new, done))
+        self.ask(|store, done| store.insert_message(By::Trust, new, done))
     }
 
     pub(crate) fn say(&self, chat_id: ChatId, user_id: UserId, text: &str) -> Message {
@@ -111,28 +138,23 @@ impl<S: Store> Caller<S> {
 
     pub(crate) fn add(&self, chat_id: ChatId, by: UserId, user_id: UserId) -> Answer<()> {
         self.ask(|store, done| {
-            store.add_participant(
-                data_server::store::By::Trust,
-                MembershipChange { chat_id, user_id, by },
-                done,
-            )
+            store.add_participant(By::Trust, MembershipChange { chat_id, user_id, by }, done)
         })
     }
 
     pub(crate) fn remove(&self, chat_id: ChatId, by: UserId, user_id: UserId) -> Answer<()> {
         self.ask(|store, done| {
-            store.remove_participant(
-                data_server::store::By::Trust,
-                MembershipChange { chat_id, user_id, by },
-                done,
-            )
+            store.remove_participant(By::Trust, MembershipChange { chat_id, user_id, by }, done)
         })
     }
 
+    pub(crate) fn set_role(&self, chat_id: ChatId, by: UserId, user_id: UserId, role: Role) -> Answer<()> {
+        let assignment = RoleAssignment { chat_id, user_id, role, by };
+        self.ask(|store, done| store.set_role(By::Trust, assignment, done))
+    }
+
     pub(crate) fn mark(&self, chat_id: ChatId, user_id: UserId, number: u64) -> Answer<u64> {
-        self.ask(|store, done| {
-            store.mark_read(data_server::store::By::Trust, ReadMark { chat_id, user_id, number }, done)
-        })
+        self.ask(|store, done| store.mark_read(By::Trust, ReadMark { chat_id, user_id, number }, done))
     }
 
     pub(crate) fn chats(
@@ -142,24 +164,34 @@ impl<S: Store> Caller<S> {
         chats_max: usize,
     ) -> Answer<Page<Chat>> {
         let query = ChatsQuery { user_id, before, chats_max, detail: DETAIL };
-        self.ask(|store, done| store.chats(data_server::store::By::Trust, query, done))
+        self.ask(|store, done| store.chats(By::Trust, query, done))
     }
 
     pub(crate) fn messages(&self, query: MessagesQuery) -> Answer<Page<Message>> {
-        self.ask(|store, done| store.messages(data_server::store::By::Trust, query, done))
+        self.ask(|store, done| store.messages(By::Trust, query, done))
+    }
+
+    pub(crate) fn role(&self, chat_id: ChatId, user_id: UserId) -> Role {
+        let query = ParticipantsQuery { chat_id, viewer: None, after_user_id: None, rows_max: 500 };
+        let page = self.ask(|store, done| store.participants(By::Trust, query, done)).unwrap();
+        page.items.into_iter().find(|person| person.user.user_id == user_id).unwrap().role
+    }
+
+    /// The newest entry's number, for somebody in the chat.
+    pub(crate) fn head(&self, chat_id: ChatId, user_id: UserId) -> Seq {
+        self.ask(|store, done| store.heads(By::Trust, user_id, done)).unwrap()[&chat_id]
     }
 
     pub(crate) fn people(&self, chat_id: ChatId) -> Vec<UserId> {
         let query = ParticipantsQuery { chat_id, viewer: None, after_user_id: None, rows_max: 500 };
-        let page =
-            self.ask(|store, done| store.participants(data_server::store::By::Trust, query, done)).unwrap();
+        let page = self.ask(|store, done| store.participants(By::Trust, query, done)).unwrap();
         page.items.into_iter().map(|person| person.user.user_id).collect()
     }
 
     pub(crate) fn news(&self, user_id: UserId, cursors: &[(ChatId, Seq)], rows_max: usize) -> EntriesPage {
         let cursors = cursors.iter().copied().collect();
         let query = EntriesQuery { user_id, cursors, rows_max, bytes_max: 512 * 1024 };
-        self.ask(|store, done| store.entries(data_server::store::By::Trust, query, done)).unwrap()
+        self.ask(|store, done| store.entries(By::Trust, query, done)).unwrap()
     }
 
     /// The whole log of a chat, page by page, as somebody reads it who follows all chats.

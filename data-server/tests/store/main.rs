@@ -4,7 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod house;
+mod lodgers;
 mod promises;
+mod accounts;
+mod sessions;
+mod roles;
 mod questions;
 mod backup;
 mod check;

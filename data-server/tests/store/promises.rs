@@ -6,7 +6,7 @@ use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use data_server::store::{NewChat, Store, StoreError};
-use ttp::model::{Change, ChatId, Entry, Message, Seq, User, UserId};
+use ttp::model::{Change, ChatId, Entry, Message, Role, Seq, User, UserId};
 
 use crate::house::*;
 
@@ -125,6 +125,11 @@ fn numbers_have_no_holes_under_many_writers() {
     let users: Vec<UserId> = (0..8).map(|number| store.user(&format!("user {number}"))).collect();
     let (guest, stranger) = (store.user("guest"), store.user("stranger"));
     let chats = [store.group(&users), store.group(&users)];
+    for (chat_id, user_id) in
+        chats.into_iter().flat_map(|chat_id| users.iter().map(move |user| (chat_id, *user)))
+    {
+        store.set_role(chat_id, users[0], user_id, Role::Owner).unwrap();
+    }
     thread::scope(|scope| {
         for &user_id in &users {
             let store = store.clone();
@@ -212,9 +217,9 @@ fn t66_a_repeated_send_is_stored_once() {
     }
     let of_bob = store.send(message(chat_id, bob, "once", Some("k"))).unwrap();
     assert_eq!(of_bob.seq, 3, "a key belongs to its sender");
-    store.remove(chat_id, bob, ann).unwrap();
+    store.remove(chat_id, ann, ann).unwrap();
     assert_eq!(store.send(message(chat_id, ann, "once", Some("k"))).unwrap(), first);
-    assert_eq!(house.heard(5).len(), 5, "two chats, two messages, one who left");
+    assert_eq!(house.heard(6).len(), 6, "two chats, two messages, one who left, and her heir");
 }
 
 /// Promise 6, for chats: a group is found by its key whoever came and went since.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod killed;
+mod versions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};

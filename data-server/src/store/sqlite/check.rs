@@ -61,7 +61,8 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     })
 }
 
-const TABLES: [&str; 6] = ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers"];
+const TABLES: [&str; 8] =
+    ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers", "Sessions", "Invitations"];
 
 fn report(connection: &Connection) -> rusqlite::Result<Report> {
     let mut rules = vec![
@@ -138,15 +139,25 @@ fn missing(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     Ok(names(&model)?.difference(&found).map(|what| format!("the {what} is missing")).collect())
 }
 
-/// Somebody without a key must bear the name of somebody who has it.
+/// Somebody without a key must bear the name of somebody who has it. A skeleton may be missing, but not an account's.
 fn wrong_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
-    let mut users = connection.prepare("SELECT user_id, user_name, name_key FROM Users ORDER BY user_id")?;
+    let mut users = connection.prepare(
+        "SELECT user_id, user_name, name_key, name_skeleton, password_hash IS NOT NULL FROM Users ORDER BY user_id",
+    )?;
     let mut holder = connection.prepare("SELECT 1 FROM Users WHERE name_key = ?1")?;
     let mut rows = users.query([])?;
     let mut faults = Vec::new();
     while let Some(row) = rows.next()? {
         let (user_id, user_name, found): (i64, String, Option<String>) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (look, is_account): (Option<String>, bool) = (row.get(3)?, row.get(4)?);
+        let is_seen = match &look {
+            Some(look) => *look == names::skeleton(&user_name),
+            None => !is_account,
+        };
+        if !is_seen || (is_account && found.is_none()) {
+            faults.push(format!("user {user_id} is not told from names that look like the name"));
+        }
         let key = names::key(&user_name);
         let right = match found {
             Some(found) => found == key,
@@ -163,7 +174,7 @@ fn wrong_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// Rules and the questions that answer what breaks them. Of a chat's log the first fault is told.
-const QUESTIONS: [(&str, &str); 12] = [
+const QUESTIONS: [(&str, &str); 14] = [
     (
         "the database has one epoch",
         "SELECT 'it has ' || count(*) || ' epochs' FROM Meta WHERE epoch <> '' HAVING count(*) <> 1",
@@ -174,8 +185,15 @@ const QUESTIONS: [(&str, &str); 12] = [
         "SELECT 'chat ' || chat_id || ': is_private is ' || is_private FROM Chats WHERE is_private NOT IN (0, 1)
          UNION ALL
          SELECT 'chat ' || chat_id || ': entry ' || seq || ' is of no kind' FROM Changes
-         WHERE kind NOT IN ('created', 'joined', 'left') OR (kind = 'created') <> (user_id IS NULL)
-            OR (kind = 'created') <> (chat_name IS NOT NULL)",
+         WHERE kind NOT IN ('created', 'joined', 'left', 'role') OR (kind = 'created') <> (user_id IS NULL)
+            OR (kind = 'created') <> (chat_name IS NOT NULL) OR (kind = 'role') <> (role IS NOT NULL)
+         UNION ALL
+         SELECT 'chat ' || chat_id || ': ' || quote(role) || ' is no role' FROM (
+             SELECT chat_id, role FROM Participants UNION ALL SELECT chat_id, ifnull(role, 'member') FROM Changes)
+         WHERE role NOT IN ('guest', 'member', 'moderator', 'owner')
+         UNION ALL
+         SELECT 'user ' || user_id || ': ' || quote(server_role) || ' is no role' FROM Users
+         WHERE server_role NOT IN ('guest', 'member', 'moderator', 'owner')",
     ),
     (
         "rows point to rows that are there",
@@ -263,6 +281,40 @@ const QUESTIONS: [(&str, &str); 12] = [
          FROM Participants p
          LEFT JOIN Changes e ON e.chat_id = p.chat_id AND e.seq = p.joined_seq
          WHERE (e.kind = 'created' OR (e.kind = 'joined' AND e.user_id = p.user_id)) IS NOT TRUE",
+    ),
+    (
+        "groups have owners",
+        "SELECT 'chat ' || c.chat_id || ': nobody owns the group'
+         FROM Chats c JOIN Participants p ON p.chat_id = c.chat_id WHERE NOT c.is_private
+         GROUP BY c.chat_id HAVING sum(p.role = 'owner') = 0
+         UNION ALL
+         SELECT 'chat ' || c.chat_id || ': user ' || p.user_id || ' is ' || p.role || ' of a private chat'
+         FROM Chats c JOIN Participants p ON p.chat_id = c.chat_id WHERE c.is_private AND p.role <> 'member'",
+    ),
+    (
+        "accounts, sessions and invitations are sound",
+        "SELECT 'user ' || user_id || ': the account is closed and has a password' FROM Users
+         WHERE deactivated_ts IS NOT NULL AND password_hash IS NOT NULL
+         UNION ALL
+         SELECT 'session ' || s.session_id || ': user ' || s.user_id || ' cannot have begun it'
+         FROM Sessions s JOIN Users u ON u.user_id = s.user_id
+         WHERE s.ended_ts IS NULL AND u.password_hash IS NULL
+         UNION ALL
+         SELECT 'session ' || session_id || ': its token is no hash' FROM Sessions WHERE length(token_hash) <> 32
+         UNION ALL
+         SELECT 'session ' || session_id || ': its number may be used again' FROM Sessions
+         WHERE session_id > ifnull((SELECT max(seq) FROM sqlite_sequence WHERE name = 'Sessions'), 0)
+         UNION ALL
+         SELECT 'invitation ' || invitation_id || ': its code is no hash' FROM Invitations
+         WHERE length(code_hash) <> 32
+         UNION ALL
+         SELECT 'invitation ' || invitation_id || ': it has ' || uses_left || ' uses of role ' || quote(role)
+         FROM Invitations
+         WHERE uses_left < 0 OR role NOT IN ('guest', 'member', 'moderator', 'owner')
+         UNION ALL
+         SELECT 'this server has accounts and no owner'
+         WHERE EXISTS (SELECT 1 FROM Users WHERE password_hash IS NOT NULL)
+           AND NOT EXISTS (SELECT 1 FROM Users WHERE password_hash IS NOT NULL AND server_role = 'owner')",
     ),
     (
         "marks are within the messages",

@@ -1,5 +1,6 @@
 //! Puts a copy in the place of a database. What was there is kept beside it, and the copy lives a new life: cursors of
-//! the former one are refused, so every reader learns that the history is another one.
+//! the former one are refused, so every reader learns that the history is another one. No session goes on in it: one that
+//! was ended since the copy was made would come back to life with the others.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use ttp::net::clock;
 
 use super::check::check;
 use super::copy::{self, Contents, Partial, Watch};
@@ -16,6 +18,9 @@ use crate::error::Error;
 
 /// How long somebody who only looks at the file may stand in the way.
 const HOLD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// More sessions than begin between a copy and its use.
+const SESSIONS_SKIPPED: i64 = 1_000_000_000;
 
 /// What a restore did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +84,15 @@ fn begin_new_life(path: &Path) -> Result<(), Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(says)?;
     connection.execute("UPDATE Meta SET epoch = ?1", [file::random_epoch()?]).map_err(says)?;
+    // Password hashes and invitations stay as the copy has them; the operator's guide says so.
+    let end = "UPDATE Sessions SET ended_ts = ?1 WHERE ended_ts IS NULL";
+    connection.execute(end, [clock::now_ms()]).map_err(says)?;
+    // Numbers that were given to sessions after the copy was made are not given again.
+    let skip = "INSERT INTO sqlite_sequence (name, seq) SELECT 'Sessions', 0
+                WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'Sessions')";
+    connection.execute(skip, []).map_err(says)?;
+    let skip = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'Sessions'";
+    connection.execute(skip, [SESSIONS_SKIPPED]).map_err(says)?;
     Ok(())
 }
 
