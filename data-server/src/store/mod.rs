@@ -24,9 +24,15 @@
 //!     is sound again, within some seconds and without anybody's change. What was indeterminate until then is
 //!     stored by then, or never will be.
 //! 11. **A right is checked where it is used**: the session of [`By`], the roles and the memberships are looked up in the
-//!     transaction that they decide about. What is refused for want of a right changes nothing.
+//!     transaction that they decide about, and the session must be one of the person that the call is made for. Whose
+//!     account is closed is refused, also where numbers are trusted. The table of rights is [`crate::rights`]. What is
+//!     refused for want of a right changes nothing.
 //! 12. **A name is one person's**, under case folding, normalization and the look of its characters, however many ask
-//!     for it at once. So is the place of the first account, which is the server's owner.
+//!     for it at once. So is the place of the first account, which is the server's owner. Only people whom version 1 adds
+//!     may bear a name that is taken; they are not found by it.
+//! 13. **A group has an owner while people are in it**, one whose account is open where there is one. When the last such
+//!     owner leaves, is removed or closes the account, the next entry of the log makes an owner of the one of the highest
+//!     role who is in the group for longest.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -66,11 +72,12 @@ pub trait Store: Send + Sync {
     fn may_register(&self, user_name: String, admission: Admission, done: Done<()>);
     /// What the password of a person of this name is compared with; nothing when there is no such person.
     fn credentials(&self, user_name: String, done: Done<Option<Credentials>>);
-    /// Begins a session of an account.
+    /// Begins a session of an account. One that is too many ends the one that was not used for longest. Refused as a wrong
+    /// password also when another login has stored a `better_hash` meanwhile: compare again.
     fn log_in(&self, new: NewLogin, done: Done<LiveSession>);
     /// The session of a token, unless it has ended.
     fn session(&self, token_hash: SecretHash, done: Done<Option<LiveSession>>);
-    /// Notes that a session is used, and moves its end.
+    /// Notes that a session is used, and moves its end ahead, never back.
     fn touch_session(&self, session_id: SessionId, expires_ts: TimestampMs, done: Done<()>);
     /// Ends sessions of a person; answers how many.
     fn end_sessions(&self, by: By, user_id: UserId, ending: Ending, done: Done<u64>);
@@ -78,11 +85,11 @@ pub trait Store: Send + Sync {
     fn sessions(&self, by: By, user_id: UserId, done: Done<Sessions>);
     /// Sets a password and ends all sessions but one; answers how many.
     fn change_password(&self, by: By, change: PasswordChange, done: Done<u64>);
-    /// Gives a person another name.
+    /// Gives a person another name. Its former name is found as the next person's who bears it.
     fn rename_user(&self, by: By, user_id: UserId, user_name: String, done: Done<User>);
     /// Closes an account: one's own, or with the right to it somebody's. Answers how many sessions have ended.
     fn deactivate_user(&self, by: By, change: AccountChange, done: Done<u64>);
-    /// Gives somebody another role on the server. The last owner stays one.
+    /// Gives somebody another role on the server. The last owner who can log in stays one.
     fn set_server_role(&self, by: By, change: AccountChange, role: Role, done: Done<()>);
     /// Makes an invitation.
     fn insert_invitation(&self, by: By, new: NewInvitation, done: Done<InvitationInfo>);
@@ -93,7 +100,8 @@ pub trait Store: Send + Sync {
 
     /// Stores a person without a password.
     fn insert_user(&self, new: NewUser, done: Done<User>);
-    /// Stores a chat, or finds it: by its key, or as the private chat of its two people. Who creates a group owns it.
+    /// Stores a chat, or finds it: by its key, or as the private chat of its two people. Who creates a group owns it; when
+    /// nobody of its people does, the first of them. Who asks for a chat that is there already must be in it.
     fn insert_chat(&self, by: By, new: NewChat, done: Done<Chat>);
     /// Stores a message of a participant, or finds it by its key.
     fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>);

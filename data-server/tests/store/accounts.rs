@@ -222,7 +222,7 @@ fn an_invitation_holds_as_long_as_it_says() {
         asking.collect::<Vec<_>>().into_iter().map(|asked| asked.join().unwrap()).collect()
     });
     assert_eq!(answers.iter().filter(|answer: &&Answer<_>| answer.is_ok()).count(), 1, "one use was left");
-    assert_eq!(store.invitations(boss).unwrap(), [other.clone()]);
+    assert_eq!(store.invitations(boss).unwrap(), std::slice::from_ref(&other));
     assert_eq!(store.end_invitation(boss, twice.invitation_id), Err(StoreError::NoSuchInvitation));
 
     assert_eq!(
@@ -232,7 +232,7 @@ fn an_invitation_holds_as_long_as_it_says() {
     let last = store.invite(moderator, Role::Member, 4).unwrap();
     store.set_server_role(boss, moderator, Role::Member).unwrap();
     assert_eq!(store.register("y", code(4)), Err(StoreError::NoSuchInvitation), "who made it may no more");
-    assert_eq!(store.invitations(boss).unwrap(), [other.clone()]);
+    assert_eq!(store.invitations(boss).unwrap(), std::slice::from_ref(&other));
     store.end_invitation(moderator, last.invitation_id).unwrap();
     store.end_invitation(boss, other.invitation_id).unwrap();
     assert_eq!(store.register("y", code(3)), Err(StoreError::NoSuchInvitation));

@@ -8,7 +8,6 @@ use data_server::store::{Admission, ChatsQuery, NewChat, Store, StoreError};
 use ttp::model::{Change, ChatId, Role, UserId};
 
 use crate::house::*;
-use crate::lodgers::*;
 
 /// A group with somebody of each role, by rank, and its founder, who is an owner, too.
 fn group(store: &Caller<impl Store>) -> (ChatId, UserId, [UserId; 4]) {
