@@ -49,7 +49,7 @@ CREATE INDEX SessionsByExpiry ON Sessions (expires_ts);
 
 -- code_hash is SHA-256 of the code. role is the server_role of the accounts that are made with it.
 CREATE TABLE Invitations (
-    invitation_id INTEGER PRIMARY KEY,
+    invitation_id INTEGER PRIMARY KEY AUTOINCREMENT,
     code_hash     BLOB    NOT NULL UNIQUE CHECK (length(code_hash) = 32),
     creator_id    INTEGER NOT NULL REFERENCES Users (user_id),
     role          TEXT    NOT NULL CHECK (role IN ('guest', 'member', 'moderator', 'owner')),

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::thread;
 
-use data_server::store::{Admission, By, NameRule, NewUser, Store, StoreError};
+use data_server::store::{Admission, By, NameRule, NewInvitation, NewUser, Store, StoreError};
 use ttp::model::{Role, UserId};
 
 use crate::house::*;
@@ -239,6 +239,17 @@ fn an_invitation_holds_as_long_as_it_says() {
     store.invite(boss, Role::Member, 5).unwrap();
     house.now.store(2_000_000, Ordering::SeqCst);
     assert_eq!(store.register("y", code(5)), Err(StoreError::NoSuchInvitation), "its time is over");
+    house.now.fetch_add(4_000_000, Ordering::SeqCst);
+    let soon = i64::MAX;
+    let new = NewInvitation {
+        by: boss,
+        code_hash: secret("new"),
+        role: Role::Member,
+        uses_max: 1,
+        expires_ts: soon,
+    };
+    let newest = store.ask(|store, done| store.insert_invitation(By::Trust, new, done)).unwrap();
+    assert!(newest.invitation_id.0 > 4, "the rows before it are gone, and their numbers are not given again");
 }
 
 #[test]

@@ -37,7 +37,7 @@ const FROM_2: &str = "
     CREATE INDEX SessionsByExpiry ON Sessions (expires_ts);
 
     CREATE TABLE Invitations (
-        invitation_id INTEGER PRIMARY KEY,
+        invitation_id INTEGER PRIMARY KEY AUTOINCREMENT,
         code_hash     BLOB    NOT NULL UNIQUE CHECK (length(code_hash) = 32),
         creator_id    INTEGER NOT NULL REFERENCES Users (user_id),
         role          TEXT    NOT NULL CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
