@@ -27,7 +27,7 @@ use bus::Publisher;
 use bus::link::{Caller, Links, ServiceKey};
 use bus::memory::Memory;
 use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
-use data_server::SharedTicketKey;
+use data_server::{PasswordCost, SharedTicketKey};
 use lossy::Lossy;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
@@ -78,6 +78,19 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self { data: trusting(), broadcast: trusting_broadcast(), link_address: None }
+    }
+}
+
+impl Setup {
+    /// Servers that believe nobody: people register and log in. Passwords are hashed fast, since the usual cost takes
+    /// seconds without optimisation.
+    pub fn guarded() -> Self {
+        let password_cost = PasswordCost { memory_kib: 8, passes: 1, lanes: 1 };
+        Self {
+            data: data_server::Config { trust_user_ids: false, password_cost, ..trusting() },
+            broadcast: broadcast_server::Config { trust_user_ids: false, ..trusting_broadcast() },
+            link_address: None,
+        }
     }
 }
 
