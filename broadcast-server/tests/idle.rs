@@ -22,13 +22,16 @@ fn status(name: &str) -> usize {
 #[test]
 fn t37_idle_streams_cost_no_thread_and_little_memory() {
     const STREAMS: i64 = 4_000;
-    let stage = Stage::new(Config::default());
-    (0..STREAMS).for_each(|user| stage.directory.set(user, &[17]));
+    let stage = Stage::strict(Config::default());
+    for user in 0..STREAMS {
+        stage.directory.set(user, &[17]);
+        stage.directory.set_sessions(user, &[user + 1]);
+    }
     let mut clients: Vec<Client> = Vec::with_capacity(STREAMS as usize);
-    clients.push(stage.open(0));
+    clients.push(stage.open_session(0, 1));
     let (threads, resident_kib) = (status("Threads:"), status("VmRSS:"));
     for user in 1..STREAMS {
-        clients.push(stage.open(user));
+        clients.push(stage.open_session(user, user + 1));
     }
     until("all are live", || stage.stats().streams == STREAMS as usize);
     let bytes_per_stream = (status("VmRSS:") - resident_kib) * 1024 / STREAMS as usize;
