@@ -1,10 +1,10 @@
 //! A peer that speaks raw frames, so that tests say byte by byte what goes over the wire.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use ttp::frame::{Decoder, encode};
 
 use crate::within;
@@ -24,6 +24,20 @@ impl Wire {
         let stream = within("connecting", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, decoder: Decoder::new(REPLY_BYTES_MAX) }
+    }
+
+    /// The same from another address of this machine, as another one would come.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((source, 0).into()).unwrap();
+        let stream = within("connecting", socket.connect(address)).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, decoder: Decoder::new(REPLY_BYTES_MAX) }
+    }
+
+    /// Sends bytes as they are, and whether the server still takes them.
+    pub async fn tries_to_send(&mut self, bytes: &[u8]) -> bool {
+        within("sending", self.stream.write_all(bytes)).await.is_ok()
     }
 
     /// Sends bytes as they are.

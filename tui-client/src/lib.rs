@@ -27,4 +27,4 @@ mod keyboard;
 mod run;
 
 pub use run::{Error, Options, run};
-pub use wrap::one_line;
+pub use wrap::{is_harmless, one_line};

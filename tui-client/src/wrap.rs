@@ -138,7 +138,7 @@ fn harmless(grapheme: &str) -> Cow<'_, str> {
     if grapheme == "\t" {
         return Cow::Borrowed(TAB);
     }
-    if grapheme.len() <= CELL_BYTES_MAX && grapheme.chars().all(|char| visible(char) == char) {
+    if grapheme.len() <= CELL_BYTES_MAX && grapheme.chars().all(is_harmless) {
         return Cow::Borrowed(grapheme);
     }
     let mut shown = String::new();
@@ -151,20 +151,31 @@ fn harmless(grapheme: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Whether a terminal may be shown a character as it is.
+pub fn is_harmless(char: char) -> bool {
+    visible(char) == char
+}
+
 /// What stands for a character that a terminal would obey, or that hides what is written.
 fn visible(char: char) -> char {
     match char {
         '\u{00}'..='\u{1f}' => char::from_u32(0x2400 + u32::from(char)).unwrap_or(REPLACEMENT),
         '\u{7f}' => '␡',
-        // The second set of controls, soft hyphens, marks of direction, separators, annotations.
+        // The second set of controls, soft hyphens, fillers and spaces without width, marks of direction, separators,
+        // invisible operators, annotations. Joiners stay: emoji and many scripts need them.
         '\u{80}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{180e}'
+        | '\u{200b}'
         | '\u{200e}'
         | '\u{200f}'
         | '\u{2028}'..='\u{202e}'
-        | '\u{2066}'..='\u{206f}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
         | '\u{feff}'
+        | '\u{ffa0}'
         | '\u{fff9}'..='\u{fffb}' => REPLACEMENT,
         other => other,
     }
@@ -211,6 +222,20 @@ mod tests {
         assert_eq!(one_line("\u{1b}[2J\u{7}"), "␛[2J␇");
         assert_eq!(one_line("a\u{202e}b\u{9b}c\u{2066}d\r\ne\rf"), "a�b�c�d␊e␍f");
         assert_eq!(one_line("a\tb"), "a    b");
+        // Every control of both sets, every mark that reorders, and what has no width and no use in any word.
+        let both = ('\0'..='\u{1f}').chain('\u{7f}'..='\u{9f}');
+        let marks =
+            "\u{61c}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}";
+        for char in both.chain(marks.chars()).chain("\u{200b}\u{2060}\u{2063}\u{feff}\u{ad}\u{3164}".chars())
+        {
+            for text in [format!("{char}"), format!("a{char}b"), format!("👍{char}\u{301}")] {
+                assert!(!one_line(&text).contains(char), "{char:?}");
+            }
+        }
+        assert_eq!(
+            one_line("می\u{200c}خواهم 👩\u{200d}👩\u{200d}👧"),
+            "می\u{200c}خواهم 👩\u{200d}👩\u{200d}👧"
+        );
         assert_eq!(one_line("~é👍🏽"), "~é👍🏽");
     }
 

@@ -13,7 +13,7 @@ use ttp::net::{address, socket};
 use ttp::rpc::{ServerMessage, write_request};
 
 use crate::failure::Misuse;
-use crate::output::say;
+use crate::output::say_json;
 use crate::person;
 use crate::settings::Settings;
 
@@ -41,7 +41,7 @@ pub(crate) async fn run(
             .call("Authenticate", &ttp::call::Authenticate { user_id: Some(user_id), token: None })
             .await?;
     }
-    say(connection.call(method, params).await?)
+    say_json(&connection.call(method, params).await?)
 }
 
 /// Succeeds when both servers answer.

@@ -4,7 +4,7 @@ use client_lib::{Client, Cursors, Event, Position};
 use ttp::call::Sync;
 use ttp::model::{Chat, Entry};
 
-use crate::output::say;
+use crate::output::{say, say_json};
 use crate::settings::Settings;
 use crate::{line, person};
 
@@ -51,7 +51,7 @@ async fn position(client: &Client, chat: Option<&Chat>, since: Option<u64>) -> a
 
 fn print(entry: &Entry, json: bool) -> anyhow::Result<()> {
     if json {
-        return say(serde_json::to_string(entry)?);
+        return say_json(&serde_json::to_string(entry)?);
     }
     line::describe(entry).map_or(Ok(()), say)
 }
