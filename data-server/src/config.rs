@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::throttle::Rates;
 use ttp::limits;
 use ttp::model::{SessionId, TimestampMs, UserId};
 use ttp::net::random;
@@ -47,6 +48,8 @@ pub struct Config {
     pub long_replies_max: usize,
     /// Time between two repetitions of what changed lately to the broadcast-servers.
     pub digest_interval: Duration,
+    /// Limits against abuse. A server that trusts numbers has none.
+    pub rates: Rates,
     /// Whether whoever can connect is believed to be whoever it says: version 1 knows nothing else. For loopback only.
     pub trust_user_ids: bool,
     /// Who may make an account.
@@ -150,6 +153,7 @@ impl Default for Config {
             long_replies_max: LONG_REPLIES_MAX,
             // A lost hint is repaired within 20 s, though half of the digests be lost: one of nine comes through.
             digest_interval: Duration::from_secs(2),
+            rates: Rates::default(),
             trust_user_ids: false,
             registration: Registration::default(),
             session_lifetime: SESSION_LIFETIME,

@@ -27,17 +27,23 @@ use ttp::net::clock;
 use zeroize::Zeroize;
 
 use crate::calls::{self, Completed, ReplyTo, Service, Session, Speaks, Weight};
+use crate::throttle::Verdict;
 use places::{Places, pages_max};
+use turns::{Turns, class_of};
 
 mod end;
 mod patience;
 mod places;
+mod turns;
 
 pub(crate) use end::{End, Phase};
 pub(crate) use patience::Patience;
 
 /// Bytes of buffer that an idle connection holds, and that a busy one offers to each read.
 const READ_BYTES: (usize, usize) = (1024, 16 * 1024);
+
+/// Why a long reply is refused.
+const NO_PLACE: &str = "too many long replies are under way";
 
 /// Serves one connection, by its two directions, until its end.
 pub(crate) async fn run(
@@ -49,7 +55,7 @@ pub(crate) async fn run(
     peer: SocketAddr,
 ) -> End {
     let (sender, mut completed) = mpsc::unbounded_channel();
-    let mut life = Life::new(service, sender, patience, Session::new(is_loopback(&peer)));
+    let mut life = Life::new(service, sender, patience, Session::new(is_loopback(&peer), peer.ip()));
     let end = loop {
         match *phase.borrow_and_update() {
             Phase::Serving => {}
@@ -60,7 +66,7 @@ pub(crate) async fn run(
         if let Some(end) = life.take_end() {
             break end;
         }
-        let deadline = life.deadline();
+        let (deadline, due) = (life.deadline(), life.turns.due(clock::now()));
         tokio::select! {
             biased;
             changed = phase.changed() => if changed.is_err() { break End::Drained },
@@ -82,6 +88,7 @@ pub(crate) async fn run(
                 Err(error) => break error.into(),
             },
             place = life.places.granted() => life.take_place(place),
+            () = wait_until(due) => life.go_on(),
             () = wait_until(deadline) => if !life.has_patience_left() { break End::Idle },
         }
     };
@@ -128,8 +135,9 @@ struct Life {
     exchange: Exchange,
     waiting: VecDeque<Waiting>,
     pages_in_flight: usize,
-    /// What the first of the waiting calls waits for may be one of these.
+    /// What the first of the waiting calls waits for may be one of these, or its turn.
     places: Places,
+    turns: Turns,
     barrier_in_flight: bool,
     decoder: Decoder,
     /// A payload that was read while as many requests as may be were in flight. Nothing is read until it is taken up.
@@ -160,6 +168,7 @@ impl Life {
         let now = clock::now();
         let login_by = (!service.trusts_user_ids).then_some(now + patience.opening);
         let places = Places::of(Arc::clone(&service.long_replies));
+        let turns = Turns::new(Arc::clone(&service.throttle), session.address);
         Self {
             service,
             completed,
@@ -169,6 +178,7 @@ impl Life {
             waiting: VecDeque::new(),
             pages_in_flight: 0,
             places,
+            turns,
             barrier_in_flight: false,
             decoder: Decoder::new(frame_bytes_max(login_by.is_none())),
             held: None,
@@ -271,18 +281,41 @@ impl Life {
             if self.barrier_in_flight || (next.weight == Weight::Page && pages_full) {
                 return;
             }
+            let account = self.session.user_id();
+            match self.turns.of_first(account, class_of(&next.call), clock::now()) {
+                Verdict::Go => {}
+                Verdict::Delay(_) if !self.is_draining() => return,
+                Verdict::Delay(_) => {
+                    self.refuse_first(calls::overloaded("the server stops"));
+                    continue;
+                }
+                Verdict::Refuse { retry_after_ms } => {
+                    self.refuse_first(calls::too_often("too many requests", retry_after_ms));
+                    continue;
+                }
+            }
             let is_patient = matches!(next.call, Ok(DataCall::Sync(_)));
             let is_page = next.weight == Weight::Page;
             let is_refused = is_page && !self.places.has_one(self.pages_in_flight, self.session.dialect);
             if is_refused && is_patient {
                 return self.places.wish(self.session.dialect);
             }
-            let Some(next) = self.waiting.pop_front() else {
-                return;
-            };
-            self.places.wish_no_more();
-            if is_refused { self.refuse(next.slot) } else { self.start(next) }
+            if is_refused {
+                self.refuse_first(calls::overloaded(NO_PLACE));
+            } else if let Some(first) = self.pop_first() {
+                self.start(first);
+            }
         }
+    }
+
+    fn is_draining(&self) -> bool {
+        matches!(self.finishing, Some(End::Drained))
+    }
+
+    fn pop_first(&mut self) -> Option<Waiting> {
+        self.places.wish_no_more();
+        self.turns.first_is_gone();
+        self.waiting.pop_front()
     }
 
     fn start(&mut self, Waiting { slot, weight, call }: Waiting) {
@@ -295,11 +328,12 @@ impl Life {
         }
     }
 
-    /// Refuses a call for want of a place.
-    fn refuse(&mut self, slot: Slot) {
-        let error = calls::overloaded("too many long replies are under way");
-        let to = self.reply_to(slot, Weight::Light);
-        calls::refuse(&mut self.session, error, to);
+    /// Refuses the first of the calls that wait.
+    fn refuse_first(&mut self, error: CallError) {
+        if let Some(first) = self.pop_first() {
+            let to = self.reply_to(first.slot, Weight::Light);
+            calls::refuse(&mut self.session, error, to);
+        }
     }
 
     fn reply_to(&self, slot: Slot, weight: Weight) -> ReplyTo {
@@ -312,11 +346,7 @@ impl Life {
         self.places.wish_no_more();
         match place {
             Some(place) => self.places.take(place),
-            None => {
-                if let Some(late) = self.waiting.pop_front() {
-                    self.refuse(late.slot);
-                }
-            }
+            None => self.refuse_first(calls::overloaded(NO_PLACE)),
         }
         self.start_waiting();
     }

@@ -20,6 +20,7 @@ use crate::forward::Forward;
 use crate::passwords::Passwords;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::throttle::ThrottleCounters;
 
 /// A data-server with its store open.
 pub struct Server {
@@ -54,6 +55,11 @@ impl Server {
     /// What the accept loop counts.
     pub fn counters(&self) -> Arc<ServeCounters> {
         Arc::clone(&self.counters)
+    }
+
+    /// What the limits against abuse count.
+    pub fn throttle_counters(&self) -> Arc<ThrottleCounters> {
+        self.service.throttle.counters()
     }
 
     /// Serves until `shutdown` resolves, answers what was asked until then, and closes the store.

@@ -3,6 +3,7 @@
 //! Each is a few questions to the store with an expensive hash between them, so each is a task of its own. They are
 //! barriers: a connection has one of them under way at most.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tracing::{Instrument, info};
@@ -10,17 +11,19 @@ use ttp::call::{ChangePassword, DeactivateUser, EndedReply, Login, Register, Ses
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{DEVICE_CHARS_MAX, NAME_CHARS_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use ttp::model::UserId;
+use ttp::net::clock;
 use ttp::secret::Secret;
 
 use super::session::{Identity, Session, Speaks};
 use super::users::check_account_name;
-use super::{Refusal, Reply, Service, ask};
+use super::{Refusal, Reply, Service, ask, too_often};
 use crate::config::Registration;
 use crate::passwords::{Failed, Verdict};
 use crate::store::{
     AccountChange, Admission, By, Credentials, LiveSession, NewAccount, NewLogin, NewSession, PasswordChange,
     PasswordHash, StoreError,
 };
+use crate::throttle::{Account, Guess};
 use crate::tokens;
 
 /// One sentence for an unknown name and for a wrong password: neither tells which names exist.
@@ -31,9 +34,9 @@ pub(super) fn register(service: &Arc<Service>, session: &Session, call: Register
     if let Err(refused) = checked {
         return reply.send(Err(refused.not_stored()));
     }
-    let (service, is_local) = (Arc::clone(service), session.is_local);
+    let (service, is_local, address) = (Arc::clone(service), session.is_local, session.address);
     let registered = async move {
-        match make_account(&service, is_local, call).await {
+        match make_account(&service, is_local, address, call).await {
             Ok(begun) => begun.answer(reply),
             Err(refusal) => reply.refuse(refusal),
         }
@@ -50,9 +53,9 @@ pub(super) fn log_in(service: &Arc<Service>, session: &Session, call: Login, rep
     if call.user_name.len() > NAME_CHARS_MAX * 4 || call.password.expose().len() > PASSWORD_BYTES_MAX {
         return reply.send(Err(CallError::new(ErrorCode::Unauthenticated, WRONG)));
     }
-    let service = Arc::clone(service);
+    let (service, address) = (Arc::clone(service), session.address);
     let logged_in = async move {
-        match begin_session(&service, call).await {
+        match begin_session(&service, address, call).await {
             Ok(begun) => begun.answer(reply),
             Err(refusal) => reply.refuse(refusal),
         }
@@ -71,6 +74,7 @@ pub(super) fn change_password(
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
     let (service, by, keep) = (Arc::clone(service), session.by(), session.session_id());
+    let whose = (me, session.address);
     let changed = async move {
         let done = async {
             let (user_name, stored) = own_credentials(&service, by, me).await?;
@@ -78,7 +82,7 @@ pub(super) fn change_password(
             let message = "this account has no password that could be changed";
             let old_hash =
                 stored.ok_or_else(|| CallError::new(ErrorCode::Forbidden, message).not_stored())?;
-            prove(&service, call.old_password, &old_hash).await?;
+            prove(&service, whose, call.old_password, &old_hash).await?;
             let new_hash = service.passwords.hash(call.new_password).await?;
             let change = PasswordChange { user_id: me, old_hash, new_hash, keep };
             match ask(|done| service.store.change_password(by, change, done)).await {
@@ -107,6 +111,7 @@ pub(super) fn deactivate(
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
     let (service, by, own_session) = (Arc::clone(service), session.by(), session.session_id());
+    let whose = (me, session.address);
     let change = AccountChange { user_id: call.user_id.unwrap_or(me), by: me };
     let closed = async move {
         let done = async {
@@ -115,7 +120,7 @@ pub(super) fn deactivate(
                 if let (_, Some(stored)) = own_credentials(&service, by, me).await? {
                     let message = "params of DeactivateUser: `password` is wanted for one's own account";
                     let missing = || CallError::new(ErrorCode::InvalidParams, message).not_stored();
-                    prove(&service, call.password.ok_or_else(missing)?, &stored).await?;
+                    prove(&service, whose, call.password.ok_or_else(missing)?, &stored).await?;
                 }
             }
             Ok(ask(|done| service.store.deactivate_user(by, change, done)).await?)
@@ -160,8 +165,16 @@ impl Begun {
 }
 
 /// Tries one ground after the other: whoever comes from this machine may be the first.
-async fn make_account(service: &Service, is_local: bool, call: Register) -> Result<Begun, Refusal> {
+async fn make_account(
+    service: &Service,
+    is_local: bool,
+    address: IpAddr,
+    call: Register,
+) -> Result<Begun, Refusal> {
     let Register { user_name, password, invitation, device } = call;
+    let registration = service.throttle.registration(address.into(), clock::now());
+    let counting = registration
+        .map_err(|wait_ms| too_often("too many accounts were made from this address", wait_ms))?;
     let by_invitation = invitation.as_ref().map(|code| Admission::Invited(tokens::hash_of(code)));
     let by_policy = match service.registration {
         Registration::Open => by_invitation.or(Some(Admission::Open)),
@@ -183,7 +196,12 @@ async fn make_account(service: &Service, is_local: bool, call: Register) -> Resu
         let new = NewAccount { user_name: user_name.clone(), password_hash: hash, admission, session };
         match ask(|done| service.store.register(new, done)).await {
             Err(StoreError::NotInvited) => {}
-            registered => return Ok(Begun { live: registered?, token }),
+            registered => {
+                let live = registered?;
+                counting.keep();
+                service.throttle.note_use(live.user.user_id, address.into(), clock::now());
+                return Ok(Begun { live, token });
+            }
         }
     }
     Err(match service.registration {
@@ -195,21 +213,32 @@ async fn make_account(service: &Service, is_local: bool, call: Register) -> Resu
     })
 }
 
-async fn begin_session(service: &Service, call: Login) -> Result<Begun, Refusal> {
+async fn begin_session(service: &Service, address: IpAddr, call: Login) -> Result<Begun, Refusal> {
     let Login { user_name, password, device } = call;
+    let nobody = Account::nobody(&user_name);
     let found = ask(|done| service.store.credentials(user_name, done)).await?;
+    let account = found.as_ref().map_or(nobody, |found| Account::Of(found.user_id));
+    let guess = guess(service, account, address)?;
     let (user_id, stored) = match found {
         Some(Credentials { user_id, password_hash }) => (Some(user_id), password_hash),
         None => (None, None),
     };
     let verdict = service.passwords.check(password, stored.clone()).await?;
     let (Verdict::Right { better }, Some(user_id), Some(password_hash)) = (verdict, user_id, stored) else {
+        guess.was_wrong();
         return Err(CallError::new(ErrorCode::Unauthenticated, WRONG).into());
     };
     let (token, session) = new_session(service, device)?;
     let new = NewLogin { user_id, password_hash, better_hash: better, session };
     let live = ask(|done| service.store.log_in(new, done)).await?;
+    service.throttle.note_use(user_id, address.into(), clock::now());
     Ok(Begun { live, token })
+}
+
+/// Lets a password be looked at, before it costs a hash (G22).
+fn guess(service: &Service, account: Account, address: IpAddr) -> Result<Guess, CallError> {
+    let guess = service.throttle.guess(account, address.into(), clock::now());
+    guess.map_err(|wait_ms| too_often("too many wrong passwords", wait_ms))
 }
 
 fn new_session(service: &Service, device: String) -> Result<(Secret, NewSession), Refusal> {
@@ -232,12 +261,19 @@ async fn own_credentials(
 }
 
 /// Checks the password of somebody who has logged in.
-async fn prove(service: &Service, password: Secret, stored: &PasswordHash) -> Result<(), Refusal> {
+async fn prove(
+    service: &Service,
+    (me, address): (UserId, IpAddr),
+    password: Secret,
+    stored: &PasswordHash,
+) -> Result<(), Refusal> {
+    let guess = guess(service, Account::Of(me), address)?;
     let is_short = password.expose().len() <= PASSWORD_BYTES_MAX;
     if is_short && let Verdict::Right { .. } = service.passwords.check(password, Some(stored.clone())).await?
     {
         return Ok(());
     }
+    guess.was_wrong();
     Err(wrong_password())
 }
 

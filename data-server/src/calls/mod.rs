@@ -21,6 +21,7 @@ use ttp::net::{backoff, clock};
 use crate::config::{Config, Registration, SharedTicketKey};
 use crate::passwords::{Failed, Passwords};
 use crate::store::{Done, Store, StoreError};
+use crate::throttle::{Rates, Throttle};
 
 mod session;
 mod accounts;
@@ -57,11 +58,16 @@ pub(crate) struct Service {
     registration: Registration,
     session_lifetime: Duration,
     ticket_key: SharedTicketKey,
+    /// The limits against abuse.
+    pub(crate) throttle: Arc<Throttle>,
 }
 
 impl Service {
     /// What connections share, by the operator's choices.
     pub(crate) fn new(config: &Config, store: Arc<dyn Store>, passwords: Passwords) -> Self {
+        // Whoever may connect to a server that trusts numbers is trusted with more than how often, and accounts that
+        // nobody proves cannot be counted.
+        let rates = if config.trust_user_ids { Rates::OFF } else { config.rates };
         Self {
             store,
             passwords,
@@ -74,6 +80,7 @@ impl Service {
             registration: config.registration,
             session_lifetime: config.session_lifetime,
             ticket_key: config.ticket_key.clone(),
+            throttle: Throttle::new(rates, clock::now()),
         }
     }
 
@@ -339,6 +346,14 @@ pub(crate) fn overloaded(message: impl Into<String>) -> CallError {
     let spread_ms = u64::from(backoff::random()) % OVERLOADED_RETRY_AFTER_MS;
     let data = error.data.get_or_insert_default();
     data.retry_after_ms = Some(OVERLOADED_RETRY_AFTER_MS / 2 + spread_ms);
+    error
+}
+
+/// A refusal for having come too often. Those who come back together are spread a little.
+pub(crate) fn too_often(message: &str, retry_after_ms: u64) -> CallError {
+    let spread_ms = u64::from(backoff::random()) % (OVERLOADED_RETRY_AFTER_MS / 2);
+    let mut error = CallError::new(ErrorCode::RateLimited, message).not_stored();
+    error.data.get_or_insert_default().retry_after_ms = Some(retry_after_ms + spread_ms);
     error
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Here is decided who is asking. What that person may do is decided by the store, where the change is made.
 
+use std::net::IpAddr;
+
 use ttp::call::{DataCall, Dialect};
 use ttp::code::{CallError, ErrorCode};
 use ttp::model::{SessionId, TimestampMs, UserId};
@@ -9,7 +11,7 @@ use ttp::model::{SessionId, TimestampMs, UserId};
 use crate::store::By;
 
 /// What a connection has said about itself.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Session {
     /// The language that it speaks.
     pub(crate) dialect: Dialect,
@@ -21,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) is_hopeless: bool,
     /// Whether the peer is on this machine.
     pub(crate) is_local: bool,
+    /// Where the peer is.
+    pub(crate) address: IpAddr,
 }
 
 /// Who a connection speaks for.
@@ -48,8 +52,15 @@ pub(crate) enum Speaks {
 
 impl Session {
     /// Of a peer that has said nothing yet.
-    pub(crate) fn new(is_local: bool) -> Self {
-        Self { is_local, ..Self::default() }
+    pub(crate) fn new(is_local: bool, address: IpAddr) -> Self {
+        Self {
+            dialect: Dialect::default(),
+            identity: None,
+            has_spoken: false,
+            is_hopeless: false,
+            is_local,
+            address,
+        }
     }
 
     /// Takes note of an answer.
@@ -109,7 +120,7 @@ impl Session {
     }
 
     /// Who the connection speaks for.
-    pub(super) fn user_id(&self) -> Option<UserId> {
+    pub(crate) fn user_id(&self) -> Option<UserId> {
         self.identity.map(|identity| identity.user_id)
     }
 
@@ -143,6 +154,8 @@ const NOT_LOGGED_IN: &str =
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     /// A late answer of an old session does not end the one that the connection has begun since.
@@ -150,7 +163,7 @@ mod tests {
     fn only_the_session_that_ended_is_forgotten() {
         let identity =
             |session| Identity { user_id: UserId(1), session_id: Some(SessionId(session)), used_ts: 0 };
-        let mut session = Session::new(false);
+        let mut session = Session::new(false, Ipv4Addr::LOCALHOST.into());
         session.learn(Speaks::For(identity(1)));
         session.learn(Speaks::NoMoreIn(Some(SessionId(1))));
         assert_eq!(session.identity, None);

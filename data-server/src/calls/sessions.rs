@@ -1,5 +1,7 @@
 //! Calls about sessions: proving one, seeing all of one's own, ending them, and the ticket to a stream.
 
+use std::sync::Arc;
+
 use ttp::call::{
     Authenticate, Empty, EndedReply, GetSessions, GetStreamTicket, IdentityReply, Logout, LogoutEverywhere,
     RevokeSession, SessionsReply, TicketReply,
@@ -35,7 +37,7 @@ pub(super) fn authenticate(
 }
 
 fn by_token(service: &Service, session: &Session, token: &Secret, reply: Reply<Authenticate>) {
-    let before = session.identity;
+    let (before, address, throttle) = (session.identity, session.address, Arc::clone(&service.throttle));
     let done = move |found: Result<Option<LiveSession>, StoreError>| {
         let live = match found {
             Ok(Some(live)) => live,
@@ -46,6 +48,7 @@ fn by_token(service: &Service, session: &Session, token: &Secret, reply: Reply<A
         if before.is_some_and(|before| before.session_id != Some(live.session_id)) {
             return reply.send(Err(speaks_for_another()));
         }
+        throttle.note_use(live.user.user_id, address.into(), clock::now());
         let identity =
             Identity { user_id: live.user.user_id, session_id: Some(live.session_id), used_ts: live.used_ts };
         let told = IdentityReply {

@@ -28,7 +28,7 @@ use table::Table;
 
 pub use counters::ThrottleCounters;
 pub use gcra::Rate;
-pub(crate) use guesses::{Account, Counting, Guess};
+pub(crate) use guesses::{Account, Guess};
 pub use rates::{Class, ClassRates, GuessRates, Rates};
 
 /// The longest that a call waits. One that would wait longer is refused at once.

@@ -23,16 +23,6 @@ pub enum Class {
 impl Class {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Login, Self::Write, Self::Read, Self::Light];
-
-    /// In a log.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Login => "login",
-            Self::Write => "write",
-            Self::Read => "read",
-            Self::Light => "light",
-        }
-    }
 }
 
 /// The rates of one connection, account or address. `None` is no limit.

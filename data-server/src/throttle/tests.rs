@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ttp::net::clock;
 
+use super::guesses::Counting;
 use super::*;
 
 const OWNER: UserId = UserId(1);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bus::{Hint, Publisher};
-use data_server::{Config, Error, PasswordCost, Registration, Server};
+use data_server::{Config, Error, PasswordCost, Rates, Registration, Server};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,6 +92,7 @@ impl House {
             config.trust_user_ids = false;
             config.password_cost = CHEAP;
             config.registration = Registration::Open;
+            config.rates = Rates::OFF;
             adjust(config);
         })
         .await
