@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use data_server::{Class, Rates};
+
 #[test]
 fn documented_bounds_are_the_constants() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -35,6 +37,44 @@ fn documented_classes_are_the_classes() {
             "{row}"
         );
     }
+}
+
+/// R24: the rates of the data-server are the defaults.
+#[test]
+fn documented_rates_are_the_defaults() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let document = std::fs::read_to_string(root.join("docs/OPERATIONS.md")).unwrap();
+    let rates = Rates::default();
+    for (name, class) in
+        [("login", Class::Login), ("write", Class::Write), ("read", Class::Read), ("light", Class::Light)]
+    {
+        for (cell, of) in [(2, rates.connection), (3, rates.account), (4, rates.address)] {
+            let rate = of.of(class).unwrap();
+            let a_second = (1.0 / rate.interval().as_secs_f64()).round() as u64;
+            assert_eq!(rates_row(&document, name, cell), (a_second, rate.burst().into()), "{name} {cell}");
+        }
+    }
+    for (name, rate) in [
+        ("for one account, from one address that it was never used from", rates.guesses.stranger),
+        ("for one account, from all such addresses together", rates.guesses.account),
+        ("from one address, for accounts that were never used from it", rates.guesses.address),
+        (
+            "for one account, from one address that it was used from in the last 30 days",
+            rates.guesses.acquaintance,
+        ),
+        ("new accounts of one address", rates.registrations),
+    ] {
+        let rate = rate.unwrap();
+        assert_eq!(rates_row(&document, name, 2), (rate.burst().into(), rate.interval().as_secs()), "{name}");
+    }
+}
+
+/// The two figures of a cell of the table of classes.
+fn rates_row(document: &str, name: &str, cell: usize) -> (u64, u64) {
+    let (_, section) = document.split_once("## Limits against abuse").unwrap();
+    let row = section.lines().find(|line| line.starts_with(&format!("| {name} | "))).unwrap();
+    let (one, other) = row.split('|').nth(cell).unwrap().split_once(", ").unwrap();
+    (digits(one), digits(other))
 }
 
 /// The number that a cell begins with, its seconds as milliseconds.

@@ -2,6 +2,8 @@
 
 mod bombs;
 mod idle;
+mod logins;
+mod messages;
 mod shown;
 mod slowloris;
 
@@ -29,7 +31,9 @@ fn source(number: usize) -> IpAddr {
 
 /// Servers that believe nobody.
 fn guarded() -> Setup {
-    Setup::default()
+    let mut setup = Setup::default();
+    setup.data.trust_user_ids = false;
+    setup
 }
 
 /// The memory of this process.

@@ -9,7 +9,6 @@ use std::process::{Child, Stdio};
 use serde_json::json;
 use tests::binary::{Process, command};
 use tests::{Wire, figures, until};
-use tokio::task::JoinSet;
 
 /// Clears the screen, sets the title, asks for a reply that is typed in; one-byte controls; marks that reorder and hide.
 const EVIL: &str = "a\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}[6n\u{9b}31m\u{90}q\u{85}\u{8}\r\u{202e}txt\u{2066}\u{200b}\u{7f}\u{feff}z";
@@ -65,7 +64,7 @@ async fn output(home: &Path, addresses: &[SocketAddr; 2], arguments: &[&str], ty
 async fn g18_what_a_terminal_obeys_is_stored_and_never_shown() {
     let home = tempfile::tempdir().unwrap();
     let mut up = command(home.path());
-    up.args(["up", "--db", "talko.db", "--log-level", "error"]);
+    up.args(["up", "--db", "talko.db", "--log-level", "error", "--trust-user-ids"]);
     up.args(["--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]);
     let server = Process::start(&mut up);
     let addresses = [server.address_after("data-server on "), server.address_after("broadcast-server on ")];
@@ -86,7 +85,7 @@ async fn g18_what_a_terminal_obeys_is_stored_and_never_shown() {
     assert_eq!(wire.result("InsertMessage", sent).await["message"]["message_text"], EVIL);
     let last = json!({"chat_id": chat["chat_id"], "user_id": 2, "message_text": LAST});
     wire.result("InsertMessage", last).await;
-    let mut commands = JoinSet::new();
+    let mut shown = 0;
     for (arguments, typed) in [
         (&["tail", "--user", "victim", "--since", "0"][..], ""),
         (&["tail", "--user", "victim", "--json", "--since", "0"], ""),
@@ -96,12 +95,7 @@ async fn g18_what_a_terminal_obeys_is_stored_and_never_shown() {
         // An error that repeats what it was given.
         (&["send", "--user", "victim", "no such chat: title\u{9b}\u{202e}", "text"], ""),
     ] {
-        let home = home.path().to_owned();
-        commands.spawn(async move { (arguments, output(&home, &addresses, arguments, typed).await) });
-    }
-    let mut shown = 0;
-    while let Some(ended) = commands.join_next().await {
-        let (arguments, output) = ended.unwrap();
+        let output = output(home.path(), &addresses, arguments, typed).await;
         assert!(output.contains("title"), "{arguments:?} does not show it: {output:?}");
         if let Some(char) = output.chars().find(|char| is_dangerous(*char)) {
             panic!("{arguments:?} shows {char:?} in {output:?}");

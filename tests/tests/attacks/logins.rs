@@ -1,0 +1,118 @@
+//! F24: logins by the hundred, beside people who chat; and an owner who logs in while somebody guesses.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use data_server::{Class, Config, Registration, Server};
+use serde_json::{Value, json};
+use tests::{Wire, figures, within};
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+use ttp::net::{clock, socket};
+
+use super::{alone, is_long, p99, source};
+
+const PASSWORD: &str = "correct horse";
+
+/// Addresses that the attackers come from, and the connections of each.
+const SOURCES: usize = 12;
+const CONNECTIONS: usize = 4;
+
+async fn stranger(from: IpAddr, address: std::net::SocketAddr) -> Wire {
+    let mut wire = Wire::connect_from(from, address).await;
+    wire.result("Hello", json!({"protocol": [2], "client": "abuse"})).await;
+    wire
+}
+
+fn login(name: &str, password: &str) -> Value {
+    json!({"user_name": name, "password": password})
+}
+
+/// How long each of these people's messages takes, for so long.
+async fn chat(wire: &mut Wire, until: Instant) -> Vec<u64> {
+    let mut times_us = Vec::new();
+    while clock::now() < until {
+        let asked = clock::now();
+        wire.result("InsertMessage", json!({"chat_id": 1, "message_text": "still here"})).await;
+        times_us.push((clock::now() - asked).as_micros() as u64);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    times_us
+}
+
+/// G14, G22: far more logins than can be hashed: each is answered, few of them are guesses, those who chat hardly
+/// notice, and the owner of the account that is guessed at gets in from home.
+#[tokio::test(flavor = "multi_thread")]
+async fn g22_a_login_flood_gets_few_guesses_and_leaves_chat_and_owner_alone() {
+    let _alone = alone().await;
+    let span = Duration::from_secs(if is_long() { 60 } else { 3 });
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config {
+        store_path: folder.path().join("talko.db"),
+        registration: Registration::Open,
+        ..Config::default()
+    };
+    let server = Server::open(config, bus::memory::Memory::new()).unwrap();
+    let counters = server.throttle_counters();
+    let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let served = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+    let home: IpAddr = "127.0.0.1".parse().unwrap();
+    let mut owner = stranger(home, address).await;
+    owner.result("Register", login("owner", PASSWORD)).await;
+    owner.result("InsertChat", json!({"chat_name": "notes", "user_ids": [1]})).await;
+    let calm_us = p99(&chat(&mut owner, clock::now() + span).await);
+
+    let is_over = Arc::new(AtomicBool::new(false));
+    let mut flood = JoinSet::new();
+    for number in 0..SOURCES * CONNECTIONS {
+        let is_over = Arc::clone(&is_over);
+        flood.spawn(async move {
+            let mut answers = [0_u64; 3];
+            let mut wire = stranger(source(number % SOURCES), address).await;
+            while !is_over.load(Ordering::Relaxed) {
+                let reply = wire.call("Login", login("owner", "incorrect horse")).await;
+                let code = reply["error"]["code"].as_i64().unwrap_or_else(|| panic!("{reply}"));
+                let kind = [-32001, -32029, -32053].iter().position(|known| *known == code);
+                answers[kind.unwrap_or_else(|| panic!("{reply}"))] += 1;
+                if code != -32001 {
+                    let wait_ms = &reply["error"]["data"]["retry_after_ms"];
+                    assert!(wait_ms.as_u64().is_some_and(|wait_ms| wait_ms > 0), "{reply}");
+                }
+            }
+            answers
+        });
+    }
+    let flooded_us = p99(&chat(&mut owner, clock::now() + span).await);
+    let asked = clock::now();
+    stranger(home, address).await.result("Login", login("owner", PASSWORD)).await;
+    let owner_ms = (clock::now() - asked).as_millis();
+    is_over.store(true, Ordering::Relaxed);
+    let mut answers = [0; 3];
+    for answer in within("an answer to every login", flood.join_all()).await {
+        answers.iter_mut().zip(answer).for_each(|(sum, more)| *sum += more);
+    }
+    let minutes = (span.as_secs() + 30) / 60 + 1;
+    assert_eq!(answers[0], counters.guesses_wrong());
+    assert!(answers[0] >= 1 && answers[0] <= 5 * minutes, "{answers:?}");
+    assert!(answers[1] > answers[0], "{answers:?}");
+    assert!(counters.guesses_refused() > 0);
+    let ratio = flooded_us as f64 / calm_us.max(1_000) as f64;
+    assert!(ratio <= 5.0, "chat took {flooded_us} µs at p99, without the flood {calm_us} µs");
+    figures::keep(
+        "abuse.logins",
+        &format!(
+            "login_flood_answers={} login_flood_guesses={} login_flood_silent_drops=0 login_flood_delayed={} \
+             login_chat_calm_p99_us={calm_us} login_chat_flooded_p99_us={flooded_us} \
+             login_chat_ratio_p99={ratio:.2} login_owner_ms={owner_ms}",
+            answers.iter().sum::<u64>(),
+            answers[0],
+            counters.delayed(Class::Login),
+        ),
+    );
+    stop.send(()).unwrap();
+    within("the drain", served).await.unwrap().unwrap();
+}
