@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use data_server::{Class, Config, Registration, Server};
+use data_server::Class;
 use serde_json::{Value, json};
 use tests::{Wire, figures, within};
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use ttp::net::{clock, socket};
+use ttp::net::clock;
 
-use super::{alone, is_long, p99, source};
+use super::{Guarded, alone, is_long, p99, source};
 
 const PASSWORD: &str = "correct horse";
 
@@ -48,18 +47,8 @@ async fn chat(wire: &mut Wire, until: Instant) -> Vec<u64> {
 async fn g22_a_login_flood_gets_few_guesses_and_leaves_chat_and_owner_alone() {
     let _alone = alone().await;
     let span = Duration::from_secs(if is_long() { 60 } else { 3 });
-    let folder = tempfile::tempdir().unwrap();
-    let config = Config {
-        store_path: folder.path().join("talko.db"),
-        registration: Registration::Open,
-        ..Config::default()
-    };
-    let server = Server::open(config, bus::memory::Memory::new()).unwrap();
-    let counters = server.throttle_counters();
-    let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+    let house = Guarded::start();
+    let (address, counters) = (house.address, &house.counters);
     let home: IpAddr = "127.0.0.1".parse().unwrap();
     let mut owner = stranger(home, address).await;
     owner.result("Register", login("owner", PASSWORD)).await;
@@ -113,6 +102,5 @@ async fn g22_a_login_flood_gets_few_guesses_and_leaves_chat_and_owner_alone() {
             counters.delayed(Class::Login),
         ),
     );
-    stop.send(()).unwrap();
-    within("the drain", served).await.unwrap().unwrap();
+    house.stop().await;
 }

@@ -1,15 +1,14 @@
 //! F24: messages as fast as they can be sent, from accounts that are guarded.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use data_server::{Class, Config, Registration, Server};
+use data_server::Class;
 use serde_json::{Value, json};
-use tests::{Wire, figures, within};
-use tokio::sync::oneshot;
+use tests::{Wire, figures};
 use tokio::task::JoinSet;
-use ttp::net::socket;
 
-use super::{alone, source};
+use super::{Guarded, alone, source};
 
 /// Connections of the one account that floods, and what each sends at one time.
 const CONNECTIONS: usize = 8;
@@ -20,18 +19,8 @@ const MESSAGES: usize = 200;
 #[tokio::test(flavor = "multi_thread")]
 async fn r24_a_message_flood_is_answered_and_slows_nobody_else() {
     let _alone = alone().await;
-    let folder = tempfile::tempdir().unwrap();
-    let config = Config {
-        store_path: folder.path().join("talko.db"),
-        registration: Registration::Open,
-        ..Config::default()
-    };
-    let server = Server::open(config, bus::memory::Memory::new()).unwrap();
-    let counters = server.throttle_counters();
-    let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let served = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+    let house = Guarded::start();
+    let (address, counters) = (house.address, &house.counters);
     let mut people = Vec::new();
     for (number, name) in ["flooder", "neighbour"].into_iter().enumerate() {
         let mut wire = Wire::connect_from(source(number), address).await;
@@ -46,33 +35,7 @@ async fn r24_a_message_flood_is_answered_and_slows_nobody_else() {
     let mut flood = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let (token, chat_id) = (token.clone(), chat_id.clone());
-        flood.spawn(async move {
-            let mut wire = Wire::connect_from(source(0), address).await;
-            wire.result("Hello", json!({"protocol": [2], "client": "abuse"})).await;
-            wire.result("Authenticate", json!({"token": token})).await;
-            let (mut stored, mut refused, mut last_number) = (0, 0, 0);
-            for window in 0..MESSAGES / 50 {
-                for id in 0..50 {
-                    let params = json!({"chat_id": chat_id, "message_text": "flood"});
-                    let request = json!({"jsonrpc": "2.0", "id": window * 50 + id, "method": "InsertMessage", "params": params});
-                    wire.send_payload(&request.to_string()).await;
-                }
-                for _ in 0..50 {
-                    let reply: Value = wire.receive().await;
-                    if reply["error"].is_null() {
-                        let number = reply["result"]["message"]["number"].as_u64().unwrap();
-                        assert!(number > last_number, "{number} after {last_number}");
-                        last_number = number;
-                        stored += 1;
-                    } else {
-                        assert_eq!(reply["error"]["code"], -32029, "{reply}");
-                        assert_eq!(reply["error"]["data"]["stored"], false, "{reply}");
-                        refused += 1;
-                    }
-                }
-            }
-            (stored, refused)
-        });
+        flood.spawn(pour(address, token, chat_id));
     }
     let mut slowest = Duration::ZERO;
     let (mut stored, mut refused) = (0, 0);
@@ -99,6 +62,34 @@ async fn r24_a_message_flood_is_answered_and_slows_nobody_else() {
         slowest.as_millis()
     );
     figures::keep("abuse.messages", &line);
-    stop.send(()).unwrap();
-    within("the drain", served).await.unwrap().unwrap();
+    house.stop().await;
+}
+
+/// Sends as many messages at one time as a window holds; how many were stored, and how many refused.
+async fn pour(address: SocketAddr, token: Value, chat_id: Value) -> (usize, usize) {
+    let mut wire = Wire::connect_from(source(0), address).await;
+    wire.result("Hello", json!({"protocol": [2], "client": "abuse"})).await;
+    wire.result("Authenticate", json!({"token": token})).await;
+    let (mut stored, mut refused, mut last_number) = (0, 0, 0);
+    for window in 0..MESSAGES / 50 {
+        for id in 0..50 {
+            let params = json!({"chat_id": chat_id, "message_text": "flood"});
+            let request = json!({"jsonrpc": "2.0", "id": window * 50 + id, "method": "InsertMessage", "params": params});
+            wire.send_payload(&request.to_string()).await;
+        }
+        for _ in 0..50 {
+            let reply: Value = wire.receive().await;
+            if reply["error"].is_null() {
+                let number = reply["result"]["message"]["number"].as_u64().unwrap();
+                assert!(number > last_number, "{number} after {last_number}");
+                last_number = number;
+                stored += 1;
+            } else {
+                assert_eq!(reply["error"]["code"], -32029, "{reply}");
+                assert_eq!(reply["error"]["data"]["stored"], false, "{reply}");
+                refused += 1;
+            }
+        }
+    }
+    (stored, refused)
 }

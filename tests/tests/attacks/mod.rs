@@ -7,10 +7,15 @@ mod messages;
 mod shown;
 mod slowloris;
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
-use tests::Setup;
-use tokio::sync::{Mutex, MutexGuard};
+use data_server::{Config, Registration, Server, ThrottleCounters};
+use tempfile::TempDir;
+use tests::{Setup, within};
+use tokio::sync::{Mutex, MutexGuard, oneshot};
+use tokio::task::JoinHandle;
+use ttp::net::socket;
 
 /// One attack at a time: they measure memory and time.
 static ARENA: Mutex<()> = Mutex::const_new(());
@@ -34,6 +39,38 @@ fn guarded() -> Setup {
     let mut setup = Setup::default();
     setup.data.trust_user_ids = false;
     setup
+}
+
+/// A data-server with accounts and the default limits.
+struct Guarded {
+    address: SocketAddr,
+    counters: Arc<ThrottleCounters>,
+    stop: oneshot::Sender<()>,
+    served: JoinHandle<Result<(), data_server::Error>>,
+    _folder: TempDir,
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            store_path: folder.path().join("talko.db"),
+            registration: Registration::Open,
+            ..Config::default()
+        };
+        let server = Server::open(config, bus::memory::Memory::new()).unwrap();
+        let counters = server.throttle_counters();
+        let listener = socket::listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let served = tokio::spawn(server.serve(listener, async { drop(stopped.await) }));
+        Self { address, counters, stop, served, _folder: folder }
+    }
+
+    async fn stop(self) {
+        self.stop.send(()).unwrap();
+        within("the drain", self.served).await.unwrap().unwrap();
+    }
 }
 
 /// The memory of this process.
