@@ -52,11 +52,13 @@ mod saved;
 mod session_file;
 mod stream;
 mod poll;
+mod raw;
 
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
+pub use raw::RawConnection;
 pub use resume::{Cursors, Position};
 pub use security::{Security, ServerTrust};
 pub use session_file::{SavedSession, SessionFile};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ttp::call::{Call, Hello, Welcome};
+use ttp::code::ErrorCode;
 use ttp::event::{Push, read_push};
 use ttp::frame::{FrameError, encode_with};
 use ttp::limits::BATCH_REPLY_BYTES_MAX;
@@ -91,7 +92,9 @@ async fn greet_plainly(stream: Stream, address: &str, options: &Options) -> Resu
     match greet(&mut link, options).await {
         Ok(welcome) => Ok(Opened { link, welcome, trust: ServerTrust::Plaintext }),
         Err(error) => {
-            let speaks_tls = first_byte(link, &error).is_some_and(|byte| TLS_RECORDS.contains(&byte));
+            // A server of ours says it in words, any other in a record of TLS.
+            let speaks_tls = matches!(&error, Error::Refused(said) if said.code == ErrorCode::TlsRequired)
+                || first_byte(link, &error).is_some_and(|byte| TLS_RECORDS.contains(&byte));
             Err(if speaks_tls { Error::SpeaksTls { address: address.to_owned() } } else { error })
         }
     }

@@ -1,5 +1,6 @@
 //! What all clones and streams of one client share: the way to the data-server, who it speaks for, and its sends.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -238,8 +239,8 @@ impl Profile {
 
     /// Connects to the broadcast-server. It may have the data-server's key, or the one that the data-server tells.
     pub(crate) async fn open_broadcast(&self) -> Result<Link, Error> {
-        // No greeting tells a key yet.
-        let told: Option<Fingerprint> = None;
+        let told = lock(&self.welcome).as_ref().and_then(|welcome| welcome.broadcast_fingerprint.clone());
+        let told: Option<Fingerprint> = told.and_then(|told| told.parse().ok());
         let shown = self.trust().and_then(|trust| trust.fingerprint());
         let expected = Expected::VouchedFor(shown.into_iter().chain(told).collect());
         Ok(link::open(&self.broadcast_address()?, &self.options, expected).await?.link)
@@ -253,11 +254,36 @@ impl Profile {
     /// `HOST:PORT` of the broadcast-server.
     pub(crate) fn broadcast_address(&self) -> Result<String, Error> {
         let told = || lock(&self.welcome).as_ref()?.broadcast_address.clone();
+        let told = || told().map(|told| beside(&self.options.data_address, told));
         self.options.broadcast_address.clone().or_else(told).ok_or(Error::NoBroadcastAddress)
+    }
+}
+
+/// A server that listens on every address of its machine tells none of them: then the broadcast-server is where the
+/// data-server was found.
+fn beside(data_address: &str, told: String) -> String {
+    match (told.parse::<SocketAddr>(), data_address.rsplit_once(':')) {
+        (Ok(address), Some((host, _))) if address.ip().is_unspecified() => {
+            format!("{host}:{}", address.port())
+        }
+        _ => told,
     }
 }
 
 /// Whole values are replaced under these locks, so a panic elsewhere does not spoil them.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::beside;
+
+    #[test]
+    fn a_server_on_every_address_is_where_the_other_is() {
+        assert_eq!(beside("chat.example.org:8889", "0.0.0.0:8888".into()), "chat.example.org:8888");
+        assert_eq!(beside("[2001:db8::1]:8889", "[::]:8888".into()), "[2001:db8::1]:8888");
+        assert_eq!(beside("10.0.0.1:8889", "10.0.0.2:8888".into()), "10.0.0.2:8888");
+        assert_eq!(beside("10.0.0.1:8889", "events.example.org:8888".into()), "events.example.org:8888");
+    }
 }

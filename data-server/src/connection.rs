@@ -85,6 +85,8 @@ pub(crate) async fn run(
             },
             read = reader.read_buf(life.decoder.buffer()), if life.listens() => match read {
                 Ok(bytes) => life.hear(bytes),
+                // A peer that left without a farewell of TLS has left: every frame says its length.
+                Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => life.hear(0),
                 Err(error) => break error.into(),
             },
             place = life.places.granted() => life.take_place(place),

@@ -92,6 +92,8 @@ error_codes! {
     Conflict = -32009, 409, GiveUp;
     /// Past a limit of size.
     TooLarge = -32013, 413, CorrectRequest;
+    /// This port speaks TLS, and the peer does not.
+    TlsRequired = -32021, 421, CorrectRequest;
     /// No protocol version in common; `data.supported` lists the server's.
     UnsupportedVersion = -32026, 426, ChangeVersion;
     /// Too many requests from this caller.

@@ -246,7 +246,10 @@ pub enum StoreError {
     #[error("wrong name or password")]
     WrongPassword,
     /// The caller's fault: somebody has registered before.
-    #[error("this server takes new accounts by invitation only: ask its owner for a link")]
+    #[error(
+        "this server takes new accounts by invitation only: ask its owner for a link; the owner's account is the \
+         first one, and is made on the server's own machine"
+    )]
     NotInvited,
     /// The caller's fault: no such invitation, or it is used up, over or taken back.
     #[error("the invitation does not hold (any more): ask for another one")]

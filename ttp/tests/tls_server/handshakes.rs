@@ -170,7 +170,7 @@ async fn f27_plaintext_to_a_tls_port_is_told_so() {
     let told = String::from_utf8(say(ttp.address, &request).await).unwrap();
     let (header, payload) = told.split_at(10);
     assert_eq!(header.trim().parse(), Ok(payload.len()));
-    assert!(payload.contains("this port speaks TLS") && payload.contains("-32600"), "{payload}");
+    assert!(payload.contains("this port speaks TLS") && payload.contains("-32021"), "{payload}");
     let told = String::from_utf8(say(http.address, b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").await).unwrap();
     assert!(told.starts_with("HTTP/1.1 400 ") && told.ends_with("use https\n"), "{told}");
     for listener in [ttp, http] {

@@ -62,7 +62,7 @@ async fn open(
     let refusal = if tls.is_http() {
         HTTP_REFUSAL.to_vec()
     } else {
-        refusal_frame(&CallError::new(ErrorCode::InvalidRequest, "this port speaks TLS"))
+        refusal_frame(&CallError::new(ErrorCode::TlsRequired, "this port speaks TLS"))
     };
     stream.write_all(&refusal).await?;
     let _ = tokio::time::timeout(REFUSAL_LINGER, linger(&mut stream)).await;
