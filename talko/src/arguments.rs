@@ -10,7 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "talko", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 server refused."
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 server not reachable, 4 server refused, \
+                  5 server not believed."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -74,6 +75,95 @@ pub(crate) enum Command {
         _server: ServerArguments,
         #[command(flatten)]
         _user: UserArguments,
+    },
+    /// Log in, and remember it on this device.
+    Login {
+        /// Make the account if there is none of this name.
+        #[arg(long)]
+        register: bool,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Accept an invitation: trust its server's key, and make an account there.
+    Join {
+        /// The invitation: talko://HOST:PORT/CODE?key=sha256:…
+        link: String,
+        #[command(flatten)]
+        _config: ConfigArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Log out on this device.
+    Logout {
+        /// End every session, on all devices.
+        #[arg(long)]
+        everywhere: bool,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Say who is logged in here.
+    Whoami {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// List the devices that are logged in.
+    Sessions {
+        /// Log this one out instead.
+        #[arg(long, value_name = "NUMBER")]
+        revoke: Option<i64>,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Change the password; all other devices are logged out.
+    Password {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Make an invitation and print its link.
+    Invite {
+        /// How many accounts may be made with it.
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        uses: u32,
+        /// How many days it holds.
+        #[arg(long, value_name = "DAYS", default_value_t = 7)]
+        days: u32,
+        /// What the new people may do on the server.
+        #[arg(long, value_name = "ROLE", default_value = "member")]
+        role: RoleName,
+        /// List the invitations that hold instead.
+        #[arg(long, conflicts_with = "revoke")]
+        list: bool,
+        /// Take one back instead.
+        #[arg(long, value_name = "NUMBER")]
+        revoke: Option<i64>,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Show, and after a question trust, the key of a server.
+    Trust {
+        /// The server.
+        #[arg(value_name = "HOST:PORT")]
+        server: String,
+        /// Trust this key without asking the server.
+        #[arg(long, value_name = "sha256:…")]
+        fingerprint: Option<String>,
+        /// Trust what the server shows without the question.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        _config: ConfigArguments,
     },
     /// Send a message; without TEXT, each line of standard input is one.
     Send {
@@ -173,7 +263,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Create a person.
+    /// Create a person without a password, on servers that trust user ids.
     Add {
         /// The new person's name.
         name: String,
@@ -186,7 +276,62 @@ pub(crate) enum UserCommand {
         name: String,
         #[command(flatten)]
         _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
     },
+    /// Give yourself another name.
+    Rename {
+        /// The name from now on.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Give somebody another role on the server.
+    Role {
+        /// Whom.
+        name: String,
+        /// The role from now on.
+        role: RoleName,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Close an account for good: somebody's, or your own.
+    Deactivate {
+        /// Whose.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+}
+
+/// A role, as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Takes part, and changes nothing for others.
+    Guest,
+    /// The usual.
+    Member,
+    /// Keeps order.
+    Moderator,
+    /// May do everything.
+    Owner,
+}
+
+impl From<RoleName> for ttp::model::Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Guest => Self::Guest,
+            RoleName::Member => Self::Member,
+            RoleName::Moderator => Self::Moderator,
+            RoleName::Owner => Self::Owner,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +369,13 @@ pub(crate) struct AddressArguments {
     /// The broadcast-server. [default: 127.0.0.1:8888, or what the data-server says]
     #[arg(long, env = "TALKO_BROADCAST_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     broadcast_address: Option<String>,
+    /// When to speak TLS: `auto` is everywhere but on this machine itself. `never` lets anybody on the way read along.
+    /// [default: auto]
+    #[arg(long, env = "TALKO_TLS", value_name = "WHEN")]
+    tls: Option<TlsWhen>,
+    /// Believe the user ids that peers send, and ask for no passwords. Loopback only.
+    #[arg(long, env = "TALKO_TRUST_USER_IDS", value_parser = clap::builder::FalseyValueParser::new())]
+    trust_user_ids: bool,
 }
 
 #[derive(Debug, Args)]
@@ -235,9 +387,23 @@ pub(crate) struct DatabaseArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct ServerArguments {
-    /// Believe the user ids that peers send. Loopback only; until accounts exist it is always on.
-    #[arg(long, env = "TALKO_TRUST_USER_IDS", value_parser = clap::builder::FalseyValueParser::new())]
-    trust_user_ids: bool,
+    /// Who may make an account: anybody, whoever has an invitation, or nobody. [default: open on loopback, else
+    /// invitation]
+    #[arg(long, env = "TALKO_REGISTRATION", value_name = "WHO")]
+    registration: Option<RegistrationName>,
+    /// Days after which a device that was not used must log in again. [default: 30]
+    #[arg(long, env = "TALKO_SESSION_DAYS", value_name = "DAYS")]
+    session_days: Option<u32>,
+    /// How others reach the data-server: printed in invitations. [default: what the inviter uses]
+    #[arg(long, env = "TALKO_PUBLIC_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
+    public_address: Option<String>,
+    /// The certificate for TLS, as PEM; made on the first start if neither it nor the key is there. [default: tls.crt in
+    /// the data directory]
+    #[arg(long, env = "TALKO_TLS_CERTIFICATE_FILE", value_name = "FILE")]
+    tls_certificate_file: Option<PathBuf>,
+    /// Its private key, as PEM. [default: tls.key in the data directory]
+    #[arg(long, env = "TALKO_TLS_KEY_FILE", value_name = "FILE")]
+    tls_key_file: Option<PathBuf>,
     /// Connections of each server; further ones are told to come back later. [default: 20000, or fewer where the
     /// system allows fewer open files]
     #[arg(long, env = "TALKO_CONNECTIONS_MAX", value_name = "N")]
@@ -274,9 +440,36 @@ pub(crate) struct ServiceKeyArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct UserArguments {
-    /// Who you are. A name that is new becomes a new person.
+    /// Who you are. On this machine's own servers a name that is new becomes a new account.
     #[arg(long, env = "TALKO_USER", value_name = "NAME")]
     user: Option<String>,
+    /// Read the password from this file descriptor, up to the end of a line, instead of asking.
+    #[arg(long, value_name = "NUMBER")]
+    password_fd: Option<u32>,
+}
+
+/// When to speak TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TlsWhen {
+    /// Everywhere but on loopback.
+    Auto,
+    /// On loopback, too.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Who may make an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RegistrationName {
+    /// Anybody.
+    Open,
+    /// Whoever has an invitation.
+    Invitation,
+    /// Nobody.
+    Closed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]

@@ -4,7 +4,7 @@
 //! clients go on, if its own database is the one that was served. Any other database would be another world: then it
 //! waits for the servers to come back.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -19,8 +19,7 @@ use crate::commands::call;
 use crate::failure::Misuse;
 use crate::output::note;
 use crate::settings::Settings;
-use crate::stdin_lines::{self, Line};
-use crate::{failure, line, logging, person, servers};
+use crate::{account, failure, line, listeners, logging, person, servers, stdin_lines};
 
 /// How often a `talko` that joined looks whether it must take over.
 const TAKE_OVER_INTERVAL: Duration = Duration::from_millis(500);
@@ -79,7 +78,7 @@ pub(crate) async fn join_or_start(settings: &Settings) -> anyhow::Result<(Client
         None => match servers::start_both(settings).await {
             Ok(running) => Some(running),
             // Another `talko` was quicker, or something else sits on one of the ports; connecting tells which.
-            Err(error) if servers::is_address_in_use(&error) => match person::connect(settings).await {
+            Err(error) if listeners::is_address_in_use(&error) => match person::connect(settings).await {
                 Ok(_) => None,
                 Err(_) => return Err(error),
             },
@@ -115,12 +114,12 @@ async fn keep(
             () = tokio::time::sleep(TAKE_OVER_INTERVAL) => {}
         }
         let is_ours = || epoch.is_some() && data_server::epoch_of(&settings.db.value) == epoch;
-        if !servers::is_address_free(&settings).await || !is_ours() {
+        if !listeners::is_address_free(&settings).await || !is_ours() {
             continue;
         }
         match servers::start_both(&settings).await {
             Ok(servers) => running = Some(servers),
-            Err(error) if servers::is_address_in_use(&error) => {}
+            Err(error) if listeners::is_address_in_use(&error) => {}
             Err(error) => warn!("cannot take over the servers: {}", failure::sentence(&error)),
         }
     }
@@ -129,55 +128,12 @@ async fn keep(
 /// Asks who it is if nobody said, then opens the client that fits the terminal.
 pub(crate) async fn converse(client: &Client, line: bool, settings: &Settings) -> anyhow::Result<()> {
     let full_screen = !line && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    // One reader of standard input at a time: the question and the line chat share it, and the full-screen client
-    // must find nobody else reading.
-    let (name, lines) = match (&settings.user.value, full_screen) {
-        (Some(name), true) => (name.clone(), None),
-        (Some(name), false) => (name.clone(), Some(stdin_lines::read())),
-        (None, true) => (ask_name_once()?, None),
-        (None, false) => {
-            let mut lines = stdin_lines::read();
-            (ask_name(&mut lines).await?, Some(lines))
-        }
-    };
-    let me = person::become_person(client, name.trim()).await?;
-    match lines {
-        Some(lines) => line::run(client, me, lines).await,
-        None => tui_client::run(client.clone(), me, tui_client::Options::default()).await.map_err(Into::into),
-    }
-}
-
-fn prompt_name() -> anyhow::Result<()> {
-    let mut err = std::io::stderr();
-    write!(err, "Your name: ")?;
-    err.flush()?;
-    Ok(())
-}
-
-fn nobody() -> anyhow::Error {
-    Misuse("without a name nobody can chat; say it with --user NAME".into()).into()
-}
-
-fn ask_name_once() -> anyhow::Result<String> {
-    loop {
-        prompt_name()?;
-        let mut name = String::new();
-        if std::io::stdin().read_line(&mut name)? == 0 {
-            return Err(nobody());
-        }
-        if !name.trim().is_empty() {
-            return Ok(name.trim().to_owned());
-        }
-    }
-}
-
-async fn ask_name(lines: &mut tokio::sync::mpsc::Receiver<Line>) -> anyhow::Result<String> {
-    loop {
-        prompt_name()?;
-        match lines.recv().await {
-            None => return Err(nobody()),
-            Some(Line::Text(name)) if !name.trim().is_empty() => return Ok(name.trim().to_owned()),
-            Some(_) => {}
-        }
+    // One reader of standard input at a time: the questions are over before a client begins to read.
+    let unknown = account::unknown_on_this_machine(settings).await;
+    let me = account::become_somebody(client, settings, unknown).await?;
+    if full_screen {
+        tui_client::run(client.clone(), me, tui_client::Options::default()).await.map_err(Into::into)
+    } else {
+        line::run(client, me, stdin_lines::read()).await
     }
 }

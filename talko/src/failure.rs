@@ -7,6 +7,7 @@
 //! | 2 | the command line or the configuration is wrong |
 //! | 3 | the server cannot be reached |
 //! | 4 | the server refused |
+//! | 5 | the server is not believed: its key is not the one that is trusted |
 
 use std::process::ExitCode;
 
@@ -37,7 +38,9 @@ pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
             return Some(2);
         }
         match cause.downcast_ref::<ClientError>()? {
-            ClientError::Call(_) | ClientError::Refused(_) => Some(4),
+            ClientError::Call(_) | ClientError::Refused(_) | ClientError::LoggedOut => Some(4),
+            ClientError::Tls(_) => Some(5),
+            ClientError::SpeaksTls { .. } => Some(2),
             ClientError::Connect { .. }
             | ClientError::Disconnected(_)
             | ClientError::Timeout { .. }

@@ -2,7 +2,8 @@
 //!
 //! - [`arguments`]: what can be typed.
 //! - [`settings`]: flags, environment, file and defaults, merged.
-//! - [`servers`]: starting the two servers, in one process or in two.
+//! - [`servers`]: starting the two servers, in one process or in two; [`listeners`]: where, and behind what.
+//! - [`account`]: becoming somebody.
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
 //! - [`mod@line`]: the line chat, for pipes and plain terminals.
 //! - [`commands`]: everything else, one file each.
@@ -12,9 +13,14 @@ mod arguments;
 mod settings;
 mod logging;
 mod port_owner;
+mod service_key;
+mod listeners;
 mod servers;
 mod chat;
 mod person;
+mod password;
+mod device;
+mod account;
 mod stdin_lines;
 mod line;
 mod seed;
@@ -34,6 +40,9 @@ use crate::settings::Settings;
 const EXIT_TIMEOUT: Duration = Duration::from_millis(100);
 
 fn main() -> ExitCode {
+    // Databases, logs, keys and sessions are for the eyes of whoever runs this alone.
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     let matches = Arguments::command().get_matches();
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let mut leaf = &matches;

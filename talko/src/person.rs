@@ -1,10 +1,14 @@
-//! Who is chatting: connecting as a person, found by name or new.
+//! Finding people and chats, and the connection that asks for them.
 
 use anyhow::{Context, bail};
-use client_lib::{Client, Error, Options};
+use client_lib::{Client, Error, Options, Security, ServerTrust};
 use ttp::code::ErrorCode;
 use ttp::model::{Chat, User};
+use ttp::net::tls::{ClientTls, FirstUse, KnownServers, Trusted};
 
+use crate::arguments::TlsWhen;
+use crate::failure::Misuse;
+use crate::output::note;
 use crate::settings::Settings;
 
 /// Connects as nobody yet.
@@ -14,24 +18,42 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
 
 /// Connects as nobody yet, to a data-server that may be another than that of the settings.
 pub(crate) async fn connect_to(data_address: String, settings: &Settings) -> Result<Client, Error> {
+    let client = Client::connect(options(data_address, settings)).await?;
+    introduce(&client, settings);
+    Ok(client)
+}
+
+/// Connects as nobody yet, to a server whose key an invitation has named.
+pub(crate) async fn connect_expecting(settings: &Settings, key: Option<&str>) -> anyhow::Result<Client> {
+    let mut options = options(settings.data_address.value.clone(), settings);
+    options.data_key =
+        key.map(str::parse).transpose().map_err(|error| Misuse(format!("the invitation: {error}")))?;
+    let client = Client::connect(options).await?;
+    introduce(&client, settings);
+    Ok(client)
+}
+
+/// Says whose key is trusted from now on, because it was seen for the first time.
+fn introduce(client: &Client, settings: &Settings) {
+    if let Some(ServerTrust::Tls { fingerprint, trusted: Trusted::First }) = client.server_trust() {
+        note(format_args!(
+            "talko: first time at {}: its key is {fingerprint}; it is trusted from now on",
+            settings.data_address.value
+        ));
+    }
+}
+
+/// How servers are spoken to.
+pub(crate) fn options(data_address: String, settings: &Settings) -> Options {
     let mut options = Options::new(data_address);
     options.broadcast_address = settings.chosen_broadcast_address();
+    options.security = security(settings);
     options.client_name = format!("talko/{}", env!("CARGO_PKG_VERSION"));
-    Client::connect(options).await
+    options
 }
 
-/// Connects as the person that the settings name.
-pub(crate) async fn connect_as_user(settings: &Settings) -> anyhow::Result<(Client, User)> {
-    let Some(name) = &settings.user.value else {
-        bail!(crate::failure::Misuse("say who you are with --user NAME or TALKO_USER".into()));
-    };
-    let client = connect(settings).await?;
-    let me = become_person(&client, name).await?;
-    Ok((client, me))
-}
-
-/// Finds the person with this name, or creates it, and lets the client speak for it.
-pub(crate) async fn become_person(client: &Client, name: &str) -> Result<User, Error> {
+/// Finds the person with this name, or creates it, and lets the client speak for it: where numbers are trusted.
+pub(crate) async fn become_trusted(client: &Client, name: &str) -> Result<User, Error> {
     let user = match client.find_user(name).await {
         Err(Error::Call(error)) if error.code == ErrorCode::NotFound => {
             match client.insert_user(name).await {
@@ -45,6 +67,21 @@ pub(crate) async fn become_person(client: &Client, name: &str) -> Result<User, E
         found => found?,
     };
     client.trust_me(user.user_id).await
+}
+
+/// What is believed of servers: those that this device knows, and what they show when they are first seen.
+fn security(settings: &Settings) -> Security {
+    let tls = || ClientTls::new(known_servers(settings), FirstUse::Pin);
+    match settings.tls.value {
+        TlsWhen::Auto => Security::Auto(tls()),
+        TlsWhen::Always => Security::Tls(tls()),
+        TlsWhen::Never => Security::Plaintext,
+    }
+}
+
+/// The keys of servers that this device knows.
+pub(crate) fn known_servers(settings: &Settings) -> KnownServers {
+    KnownServers::in_file(settings.data_directory.join("known_servers"))
 }
 
 /// All chats of the person, most recent first.

@@ -1,23 +1,27 @@
 //! Starts the servers: both in this process over the bus in memory, or one of them, linked to the other.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use bus::link::{Caller, Links, ServiceKey};
+use broadcast_server::TicketKeys;
+use bus::link::{Caller, Carrier, KeyRing, Links, ServiceKey, ServiceKeys};
 use bus::memory::Memory;
-use tokio::net::TcpListener;
+use data_server::{Registration, SharedTicketKey};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use ttp::net::{address, socket};
+use ttp::net::address;
+use ttp::net::tls::server::ServerTls;
 
-use crate::failure::Misuse;
-use crate::port_owner;
+use crate::arguments::{RegistrationName, TlsWhen};
+use crate::failure::{self, Misuse};
+use crate::listeners::{Door, Doors};
+use crate::service_key;
 use crate::settings::Settings;
 
 /// Servers that run in this process.
@@ -27,6 +31,7 @@ pub(crate) struct Running {
     pub(crate) description: String,
     /// Where a client of this process reaches the data-server; of a lone broadcast-server, its own address.
     pub(crate) address: SocketAddr,
+    reload: Reload,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
 }
@@ -38,40 +43,100 @@ impl Running {
         (&mut self.task).await.context("a server ended abnormally")?
     }
 
+    /// Reads the certificate and the service keys again.
+    pub(crate) fn reload(&self) {
+        self.reload.run();
+    }
+
     /// Waits for the servers to end by themselves, which only failures make them do.
     pub(crate) async fn ended(&mut self) -> anyhow::Result<()> {
         (&mut self.task).await.context("a server ended abnormally")?
     }
 }
 
+/// What is read again on SIGHUP. What cannot be read leaves in force what was.
+#[derive(Debug, Default)]
+struct Reload {
+    tls: Option<ServerTls>,
+    keys: Option<(KeyRing, PathBuf)>,
+    tickets: Tickets,
+}
+
+/// The two ends of stream tickets: the data-server signs by the first service key, the broadcast-server checks by all.
+#[derive(Debug, Clone, Default)]
+struct Tickets {
+    signed_by: SharedTicketKey,
+    checked_by: TicketKeys,
+}
+
+impl Tickets {
+    fn of(keys: &ServiceKeys) -> Self {
+        let tickets = Self::default();
+        tickets.use_keys(keys);
+        tickets
+    }
+
+    fn use_keys(&self, keys: &ServiceKeys) {
+        self.checked_by.replace(keys.iter().map(ServiceKey::ticket_key).collect::<Vec<_>>());
+        self.signed_by.replace(keys.first().ticket_key());
+    }
+}
+
+impl Reload {
+    fn run(&self) {
+        match self.tls.as_ref().map(ServerTls::reload) {
+            None => {}
+            Some(Ok(fingerprint)) => info!(%fingerprint, "the certificate was read again"),
+            Some(Err(error)) => warn!(%error, "the certificate was not read again, the old one stays"),
+        }
+        if let Some((ring, path)) = &self.keys {
+            match service_key::read(path) {
+                Ok(keys) => {
+                    self.tickets.use_keys(&keys);
+                    ring.replace(keys);
+                    info!("the service keys were read again");
+                }
+                Err(error) => warn!("the old service keys stay: {}", failure::sentence(&error)),
+            }
+        }
+    }
+}
+
 /// Starts both servers in this process, and the gateway if it has an address.
 pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     settings.check_for_serving()?;
-    let data_listener = listen(&settings.data_address.value, "--data-address").await?;
-    let broadcast_listener = listen(&settings.broadcast_address.value, "--broadcast-address").await?;
-    let http_listener = match &settings.http_address.value {
-        Some(http_address) => Some(listen(http_address, "--http-address").await?),
+    let mut doors = Doors::new(settings);
+    let data_door = doors.open(&settings.data_address.value, "--data-address").await?;
+    let broadcast_door = doors.open(&settings.broadcast_address.value, "--broadcast-address").await?;
+    let http_door = match &settings.http_address.value {
+        Some(http_address) => Some(doors.open(http_address, "--http-address").await?),
         None => None,
     };
-    let address = data_listener.local_addr()?;
-    let broadcast_address = broadcast_listener.local_addr()?;
     let memory = Memory::new();
-    let limits = Limits::shared(settings, if http_listener.is_some() { 3 } else { 2 });
-    let data = open_data_server(settings, limits, broadcast_address.to_string(), Arc::clone(&memory) as _)?;
+    let limits = Limits::shared(settings, if http_door.is_some() { 3 } else { 2 });
+    // Nobody else needs to know the key by which one half of this process signs for the other.
+    let tickets = Tickets::of(&ServiceKey::generate()?.into());
+    let broadcast_address = broadcast_door.address.to_string();
+    let data_config = data_config(settings, limits, &data_door, broadcast_address, &tickets)?;
+    let data = data_server::Server::open(data_config, Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
-    let broadcast =
-        broadcast_server::Server::start(broadcast_config(settings, limits), Arc::clone(&memory) as _, None)?;
+    let broadcast_config = broadcast_config(settings, limits, &broadcast_door, &tickets);
+    let broadcast = broadcast_server::Server::start(broadcast_config, Arc::clone(&memory) as _, None)?;
     memory.attach_receiver(broadcast.receiver());
-    let mut description = format!("data-server on {address}, broadcast-server on {broadcast_address}, ");
-    if let Some(listener) = &http_listener {
-        description += &format!("http on {}, ", listener.local_addr()?);
+    let mut description = format!(
+        "data-server on {}, broadcast-server on {}, ",
+        data_door.describe(),
+        broadcast_door.describe()
+    );
+    if let Some(door) = &http_door {
+        description += &format!("http on {}, ", door.describe());
     }
     description += &format!("database {}", settings.db.value.display());
-    let gateway = gateway::Server::open(gateway::Config {
-        connections_max: limits.connections_max,
-        drain_timeout: limits.drain_timeout,
-        ..gateway::Config::new(address, broadcast_address)
-    });
+    let address = data_door.address;
+    let reload = Reload { tls: doors.tls().cloned(), keys: None, tickets };
+    let gateway = gateway(limits, &data_door, &broadcast_door, http_door.as_ref());
+    let http_listener = http_door.map(|door| door.listener);
+    let (data_listener, broadcast_listener) = (data_door.listener, broadcast_door.listener);
     let stops = [(); 3].map(|()| CancellationToken::new());
     let stop = stops[0].clone();
     let task = tokio::spawn(async move {
@@ -105,24 +170,36 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
         gateway_ended?;
         Ok(())
     });
-    Ok(Running { description, address, stop, task })
+    Ok(Running { description, address, reload, stop, task })
 }
 
 /// Starts the data-server alone, linked to the broadcast-server.
 pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Running> {
     settings.check_for_serving()?;
-    let listener = listen(&settings.data_address.value, "--data-address").await?;
-    let address = listener.local_addr()?;
-    let key = service_key(&settings.service_key_file.value)?;
+    let mut doors = Doors::new(settings);
+    let door = doors.open(&settings.data_address.value, "--data-address").await?;
+    let path = &settings.service_key_file.value;
+    let keys = service_key::read_or_make(path)?;
+    let tickets = Tickets::of(&keys);
+    let keys = KeyRing::new(keys);
     let broadcast_address = settings.broadcast_address.value.clone();
-    let caller = Caller::start(broadcast_address.clone(), key);
-    let limits = Limits::shared(settings, 1);
-    let server = open_data_server(settings, limits, broadcast_address.clone(), Arc::clone(&caller) as _)?;
+    let carrier = match settings.tls.value {
+        TlsWhen::Auto => Carrier::TlsOffLoopback,
+        TlsWhen::Always => Carrier::Tls,
+        TlsWhen::Never => Carrier::Plaintext,
+    };
+    let caller = Caller::start_over(carrier, broadcast_address.clone(), keys.clone());
+    let config =
+        data_config(settings, Limits::shared(settings, 1), &door, broadcast_address.clone(), &tickets)?;
+    let server = data_server::Server::open(config, Arc::clone(&caller) as _)?;
     caller.attach_directory(server.directory());
     let description = format!(
-        "data-server on {address}, linked to {broadcast_address}, database {}",
+        "data-server on {}, linked to {broadcast_address}, database {}",
+        door.describe(),
         settings.db.value.display()
     );
+    let reload = Reload { tls: doors.tls().cloned(), keys: Some((keys, path.clone())), tickets };
+    let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let task = tokio::spawn(async move {
@@ -130,37 +207,44 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
         caller.flush().await;
         Ok(())
     });
-    Ok(Running { description, address, stop, task })
+    Ok(Running { description, address, reload, stop, task })
 }
 
 /// Starts the broadcast-server alone; data-servers link to it.
 pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Result<Running> {
     settings.check_for_serving()?;
-    let listener = listen(&settings.broadcast_address.value, "--broadcast-address").await?;
-    let links = Links::new(service_key(&settings.service_key_file.value)?);
+    let mut doors = Doors::new(settings);
+    let door = doors.open(&settings.broadcast_address.value, "--broadcast-address").await?;
+    let path = &settings.service_key_file.value;
+    let keys = service_key::read_or_make(path)?;
+    let tickets = Tickets::of(&keys);
+    let keys = KeyRing::new(keys);
+    let links = Links::new(keys.clone());
     let server = broadcast_server::Server::start(
-        broadcast_config(settings, Limits::shared(settings, 1)),
+        broadcast_config(settings, Limits::shared(settings, 1), &door, &tickets),
         Arc::clone(&links) as _,
         Some(Arc::clone(&links) as _),
     )?;
     links.attach_receiver(server.receiver());
-    let address = listener.local_addr()?;
-    let description = format!("broadcast-server on {address}");
+    let description = format!("broadcast-server on {}", door.describe());
+    let reload = Reload { tls: doors.tls().cloned(), keys: Some((keys, path.clone())), tickets };
+    let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let task = tokio::spawn(async move {
         server.serve(listener, stopped).await?;
         Ok(())
     });
-    Ok(Running { description, address, stop, task })
+    Ok(Running { description, address, reload, stop, task })
 }
 
-fn open_data_server(
+fn data_config(
     settings: &Settings,
     limits: Limits,
+    door: &Door,
     broadcast_address: String,
-    publisher: Arc<dyn bus::Publisher>,
-) -> anyhow::Result<data_server::Server> {
+    tickets: &Tickets,
+) -> anyhow::Result<data_server::Config> {
     let path = &settings.db.value;
     if path.is_dir() {
         return Err(Misuse(format!("{} is a directory, not a database", path.display())).into());
@@ -168,26 +252,58 @@ fn open_data_server(
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
-    let config = data_server::Config {
+    let is_local = address::is_loopback(&door.address);
+    let registration = match settings.registration.value {
+        Some(RegistrationName::Open) => Registration::Open,
+        Some(RegistrationName::Invitation) => Registration::Invitation,
+        Some(RegistrationName::Closed) => Registration::Closed,
+        None if is_local => Registration::Open,
+        None => Registration::Invitation,
+    };
+    Ok(data_server::Config {
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
+        broadcast_fingerprint: None,
+        fingerprint: door.fingerprint(),
+        public_address: settings.public_address.value.clone(),
+        protection: door.protection.clone(),
+        trust_user_ids: settings.trust_user_ids.value,
+        registration,
+        session_lifetime: Duration::from_secs(u64::from(settings.session_days.value) * 24 * 3600),
+        ticket_key: tickets.signed_by.clone(),
         connections_max: limits.connections_max,
+        connections_per_address_max: limits.connections_per_address_max(is_local),
         drain_timeout: limits.drain_timeout,
         // Until its clients log in. The listener refuses anything but loopback.
-        trust_user_ids: true,
         ..data_server::Config::default()
-    };
-    Ok(data_server::Server::open(config, publisher)?)
+    })
 }
 
-fn broadcast_config(settings: &Settings, limits: Limits) -> broadcast_server::Config {
+fn broadcast_config(
+    settings: &Settings,
+    limits: Limits,
+    door: &Door,
+    tickets: &Tickets,
+) -> broadcast_server::Config {
     broadcast_server::Config {
+        protection: door.protection.clone(),
+        trust_user_ids: settings.trust_user_ids.value,
+        ticket_keys: tickets.checked_by.clone(),
         connections_max: limits.connections_max,
+        connections_per_address_max: limits.connections_per_address_max(address::is_loopback(&door.address)),
         outlets_bytes_max: settings.outlet_bytes_max.value,
-        trust_user_ids: true,
         drain_timeout_ms: limits.drain_timeout.as_millis() as u64,
         ..broadcast_server::Config::default()
     }
+}
+
+fn gateway(limits: Limits, data: &Door, broadcast: &Door, http: Option<&Door>) -> gateway::Server {
+    gateway::Server::open(gateway::Config {
+        protection: http.map(|door| door.protection.clone()).unwrap_or_default(),
+        connections_max: limits.connections_max,
+        drain_timeout: limits.drain_timeout,
+        ..gateway::Config::new(data.address, broadcast.address)
+    })
 }
 
 /// What each server of this process may have. They stop one after the other, so they share the time for that.
@@ -197,7 +313,15 @@ struct Limits {
     drain_timeout: Duration,
 }
 
+/// Connections of one address, where strangers can connect.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 1_000;
+
 impl Limits {
+    /// On this machine one address is everybody.
+    fn connections_per_address_max(self, is_local: bool) -> usize {
+        if is_local { self.connections_max } else { CONNECTIONS_PER_ADDRESS_MAX.min(self.connections_max) }
+    }
+
     fn shared(settings: &Settings, servers: u32) -> Self {
         Self { connections_max: connections_max(settings), drain_timeout: settings.drain_timeout(servers) }
     }
@@ -222,78 +346,6 @@ fn connections_max(settings: &Settings) -> usize {
             warn!(%error, "the limit of open files is not known");
             wanted
         }
-    }
-}
-
-/// Binds, and says in one sentence why not.
-async fn listen(text: &str, flag: &str) -> anyhow::Result<TcpListener> {
-    let wanted: SocketAddr = address::resolve(text)
-        .await
-        .map_err(|error| Misuse(format!("{flag} {text} is not an address to listen on: {error}")))?;
-    if !address::is_loopback(&wanted) {
-        let message = format!(
-            "{flag} {text} can be reached from other machines, where user ids must not be trusted; until \
-             accounts exist use a loopback address such as 127.0.0.1:{}",
-            wanted.port()
-        );
-        return Err(Misuse(message).into());
-    }
-    match socket::listen(wanted) {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            let owner = port_owner::find(wanted)
-                .map_or("another program listens there".into(), |owner| format!("{owner} listens there"));
-            Err(anyhow::Error::new(error)
-                .context(format!("{wanted} is in use: {owner}; stop it or choose another {flag}")))
-        }
-        Err(error) => Err(error).with_context(|| format!("cannot listen on {wanted}")),
-    }
-}
-
-/// Whether nobody listens where the data-server of these settings would.
-pub(crate) async fn is_address_free(settings: &Settings) -> bool {
-    match address::resolve(&settings.data_address.value).await {
-        Ok(wanted) => socket::listen(wanted).is_ok(),
-        Err(_) => false,
-    }
-}
-
-/// Whether an error of starting says that somebody else listens there.
-pub(crate) fn is_address_in_use(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|error| error.kind() == io::ErrorKind::AddrInUse)
-}
-
-/// Reads the key that both servers share, or makes it on the first start of either.
-fn service_key(path: &Path) -> anyhow::Result<ServiceKey> {
-    let context = || format!("cannot use the service key {}", path.display());
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory).with_context(context)?;
-    }
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // The new key gets its name when it is complete, so the other server never reads half of one.
-    let unfinished = path.with_extension(format!("new-{}", std::process::id()));
-    let key = ServiceKey::generate()?;
-    let made = options
-        .open(&unfinished)
-        .and_then(|mut file| file.write_all(key.to_hex().as_bytes()).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::hard_link(&unfinished, path));
-    let _ = fs::remove_file(&unfinished);
-    match made {
-        Ok(()) => {
-            info!(path = %path.display(), "made a service key");
-            Ok(key)
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let text = fs::read_to_string(path).with_context(context)?;
-            text.parse().with_context(context)
-        }
-        Err(error) => Err(error).with_context(context),
     }
 }
 

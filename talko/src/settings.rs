@@ -10,11 +10,14 @@ use clap::parser::ValueSource;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use crate::arguments::LogFormat;
+use crate::arguments::{LogFormat, RegistrationName, TlsWhen};
 use crate::failure::Misuse;
 
 /// With the 2 s for forwarding what was committed last, a process ends within 10 s of its signal, whoever does not read.
 const DRAIN_TIMEOUT_MS: u64 = 7_000;
+
+/// How long a device stays logged in without being used.
+const SESSION_DAYS: u32 = 30;
 
 /// A value and where it is from.
 #[derive(Debug, Clone)]
@@ -51,6 +54,12 @@ struct File {
     http_address: Option<String>,
     db: Option<PathBuf>,
     trust_user_ids: Option<bool>,
+    tls: Option<TlsWhen>,
+    tls_certificate_file: Option<PathBuf>,
+    tls_key_file: Option<PathBuf>,
+    registration: Option<RegistrationName>,
+    session_days: Option<u32>,
+    public_address: Option<String>,
     service_key_file: Option<PathBuf>,
     connections_max: Option<usize>,
     outlet_bytes_max: Option<usize>,
@@ -68,6 +77,12 @@ pub(crate) struct Settings {
     pub(crate) http_address: Setting<Option<String>>,
     pub(crate) db: Setting<PathBuf>,
     pub(crate) trust_user_ids: Setting<bool>,
+    pub(crate) tls: Setting<TlsWhen>,
+    pub(crate) tls_certificate_file: Setting<PathBuf>,
+    pub(crate) tls_key_file: Setting<PathBuf>,
+    pub(crate) registration: Setting<Option<RegistrationName>>,
+    pub(crate) session_days: Setting<u32>,
+    pub(crate) public_address: Setting<Option<String>>,
     pub(crate) service_key_file: Setting<PathBuf>,
     pub(crate) connections_max: Setting<usize>,
     pub(crate) outlet_bytes_max: Setting<usize>,
@@ -75,6 +90,8 @@ pub(crate) struct Settings {
     pub(crate) log_level: Setting<String>,
     pub(crate) log_format: Setting<LogFormat>,
     pub(crate) user: Setting<Option<String>>,
+    /// Where a password comes from that nobody is asked for.
+    pub(crate) password_fd: Option<u32>,
     /// Where the database, the key and the log of a local installation live.
     pub(crate) data_directory: PathBuf,
 }
@@ -96,7 +113,17 @@ impl Settings {
             ),
             http_address: merge.pick_optional("http_address", file.http_address),
             db: merge.pick("db", file.db, data_directory.join("talko.db")),
-            trust_user_ids: merge.pick("trust_user_ids", file.trust_user_ids, true),
+            trust_user_ids: merge.pick("trust_user_ids", file.trust_user_ids, false),
+            tls: merge.pick("tls", file.tls, TlsWhen::Auto),
+            tls_certificate_file: merge.pick(
+                "tls_certificate_file",
+                file.tls_certificate_file,
+                data_directory.join("tls.crt"),
+            ),
+            tls_key_file: merge.pick("tls_key_file", file.tls_key_file, data_directory.join("tls.key")),
+            registration: merge.pick_optional("registration", file.registration),
+            session_days: merge.pick("session_days", file.session_days, SESSION_DAYS),
+            public_address: merge.pick_optional("public_address", file.public_address),
             service_key_file: merge.pick(
                 "service_key_file",
                 file.service_key_file,
@@ -116,6 +143,7 @@ impl Settings {
             log_level: merge.pick("log_level", file.log_level, "info".into()),
             log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
             user: merge.pick_optional("user", file.user),
+            password_fd: merge.pick_optional("password_fd", None).value,
             data_directory,
         })
     }
@@ -149,12 +177,8 @@ impl Settings {
     /// # Errors
     /// A sentence that says what to change.
     pub(crate) fn check_for_serving(&self) -> Result<(), Misuse> {
-        if !self.trust_user_ids.value {
-            return Err(Misuse(
-                "trust_user_ids is off, but until accounts exist the servers cannot tell who is who otherwise; \
-                 leave it on"
-                    .into(),
-            ));
+        if self.session_days.value == 0 {
+            return Err(Misuse("session_days is 0: nobody could stay logged in".into()));
         }
         if self.connections_max.value == 0 {
             return Err(Misuse("connections_max is 0: nobody could connect".into()));
@@ -179,6 +203,26 @@ impl Settings {
             row("http_address", &self.http_address, self.http_address.value.as_deref().unwrap_or("(none)")),
             row("db", &self.db, self.db.value.display()),
             row("trust_user_ids", &self.trust_user_ids, self.trust_user_ids.value),
+            row("tls", &self.tls, format!("{:?}", self.tls.value).to_lowercase()),
+            row(
+                "tls_certificate_file",
+                &self.tls_certificate_file,
+                self.tls_certificate_file.value.display(),
+            ),
+            row("tls_key_file", &self.tls_key_file, self.tls_key_file.value.display()),
+            row(
+                "registration",
+                &self.registration,
+                self.registration.value.map_or("(open on loopback, else invitation)".into(), |who| {
+                    format!("{who:?}").to_lowercase()
+                }),
+            ),
+            row("session_days", &self.session_days, self.session_days.value),
+            row(
+                "public_address",
+                &self.public_address,
+                self.public_address.value.as_deref().unwrap_or("(what the inviter uses)"),
+            ),
             row("service_key_file", &self.service_key_file, self.service_key_file.value.display()),
             row("connections_max", &self.connections_max, self.connections_max.value),
             row("outlet_bytes_max", &self.outlet_bytes_max, self.outlet_bytes_max.value),

@@ -22,7 +22,13 @@ struct Person {
 impl Person {
     fn start(home: &Path, ports: &[String; 2], arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
-        command.env_clear().env("HOME", home).env("TZ", "UTC").current_dir(home).args(arguments);
+        command
+            .env_clear()
+            .env("TALKO_TRUST_USER_IDS", "1")
+            .env("HOME", home)
+            .env("TZ", "UTC")
+            .current_dir(home)
+            .args(arguments);
         command.env("TALKO_DATA_ADDRESS", &ports[0]).env("TALKO_BROADCAST_ADDRESS", &ports[1]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -90,7 +96,11 @@ struct Served(Child);
 impl Served {
     fn start(home: &Path, ports: &[String; 2]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
-        command.env_clear().env("HOME", home).current_dir(home).args(["up", "--db", "served.db"]);
+        command.env_clear().env("TALKO_TRUST_USER_IDS", "1").env("HOME", home).current_dir(home).args([
+            "up",
+            "--db",
+            "served.db",
+        ]);
         command.args(["--data-address", &ports[0], "--broadcast-address", &ports[1], "--log-level", "error"]);
         let mut served = Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
         let mut ready = String::new();

@@ -15,7 +15,7 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 fn talko(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
-    command.env_clear().env("HOME", home).env("TZ", "UTC").current_dir(home);
+    command.env_clear().env("TALKO_TRUST_USER_IDS", "1").env("HOME", home).env("TZ", "UTC").current_dir(home);
     command
 }
 
@@ -162,11 +162,12 @@ fn t41_out_of_file_descriptors_is_no_end() {
     let home = tempfile::tempdir().unwrap();
     let log = std::fs::File::create(home.path().join("log")).unwrap();
     let mut shell = Command::new("sh");
-    shell.env_clear().env("HOME", home.path()).current_dir(home.path()).args([
-        "-c",
-        "ulimit -n 64; exec \"$@\"",
-        "-",
-    ]);
+    shell
+        .env_clear()
+        .env("TALKO_TRUST_USER_IDS", "1")
+        .env("HOME", home.path())
+        .current_dir(home.path())
+        .args(["-c", "ulimit -n 64; exec \"$@\"", "-"]);
     shell.args([env!("CARGO_BIN_EXE_talko"), "up", "--db", "talko.db"]);
     shell.args(["--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]);
     let mut up = Up::wait_ready(home, shell.stdout(Stdio::piped()).stderr(log).spawn().unwrap());
@@ -202,7 +203,7 @@ fn t43_wrong_usage_is_told_in_a_sentence() {
     let home = tempfile::tempdir().unwrap();
     std::fs::write(home.path().join("wrong.toml"), "data_address = \"127.0.0.1:1\"\nshoe_size = 43\n")
         .unwrap();
-    std::fs::write(home.path().join("distrust.toml"), "trust_user_ids = false\n").unwrap();
+    std::fs::write(home.path().join("forgetful.toml"), "session_days = 0\n").unwrap();
     let cases: &[(&[&str], &str)] = &[
         (&["up", "--insert-demo-chat"], "--recreate-db"),
         (&["send"], "<CHAT>"),
@@ -210,7 +211,7 @@ fn t43_wrong_usage_is_told_in_a_sentence() {
         (&["tail", "--since", "x", "--user", "Ada"], "--since"),
         (&["--line", "up"], "cannot be used with"),
         (&["send", "--db", "x", "chat"], "--db"),
-        (&["up", "--data-address", "0.0.0.0:8889"], "until accounts exist"),
+        (&["up", "--data-address", "0.0.0.0:8889"], "must not be trusted"),
         (&["up", "--data-address", "nowhere"], "not an address"),
         (
             &["up", "--trust-user-ids", "--broadcast-address", "0.0.0.0:1", "--data-address", "127.0.0.1:0"],
@@ -221,7 +222,7 @@ fn t43_wrong_usage_is_told_in_a_sentence() {
         (&["up", "--config", "wrong.toml"], "line 2"),
         (&["call", "GetUser", "{"], "not JSON"),
         (&["dance"], "dance"),
-        (&["up", "--config", "distrust.toml"], "trust_user_ids"),
+        (&["up", "--config", "forgetful.toml"], "session_days"),
         (&["up", "--connections-max", "0"], "connections_max"),
         (
             &["up", "--data-address", "127.0.0.1:1", "--broadcast-address", "127.0.0.1:1"],

@@ -30,7 +30,9 @@ impl Terminal {
         let pair = native_pty_system().openpty(size).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_talko"));
         command.env_clear();
-        for (name, value) in [("HOME", home.to_str().unwrap()), ("TZ", "UTC"), ("TERM", "xterm-256color")] {
+        let home_path = home.to_str().unwrap();
+        let trust = ("TALKO_TRUST_USER_IDS", "1");
+        for (name, value) in [("HOME", home_path), ("TZ", "UTC"), ("TERM", "xterm-256color"), trust] {
             command.env(name, value);
         }
         command.env("LANG", "C.UTF-8");
@@ -105,7 +107,13 @@ fn cells(count: u16) -> NonZero<u16> {
 /// A person who exists without chatting.
 fn add_person(home: &Path, ports: &[String; 2], name: &str) {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_talko"));
-    command.env_clear().env("HOME", home).args(["user", "add", name, "--data-address", &ports[0]]);
+    command.env_clear().env("TALKO_TRUST_USER_IDS", "1").env("HOME", home).args([
+        "user",
+        "add",
+        name,
+        "--data-address",
+        &ports[0],
+    ]);
     assert!(command.output().unwrap().status.success());
 }
 

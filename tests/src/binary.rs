@@ -40,14 +40,23 @@ fn build(features: &[&str]) -> PathBuf {
     test.parent().unwrap().parent().unwrap().join("talko")
 }
 
-/// A `talko` command with a home of its own, so that it sees nobody's settings.
+/// A `talko` command with a home of its own, so that it sees nobody's settings, on servers that trust user ids.
 pub fn command(home: &Path) -> Command {
+    let mut command = guarded_command(home);
+    command.env("TALKO_TRUST_USER_IDS", "1");
+    command
+}
+
+/// The same where people log in.
+pub fn guarded_command(home: &Path) -> Command {
     at_home(talko(), home)
 }
 
 /// The same of the program with failpoints and mutants.
 pub fn command_with_failpoints(home: &Path) -> Command {
-    at_home(talko_with_failpoints(), home)
+    let mut command = at_home(talko_with_failpoints(), home);
+    command.env("TALKO_TRUST_USER_IDS", "1");
+    command
 }
 
 fn at_home(program: &Path, home: &Path) -> Command {

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> anyhow::Result<()> {
     chat::keep_log(&settings)?;
     settings.db.value = settings.data_directory.join("demo.db");
+    // Two people who never chose a password: the demo believes whoever says who it is.
+    settings.trust_user_ids.value = true;
     settings.user.value.get_or_insert_with(|| DEMO_PEOPLE[0].into());
     if person::connect(&settings).await.is_ok() {
         let message = format!(
@@ -26,7 +28,7 @@ pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> any
     let (client, keeper) = chat::join_or_start(&settings).await?;
     seed::insert_demo_chat(&client).await?;
     note(format_args!(
-        "In another terminal: talko --user \"{}\"{}",
+        "In another terminal: talko --trust-user-ids --user \"{}\"{}",
         DEMO_PEOPLE[1],
         settings.address_flags()
     ));

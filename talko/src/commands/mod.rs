@@ -5,17 +5,21 @@ pub(crate) mod call;
 mod check;
 mod copying;
 mod demo;
+mod invite;
+mod login;
 mod restore;
 mod send;
 mod tail;
+mod trust;
 mod up;
+mod user;
 
 use clap::CommandFactory;
 
-use crate::arguments::{Arguments, Command, UserCommand};
+use crate::arguments::{Arguments, Command};
+use crate::chat;
 use crate::output::{self, say};
 use crate::settings::Settings;
-use crate::{chat, person};
 
 /// Does what was typed.
 pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
@@ -30,12 +34,21 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         Some(Command::Call { method, params, broadcast, .. }) => {
             call::run(&method, &params, broadcast, &settings).await
         }
-        Some(Command::User { command: UserCommand::Add { name, .. } }) => {
-            say_user(&person::connect(&settings).await?.insert_user(&name).await?)
+        Some(Command::Login { register, .. }) => login::login(register, &settings).await,
+        Some(Command::Join { link, .. }) => login::join(&link, settings).await,
+        Some(Command::Logout { everywhere, .. }) => login::logout(everywhere, &settings).await,
+        Some(Command::Whoami { .. }) => login::whoami(&settings).await,
+        Some(Command::Sessions { revoke, .. }) => login::sessions(revoke, &settings).await,
+        Some(Command::Password { .. }) => login::change_password(&settings).await,
+        Some(Command::Invite { list: true, .. }) => invite::list(&settings).await,
+        Some(Command::Invite { revoke: Some(number), .. }) => invite::revoke(number, &settings).await,
+        Some(Command::Invite { uses, days, role, .. }) => {
+            invite::make(invite::Wanted { uses, days, role }, &settings).await
         }
-        Some(Command::User { command: UserCommand::Show { name, .. } }) => {
-            say_user(&person::connect(&settings).await?.find_user(&name).await?)
+        Some(Command::Trust { server, fingerprint, yes, .. }) => {
+            trust::run(&server, fingerprint.as_deref(), yes, &settings).await
         }
+        Some(Command::User { command }) => user::run(command, &settings).await,
         Some(Command::Backup { file, .. }) => backup::run(file, &settings).await,
         Some(Command::Check { file }) => check::run(&file),
         Some(Command::Restore { backup, .. }) => restore::run(backup, &settings).await,
@@ -47,10 +60,6 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
             output::write(&script)
         }
     }
-}
-
-fn say_user(user: &ttp::model::User) -> anyhow::Result<()> {
-    say(format_args!("{}\t{}", user.user_id, tui_client::one_line(&user.user_name)))
 }
 
 fn say_table(rows: &[[String; 3]]) -> anyhow::Result<()> {

@@ -1,13 +1,13 @@
 //! `talko send`: says something in a chat, from arguments or line by line from standard input.
 
 use crate::failure::Misuse;
-use crate::person;
 use crate::settings::Settings;
 use crate::stdin_lines::{self, Line};
+use crate::{account, person};
 
 /// Sends, and ends when everything is stored.
 pub(crate) async fn run(chat: &str, text: &[String], settings: &Settings) -> anyhow::Result<()> {
-    let (client, _) = person::connect_as_user(settings).await?;
+    let (client, _) = account::connect(settings).await?;
     let chat = person::find_chat(&client, chat).await?;
     if !text.is_empty() {
         client.insert_message(chat.chat_id, &text.join(" ")).await?;

@@ -6,7 +6,7 @@ use ttp::model::{Chat, Entry};
 
 use crate::output::{say, say_json};
 use crate::settings::Settings;
-use crate::{line, person};
+use crate::{account, line, person};
 
 /// Follows until it is interrupted or nobody reads what it prints.
 pub(crate) async fn run(
@@ -15,7 +15,7 @@ pub(crate) async fn run(
     since: Option<u64>,
     settings: &Settings,
 ) -> anyhow::Result<()> {
-    let (client, _) = person::connect_as_user(settings).await?;
+    let (client, _) = account::connect(settings).await?;
     let chat = match chat {
         Some(text) => Some(person::find_chat(&client, &text).await?),
         None => None,

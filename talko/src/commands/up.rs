@@ -45,19 +45,21 @@ pub(crate) async fn broadcast_server(settings: Settings) -> anyhow::Result<()> {
     until_signal(servers::start_broadcast_server(&settings).await?).await
 }
 
-/// Says that it is ready, on standard output and once, then drains on SIGINT, SIGTERM or SIGHUP. A second signal ends
-/// the process at once.
+/// Says that it is ready, on standard output and once, then drains on SIGINT or SIGTERM. A second signal ends the process
+/// at once. On SIGHUP the certificate and the service keys are read again.
 async fn until_signal(mut running: Running) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let _file_too_long = signal(SignalKind::from_raw(SIGXFSZ))?;
     say(format_args!("ready: {}", running.description))?;
-    let name = tokio::select! {
-        ended = running.ended() => return ended,
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-        _ = hangup.recv() => "SIGHUP",
+    let name = loop {
+        tokio::select! {
+            ended = running.ended() => return ended,
+            _ = interrupt.recv() => break "SIGINT",
+            _ = terminate.recv() => break "SIGTERM",
+            _ = hangup.recv() => running.reload(),
+        }
     };
     info!(signal = name, "stopping; a second signal ends at once");
     tokio::select! {

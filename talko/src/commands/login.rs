@@ -1,0 +1,138 @@
+//! `talko login`, `join`, `logout`, `whoami`, `sessions` and `password`: being somebody on this device.
+
+use anyhow::bail;
+use client_lib::Client;
+use ttp::call::Authenticate;
+use ttp::invitation::InvitationLink;
+use ttp::model::{SessionId, TimestampMs};
+
+use crate::account::{self, Unknown};
+use crate::failure::Misuse;
+use crate::output::{note, say};
+use crate::settings::Settings;
+use crate::{password, person};
+
+/// Logs in, whoever was before.
+pub(crate) async fn login(register: bool, settings: &Settings) -> anyhow::Result<()> {
+    refuse_trust(settings)?;
+    let client = person::connect(settings).await?;
+    let name = account::name(settings)?;
+    let password = password::ask(&format!("Password of {}: ", tui_client::one_line(&name)), settings)?;
+    let unknown = if register { Unknown::Register } else { Unknown::Refuse };
+    let me = account::log_in(&client, settings, &name, password, unknown).await?;
+    say(format_args!(
+        "{} is logged in at {}",
+        tui_client::one_line(&me.user_name),
+        settings.data_address.value
+    ))
+}
+
+/// Makes an account by an invitation.
+pub(crate) async fn join(link: &str, mut settings: Settings) -> anyhow::Result<()> {
+    refuse_trust(&settings)?;
+    let link: InvitationLink = link.parse().map_err(|error| Misuse(format!("{error}")))?;
+    settings.data_address.value.clone_from(&link.address);
+    let client = person::connect_expecting(&settings, link.fingerprint.as_deref()).await?;
+    let me = account::register_invited(&client, &settings, link.code).await?;
+    say(format_args!(
+        "{} is logged in. To chat: talko --data-address {}",
+        tui_client::one_line(&me.user_name),
+        link.address
+    ))
+}
+
+/// Ends the session of this device, or all.
+pub(crate) async fn logout(everywhere: bool, settings: &Settings) -> anyhow::Result<()> {
+    let (client, kept) = kept(settings).await?;
+    let ended = if everywhere {
+        client.logout_everywhere().await?
+    } else {
+        client.logout().await?;
+        1
+    };
+    account::sessions(settings).forget(&kept.server, kept.user_id)?;
+    say(format_args!("{} is logged out ({ended} ended)", tui_client::one_line(&kept.user_name)))
+}
+
+/// Says who is logged in here.
+pub(crate) async fn whoami(settings: &Settings) -> anyhow::Result<()> {
+    if settings.trust_user_ids.value {
+        let (_, me) = account::connect(settings).await?;
+        return say(format_args!("{}\t{}", me.user_id, tui_client::one_line(&me.user_name)));
+    }
+    let (client, kept) = kept(settings).await?;
+    let identity = client.call(Authenticate { token: Some(kept.token.clone()), user_id: None }).await?;
+    say(format_args!(
+        "{}\t{}\t{} of {}\tsession {}",
+        identity.user.user_id,
+        tui_client::one_line(&identity.user.user_name),
+        identity.server_role,
+        kept.server,
+        kept.session_id
+    ))
+}
+
+/// Lists the devices, or logs one out.
+pub(crate) async fn sessions(revoke: Option<i64>, settings: &Settings) -> anyhow::Result<()> {
+    let (client, _) = kept(settings).await?;
+    if let Some(number) = revoke {
+        client.revoke_session(SessionId(number)).await?;
+        return say(format_args!("session {number} has ended"));
+    }
+    for session in client.sessions().await? {
+        say(format_args!(
+            "{}{}\t{}\tsince {}\tlast used {}",
+            session.session_id,
+            if session.is_current { "*" } else { "" },
+            tui_client::one_line(&session.device),
+            day(session.created_ts),
+            day(session.used_ts)
+        ))?;
+    }
+    Ok(())
+}
+
+/// Sets another password.
+pub(crate) async fn change_password(settings: &Settings) -> anyhow::Result<()> {
+    let (client, _) = kept(settings).await?;
+    let old = password::ask("The password until now: ", settings)?;
+    let new = password::ask("The new password: ", settings)?;
+    if settings.password_fd.is_none() && password::ask("The new password again: ", settings)? != new {
+        bail!("the two new passwords differ; nothing was changed");
+    }
+    let ended = client.change_password(old, new).await?;
+    say(format_args!("the password is changed; {ended} other sessions have ended"))
+}
+
+/// A client in the session that this device keeps.
+async fn kept(settings: &Settings) -> anyhow::Result<(Client, client_lib::SavedSession)> {
+    refuse_trust(settings)?;
+    let server = &settings.data_address.value;
+    let Some(kept) = account::sessions(settings).find(server, settings.user.value.as_deref())? else {
+        bail!("nobody is logged in at {server}: say `talko login --user NAME`");
+    };
+    let client = person::connect(settings).await?;
+    match client.authenticate(kept.token.clone()).await {
+        Ok(_) => Ok((client, kept)),
+        Err(client_lib::Error::LoggedOut) => {
+            account::sessions(settings).forget(server, kept.user_id)?;
+            note(format_args!("talko: the session has ended and was forgotten"));
+            Err(client_lib::Error::LoggedOut.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn refuse_trust(settings: &Settings) -> Result<(), Misuse> {
+    if settings.trust_user_ids.value {
+        return Err(Misuse("with --trust-user-ids nobody logs in: say who you are with --user NAME".into()));
+    }
+    Ok(())
+}
+
+/// A time as a date and minutes.
+pub(super) fn day(time: TimestampMs) -> String {
+    jiff::Timestamp::from_millisecond(time)
+        .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string())
+        .unwrap_or_default()
+}
