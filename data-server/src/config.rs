@@ -11,6 +11,7 @@ use ttp::limits;
 use ttp::model::{SessionId, TimestampMs, UserId};
 use ttp::net::random;
 use ttp::net::serve::Protection;
+use ttp::net::tls::LearntFingerprint;
 use ttp::secret::Secret;
 use ttp::ticket::{Ticket, TicketKey};
 
@@ -67,9 +68,9 @@ pub struct Config {
     /// `HOST:PORT` of this server as others reach it, for invitations.
     pub public_address: Option<String>,
     /// The fingerprint of this server's key where it speaks TLS, for invitations.
-    pub fingerprint: Option<String>,
-    /// The same of the broadcast-server: told in the greeting.
-    pub broadcast_fingerprint: Option<String>,
+    pub fingerprint: LearntFingerprint,
+    /// The same of the broadcast-server, told in greetings. A link learns it when the service key is proven.
+    pub broadcast_fingerprint: LearntFingerprint,
 }
 
 /// Who may make an account. On the machine itself anybody may make the first one.
@@ -163,8 +164,8 @@ impl Default for Config {
             hash_queue_max: HASH_QUEUE_MAX,
             ticket_key: SharedTicketKey::default(),
             public_address: None,
-            fingerprint: None,
-            broadcast_fingerprint: None,
+            fingerprint: LearntFingerprint::default(),
+            broadcast_fingerprint: LearntFingerprint::default(),
         }
     }
 }

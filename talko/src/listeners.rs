@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use tokio::net::TcpListener;
 use ttp::net::serve::Protection;
+use ttp::net::tls::LearntFingerprint;
 use ttp::net::tls::server::{ServerTls, TlsFiles};
 use ttp::net::{address, socket};
 
@@ -23,11 +24,12 @@ pub(crate) struct Door {
 
 impl Door {
     /// The key that it shows, where it speaks TLS.
-    pub(crate) fn fingerprint(&self) -> Option<String> {
-        match &self.protection {
-            Protection::Tls(tls) => Some(tls.fingerprint().to_string()),
-            Protection::Loopback | Protection::Plaintext => None,
+    pub(crate) fn told_fingerprint(&self) -> LearntFingerprint {
+        let told = LearntFingerprint::default();
+        if let Protection::Tls(tls) = &self.protection {
+            told.set(Some(tls.fingerprint()));
         }
+        told
     }
 
     /// For the line that says what is served.

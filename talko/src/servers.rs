@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use ttp::net::address;
+use ttp::net::tls::LearntFingerprint;
 use ttp::net::tls::server::ServerTls;
 
 use crate::arguments::{RegistrationName, TlsWhen};
@@ -58,6 +59,8 @@ impl Running {
 #[derive(Debug, Default)]
 struct Reload {
     tls: Option<ServerTls>,
+    /// What is told of the key of `tls`.
+    told: Vec<LearntFingerprint>,
     keys: Option<(KeyRing, PathBuf)>,
     tickets: Tickets,
 }
@@ -86,7 +89,10 @@ impl Reload {
     fn run(&self) {
         match self.tls.as_ref().map(ServerTls::reload) {
             None => {}
-            Some(Ok(fingerprint)) => info!(%fingerprint, "the certificate was read again"),
+            Some(Ok(fingerprint)) => {
+                self.told.iter().for_each(|told| told.set(Some(fingerprint)));
+                info!(%fingerprint, "the certificate was read again");
+            }
             Some(Err(error)) => warn!(%error, "the certificate was not read again, the old one stays"),
         }
         if let Some((ring, path)) = &self.keys {
@@ -117,7 +123,11 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     // Nobody else needs to know the key by which one half of this process signs for the other.
     let tickets = Tickets::of(&ServiceKey::generate()?.into());
     let broadcast_address = broadcast_door.address.to_string();
-    let data_config = data_config(settings, limits, &data_door, broadcast_address, &tickets)?;
+    let broadcast_key = broadcast_door.told_fingerprint();
+    let data_config =
+        data_config(settings, limits, &data_door, (broadcast_address, broadcast_key), &tickets)?;
+    let told = [&data_config.fingerprint, &data_config.broadcast_fingerprint];
+    let told = told.into_iter().filter(|told| told.get().is_some()).cloned().collect();
     let data = data_server::Server::open(data_config, Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
     let broadcast_config = broadcast_config(settings, limits, &broadcast_door, &tickets);
@@ -133,7 +143,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     }
     description += &format!("database {}", settings.db.value.display());
     let address = data_door.address;
-    let reload = Reload { tls: doors.tls().cloned(), keys: None, tickets };
+    let reload = Reload { tls: doors.tls().cloned(), told, keys: None, tickets };
     let gateway = gateway(limits, &data_door, &broadcast_door, http_door.as_ref());
     let http_listener = http_door.map(|door| door.listener);
     let (data_listener, broadcast_listener) = (data_door.listener, broadcast_door.listener);
@@ -189,8 +199,10 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
         TlsWhen::Never => Carrier::Plaintext,
     };
     let caller = Caller::start_over(carrier, broadcast_address.clone(), keys.clone());
-    let config =
-        data_config(settings, Limits::shared(settings, 1), &door, broadcast_address.clone(), &tickets)?;
+    let limits = Limits::shared(settings, 1);
+    let broadcast = (broadcast_address.clone(), caller.broadcast_fingerprint());
+    let config = data_config(settings, limits, &door, broadcast, &tickets)?;
+    let told = vec![config.fingerprint.clone()];
     let server = data_server::Server::open(config, Arc::clone(&caller) as _)?;
     caller.attach_directory(server.directory());
     let description = format!(
@@ -198,7 +210,7 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
         door.describe(),
         settings.db.value.display()
     );
-    let reload = Reload { tls: doors.tls().cloned(), keys: Some((keys, path.clone())), tickets };
+    let reload = Reload { tls: doors.tls().cloned(), told, keys: Some((keys, path.clone())), tickets };
     let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
@@ -227,7 +239,8 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
     )?;
     links.attach_receiver(server.receiver());
     let description = format!("broadcast-server on {}", door.describe());
-    let reload = Reload { tls: doors.tls().cloned(), keys: Some((keys, path.clone())), tickets };
+    let reload =
+        Reload { tls: doors.tls().cloned(), told: Vec::new(), keys: Some((keys, path.clone())), tickets };
     let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
@@ -242,7 +255,7 @@ fn data_config(
     settings: &Settings,
     limits: Limits,
     door: &Door,
-    broadcast_address: String,
+    (broadcast_address, broadcast_fingerprint): (String, LearntFingerprint),
     tickets: &Tickets,
 ) -> anyhow::Result<data_server::Config> {
     let path = &settings.db.value;
@@ -263,8 +276,8 @@ fn data_config(
     Ok(data_server::Config {
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
-        broadcast_fingerprint: None,
-        fingerprint: door.fingerprint(),
+        broadcast_fingerprint,
+        fingerprint: door.told_fingerprint(),
         public_address: settings.public_address.value.clone(),
         protection: door.protection.clone(),
         trust_user_ids: settings.trust_user_ids.value,

@@ -19,6 +19,7 @@ use ttp::model::UserId;
 use ttp::net::backoff::{Backoff, random};
 use ttp::net::clock;
 use ttp::net::connection::{FrameReader, FramedConnection};
+use ttp::net::tls::{Fingerprint, LearntFingerprint};
 use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
 use super::carrier::{Carried, Carrier, Duplex};
@@ -47,6 +48,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 pub struct Caller {
     queue: Arc<Queue>,
     directory: OnceLock<Arc<dyn Directory>>,
+    proven_key: LearntFingerprint,
 }
 
 #[derive(Debug, Default)]
@@ -82,9 +84,20 @@ impl Caller {
     /// The same, carried as told.
     pub fn start_over(carrier: Carrier, address: String, keys: impl Into<KeyRing>) -> Arc<Self> {
         let queue = Arc::new(Queue::default());
-        let caller = Arc::new(Self { queue: Arc::clone(&queue), directory: OnceLock::new() });
-        tokio::spawn(keep(carrier, address, keys.into(), queue, Arc::downgrade(&caller)));
+        let proven_key = LearntFingerprint::default();
+        let caller = Arc::new(Self {
+            queue: Arc::clone(&queue),
+            directory: OnceLock::new(),
+            proven_key: proven_key.clone(),
+        });
+        tokio::spawn(keep(carrier, address, keys.into(), queue, proven_key, Arc::downgrade(&caller)));
         caller
+    }
+
+    /// The key of the broadcast-server's TLS, as of the newest link over which it has proven the service key. So nobody
+    /// need tell a data-server which key clients shall find there.
+    pub fn broadcast_fingerprint(&self) -> LearntFingerprint {
+        self.proven_key.clone()
     }
 
     /// Answers the broadcast-server's questions from `directory` from now on. The first directory stays.
@@ -179,12 +192,20 @@ impl Waiting {
 }
 
 /// Connects again and again until the caller is dropped.
-async fn keep(carrier: Carrier, address: String, keys: KeyRing, queue: Arc<Queue>, alive: Weak<Caller>) {
+async fn keep(
+    carrier: Carrier,
+    address: String,
+    keys: KeyRing,
+    queue: Arc<Queue>,
+    proven_key: LearntFingerprint,
+    alive: Weak<Caller>,
+) {
     let mut outage = Outage::default();
     while alive.strong_count() > 0 {
         let (error, held) = match open(carrier, &address, &keys).await {
-            Ok(connection) => {
+            Ok((connection, key)) => {
                 info!(%address, "link open");
+                proven_key.set(key);
                 let opened = clock::now();
                 (talk(connection, &queue, &alive).await, clock::now() - opened)
             }
@@ -229,8 +250,8 @@ async fn open(
     carrier: Carrier,
     address: &str,
     keys: &KeyRing,
-) -> Result<FramedConnection<Box<dyn Duplex>>, LinkError> {
-    let Carried { stream, binding } = carrier.connect(address).await?;
+) -> Result<(FramedConnection<Box<dyn Duplex>>, Option<Fingerprint>), LinkError> {
+    let Carried { stream, binding, key } = carrier.connect(address).await?;
     let mut connection = FramedConnection::new(stream, FRAME_BYTES_MAX_BEFORE_LOGIN);
     let keys = keys.keys();
     let mine = nonce().map_err(|_| LinkError::Unproven)?;
@@ -247,7 +268,7 @@ async fn open(
     }
     let proof = keys.first().prove(&claim(Role::DataServer));
     let _: ttp::call::Empty = ask(&mut connection, 2, PROVE, &Prove { proof }).await?;
-    Ok(connection)
+    Ok((connection, key))
 }
 
 /// One step of the opening: a request and its reply.

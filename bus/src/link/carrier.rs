@@ -16,6 +16,7 @@ use rustls::{ClientConfig, ConnectionCommon, DigitallySignedStruct, PeerIncompat
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use ttp::net::tls::Fingerprint;
 use ttp::net::{address, socket};
 
 use super::{LinkError, OPENING_TIMEOUT};
@@ -47,6 +48,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 pub(super) struct Carried {
     pub(super) stream: Box<dyn Duplex>,
     pub(super) binding: Option<Binding>,
+    /// The key that the accepting end has shown.
+    pub(super) key: Option<Fingerprint>,
 }
 
 /// Bytes that both ends of one TLS connection know and nobody else, and that no other connection has.
@@ -81,13 +84,16 @@ impl Carrier {
         let address = address::resolve(address).await?;
         let stream = socket::connect(address, OPENING_TIMEOUT).await?;
         if self.is_plain(&address) {
-            return Ok(Carried { stream: Box::new(stream), binding: None });
+            return Ok(Carried { stream: Box::new(stream), binding: None, key: None });
         }
         let handshake = TlsConnector::from(config()?).connect(ServerName::from(address.ip()), stream);
         let stream =
             tokio::time::timeout(OPENING_TIMEOUT, handshake).await.map_err(|_| LinkError::TimedOut)??;
-        let binding = Binding::of(stream.get_ref().1)?;
-        Ok(Carried { stream: Box::new(stream), binding: Some(binding) })
+        let session = stream.get_ref().1;
+        let binding = Binding::of(session)?;
+        let shown = session.peer_certificates().and_then(|chain| chain.first());
+        let key = shown.and_then(Fingerprint::of_certificate);
+        Ok(Carried { stream: Box::new(stream), binding: Some(binding), key })
     }
 
     fn is_plain(self, address: &SocketAddr) -> bool {
@@ -103,7 +109,7 @@ impl Carried {
     /// A connection that a listener has accepted.
     pub(super) fn accepted(stream: tokio_rustls::server::TlsStream<TcpStream>) -> io::Result<Self> {
         let binding = Binding::of(stream.get_ref().1)?;
-        Ok(Self { stream: Box::new(stream), binding: Some(binding) })
+        Ok(Self { stream: Box::new(stream), binding: Some(binding), key: None })
     }
 }
 

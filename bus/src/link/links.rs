@@ -165,7 +165,7 @@ impl Links {
         self.runtime.spawn(async move {
             let _permit = permit;
             let error = match carried() {
-                Ok(Carried { stream, binding }) => {
+                Ok(Carried { stream, binding, .. }) => {
                     links.run(FramedConnection::with_decoder(stream, decoder), binding, first).await
                 }
                 Err(error) => error.into(),
@@ -205,7 +205,8 @@ impl LinkAcceptor for Links {
         first: Bytes,
         permit: Box<dyn Send>,
     ) {
-        let carried = || Ok(Carried { stream: Box::new(TcpStream::from_std(stream)?), binding: None });
+        let carried =
+            || Ok(Carried { stream: Box::new(TcpStream::from_std(stream)?), binding: None, key: None });
         decoder.set_limit(FRAME_BYTES_MAX_BEFORE_LOGIN);
         self.begin(carried, decoder, Some(first), permit);
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bus::link::carrier::ALPN;
 use bus::link::{Caller, Carrier, KeyRing, LinkAcceptor, Links, ServiceKey};
@@ -18,6 +19,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use ttp::frame::encode;
 use ttp::limits::FRAME_BYTES_MAX;
 use ttp::net::connection::FramedConnection;
+use ttp::net::tls::Fingerprint;
 
 use crate::{Bus, Numbers, Recorder, event, hints_arrive_in_order, questions_are_answered};
 
@@ -110,6 +112,25 @@ async fn link(directory: Arc<dyn Directory>) -> Bus {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_hints_arrive_in_order() {
     hints_arrive_in_order(link(Arc::new(Numbers)).await).await;
+}
+
+/// G21: the data-server learns which key the broadcast-server has from the link itself, and only from one on which the
+/// service key was proven.
+#[tokio::test(flavor = "multi_thread")]
+async fn g21_a_link_learns_the_key_of_its_broadcast_server() {
+    let (ours, other) = (ServiceKey::generate().unwrap(), ServiceKey::generate().unwrap());
+    let side = Side::new(ours.clone()).await;
+    let stranger = call(side.address, other);
+    let caller = call(side.address, ours);
+    let learnt = async {
+        while caller.broadcast_fingerprint().get().is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), learnt).await.expect("the link opens");
+    let shown = Fingerprint::of_certificate(&side.identity.certificate);
+    assert_eq!(caller.broadcast_fingerprint().get(), shown);
+    assert_eq!(stranger.broadcast_fingerprint().get(), None, "nothing was proven there");
 }
 
 #[tokio::test(flavor = "multi_thread")]

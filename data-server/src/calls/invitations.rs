@@ -26,7 +26,8 @@ pub(super) fn insert(
         Ok(new) => new,
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
-    let (address, fingerprint) = (service.public_address.clone(), service.fingerprint.clone());
+    let (address, fingerprint) =
+        (service.public_address.clone(), service.fingerprint.get().map(|key| key.to_string()));
     let shape = move |invitation: InvitationInfo| InvitationReply { invitation, code, address, fingerprint };
     service.store.insert_invitation(session.by(), new, reply.stored(shape));
 }

@@ -16,6 +16,7 @@ use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::{Outcome, Slot};
 use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
 use ttp::model::{SessionId, TimestampMs};
+use ttp::net::tls::LearntFingerprint;
 use ttp::net::{backoff, clock};
 
 use crate::config::{Config, Registration, SharedTicketKey};
@@ -47,10 +48,10 @@ pub(crate) struct Service {
     passwords: Passwords,
     /// Told in the greeting.
     broadcast_address: Option<String>,
-    broadcast_fingerprint: Option<String>,
+    broadcast_fingerprint: LearntFingerprint,
     /// Told with invitations.
     public_address: Option<String>,
-    fingerprint: Option<String>,
+    fingerprint: LearntFingerprint,
     /// Places for long replies of all connections together, from the question until they are written.
     pub(crate) long_replies: Arc<Semaphore>,
     /// Whether numbers of people are believed.
@@ -333,7 +334,7 @@ fn greet(service: &Service, session: &mut Session, first: bool, call: &Hello, re
         server: SERVER.into(),
         max_frame_bytes: FRAME_BYTES_MAX as u64,
         broadcast_address: service.broadcast_address.clone(),
-        broadcast_fingerprint: service.broadcast_fingerprint.clone(),
+        broadcast_fingerprint: service.broadcast_fingerprint.get().map(|key| key.to_string()),
         epoch: Some(service.store.epoch().into()),
         heartbeat_interval_ms: None,
     }));

@@ -2,6 +2,7 @@
 
 use data_server::Registration;
 use serde_json::{Value, json};
+use ttp::net::tls::Fingerprint;
 
 use crate::house::*;
 
@@ -28,13 +29,13 @@ async fn an_invitation_holds_for_its_uses() {
     let house = House::strict(|config| {
         config.registration = Registration::Invitation;
         config.public_address = Some("chat.example.org:8889".into());
-        config.fingerprint = Some("sha256:00ff".into());
+        config.fingerprint.set(Some(Fingerprint::of_public_key(b"a key")));
     })
     .await;
     let (mut owner, _) = house.register("Owner").await;
     let made = owner.call("InsertInvitation", json!({"uses_max": 2, "role": "guest"})).await.unwrap();
     assert_eq!(made["address"], "chat.example.org:8889");
-    assert_eq!(made["fingerprint"], "sha256:00ff");
+    assert_eq!(made["fingerprint"], Fingerprint::of_public_key(b"a key").to_string());
     assert_eq!(made["invitation"]["by"]["user_name"], "Owner");
     let code = &made["code"];
     assert_eq!(code.as_str().unwrap().len(), 32, "128 bits");

@@ -5,7 +5,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::{Arc, PoisonError, RwLock};
 
+use rustls::pki_types::CertificateDer;
+use rustls::server::ParsedCertificate;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,6 +29,12 @@ impl Fingerprint {
     /// The fingerprint of a key given as the DER of its `SubjectPublicKeyInfo`.
     pub fn of_public_key(subject_public_key_info: &[u8]) -> Self {
         Self(Sha256::digest(subject_public_key_info).into())
+    }
+
+    /// The fingerprint of a certificate's key, if it is a certificate.
+    pub fn of_certificate(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let parsed = ParsedCertificate::try_from(certificate).ok()?;
+        Some(Self::of_public_key(&parsed.subject_public_key_info()))
     }
 }
 
@@ -62,6 +71,22 @@ impl TryFrom<String> for Fingerprint {
 impl From<Fingerprint> for String {
     fn from(fingerprint: Fingerprint) -> Self {
         fingerprint.to_string()
+    }
+}
+
+/// The key of a server that may still have to be met. Clones share what is learnt.
+#[derive(Debug, Clone, Default)]
+pub struct LearntFingerprint(Arc<RwLock<Option<Fingerprint>>>);
+
+impl LearntFingerprint {
+    /// The key that was met last.
+    pub fn get(&self) -> Option<Fingerprint> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes which key was met; none where the server speaks no TLS.
+    pub fn set(&self, fingerprint: Option<Fingerprint>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = fingerprint;
     }
 }
 

@@ -14,6 +14,6 @@ pub mod trust;
 pub mod client;
 
 pub use client::{Authorities, ClientTls, Expected, FirstUse, TlsClientError, TlsConnection, Trusted};
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, LearntFingerprint};
 pub use tokio_rustls::client::TlsStream;
 pub use trust::{Known, KnownServers, KnownServersError};
