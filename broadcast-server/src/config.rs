@@ -1,6 +1,7 @@
 //! What an operator may adjust. The defaults are the limits that the protocol document names.
 
 use ttp::limits;
+use ttp::net::forwarded::Forwarded;
 use ttp::net::serve::Protection;
 
 use crate::tickets::TicketKeys;
@@ -27,6 +28,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections of one IP address at one time, of one /64 of IPv6.
     pub connections_per_address_max: usize,
+    /// Whom the gateway of this process connects for, if there is one: it has the same.
+    pub forwarded: Forwarded,
     /// Streams of one person at one time, exact over all shards.
     pub streams_per_user_max: usize,
     /// Bytes that may wait for one stream before it is ended as `slow`.
@@ -68,6 +71,7 @@ impl Default for Config {
             protection: Protection::Loopback,
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_address_max: usize::MAX,
+            forwarded: Forwarded::default(),
             streams_per_user_max: limits::STREAMS_PER_USER_MAX,
             outlet_bytes_max: limits::OUTLET_BYTES_MAX,
             outlets_bytes_max: OUTLETS_BYTES_MAX,

@@ -18,7 +18,8 @@ use tracing::{info, warn};
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
 use ttp::net::clock;
-use ttp::net::serve::{Accepted, Protection, ServeCounters, ServeLimits, ServerStream, serve};
+use ttp::net::forwarded::Forwarded;
+use ttp::net::serve::{Accepted, Entrance, Protection, ServeCounters, ServeLimits, ServerStream, serve};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -38,6 +39,7 @@ pub struct Server {
     stats: StatsReader,
     counters: Arc<ServeCounters>,
     protection: Protection,
+    forwarded: Forwarded,
     limits: ServeLimits,
     threads: Vec<JoinHandle<()>>,
     /// Notified when a shard's thread ends.
@@ -90,7 +92,7 @@ impl Server {
             opening_timeout: Duration::from_millis(config.opening_timeout_ms),
             drain_timeout: Duration::from_millis(config.drain_timeout_ms),
         };
-        let protection = config.protection.clone();
+        let (protection, forwarded) = (config.protection.clone(), config.forwarded.clone());
         let Parts { hub, shards, stats } = Parts::assemble(config, directory, links.clone())?;
         let mut server = Self {
             hub,
@@ -98,6 +100,7 @@ impl Server {
             stats,
             counters: Arc::default(),
             protection,
+            forwarded,
             limits,
             threads: Vec::new(),
             shard_ended: Arc::default(),
@@ -161,7 +164,8 @@ impl Server {
         };
         let hand_over = |accepted| hand_over(&self.hub, self.links.as_ref(), accepted);
         let (protection, counters) = (&self.protection, Arc::clone(&self.counters));
-        let left = serve(listener, protection, self.limits, counters, stop, hand_over, drain).await;
+        let entrance = Entrance { listener, forwarded: self.forwarded.clone() };
+        let left = serve(entrance, protection, self.limits, counters, stop, hand_over, drain).await;
         // Joining the shards' threads may take as long as their last turn.
         let _ = tokio::task::spawn_blocking(move || drop(self)).await;
         info!(%address, left, "broadcast-server ended");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::throttle::Rates;
 use ttp::limits;
 use ttp::model::{SessionId, TimestampMs, UserId};
+use ttp::net::forwarded::Forwarded;
 use ttp::net::random;
 use ttp::net::serve::Protection;
 use ttp::net::tls::LearntFingerprint;
@@ -37,6 +38,8 @@ pub struct Config {
     pub connections_max: usize,
     /// Connections of one IP address at one time, of one /64 of IPv6.
     pub connections_per_address_max: usize,
+    /// Whom the gateway of this process connects for, if there is one: it has the same.
+    pub forwarded: Forwarded,
     /// Time for pending calls after the shutdown began.
     pub drain_timeout: Duration,
     /// Time for a peer to shake hands for TLS, to complete its first frame and any frame that it has begun, and to take some of its replies.
@@ -147,6 +150,7 @@ impl Default for Config {
             protection: Protection::Loopback,
             connections_max: limits::CONNECTIONS_MAX,
             connections_per_address_max: usize::MAX,
+            forwarded: Forwarded::default(),
             drain_timeout: Duration::from_secs(10),
             opening_timeout: Duration::from_millis(limits::OPENING_TIMEOUT_MS),
             idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),

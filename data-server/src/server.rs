@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tracing::{Instrument, info, info_span, warn};
 use ttp::net::clock;
-use ttp::net::serve::{self, Accepted, ServeCounters, ServeLimits};
+use ttp::net::serve::{self, Accepted, Entrance, ServeCounters, ServeLimits};
 
 use crate::audience::Audience;
 use crate::calls::Service;
@@ -94,7 +94,8 @@ impl Server {
         let digest =
             digest::repeat(Arc::clone(&self.service.store), self.publisher, self.config.digest_interval);
         let protection = &self.config.protection;
-        let served = serve::serve(listener, protection, limits, self.counters, shutdown, accepted, draining);
+        let entrance = Entrance { listener, forwarded: self.config.forwarded };
+        let served = serve::serve(entrance, protection, limits, self.counters, shutdown, accepted, draining);
         let open = tokio::select! {
             open = served => open,
             never = digest => match never {},

@@ -6,6 +6,7 @@ pub mod backoff;
 pub mod clock;
 pub mod connection;
 pub mod failpoint;
+pub mod forwarded;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod random;

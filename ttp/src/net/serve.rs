@@ -27,6 +27,7 @@ pub use stream::ServerStream;
 
 use crate::code::CallError;
 use crate::exchange::refusal_frame;
+use crate::net::forwarded::Forwarded;
 use crate::net::socket;
 
 /// Wait after `accept` failed for want of file descriptors or memory.
@@ -42,12 +43,28 @@ const REFUSAL_HANDSHAKE: Duration = Duration::from_secs(2);
 /// Refused peers that are being told why at one time; further ones are just closed.
 const REFUSALS_MAX: usize = 256;
 
+/// Where connections come in.
+#[derive(Debug)]
+pub struct Entrance {
+    /// The socket.
+    pub listener: TcpListener,
+    /// Whom a gateway of this process connects for. It counts its connections of one address itself.
+    pub forwarded: Forwarded,
+}
+
+impl From<TcpListener> for Entrance {
+    /// Without a gateway.
+    fn from(listener: TcpListener) -> Self {
+        Self { listener, forwarded: Forwarded::default() }
+    }
+}
+
 /// A connection that was let in.
 #[derive(Debug)]
 pub struct Accepted {
     /// Its socket, with our options set, and the handshake done.
     pub stream: ServerStream,
-    /// The other end.
+    /// The other end; where a gateway of this process connected, the other end of that.
     pub peer: SocketAddr,
     /// To be held as long as the connection lives.
     pub permit: Permit,
@@ -72,7 +89,7 @@ pub struct ServeLimits {
 /// Whether the listener's address may be served so, [`Protection::check`] has said before. `accepted` must not block.
 /// `draining` is called once, when nothing more is accepted.
 pub async fn serve(
-    listener: TcpListener,
+    entrance: impl Into<Entrance>,
     protection: &Protection,
     limits: ServeLimits,
     counters: Arc<ServeCounters>,
@@ -81,6 +98,7 @@ pub async fn serve(
     draining: impl FnOnce(),
 ) -> usize {
     tokio::pin!(shutdown);
+    let Entrance { listener, forwarded } = entrance.into();
     let mut door = Door { protection, limits, counters: &counters, handshakes: JoinSet::new() };
     // Failures in a row are told when they begin and when they are over.
     let mut is_failing = false;
@@ -100,7 +118,7 @@ pub async fn serve(
                 if std::mem::take(&mut is_failing) {
                     info!("connections are accepted again");
                 }
-                door.admit(stream, peer, &mut accepted);
+                door.admit(stream, peer, forwarded.take(peer), &mut accepted);
             }
             Err(error) if is_about_the_peer(&error) => {}
             Err(error) => {
@@ -134,15 +152,23 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, accepted: &mut impl FnMut(Accepted)) {
+    fn admit(
+        &mut self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        origin: Option<SocketAddr>,
+        accepted: &mut impl FnMut(Accepted),
+    ) {
         let ServeLimits { connections_max, connections_per_address_max, .. } = self.limits;
+        let is_counted = origin.is_none() && connections_per_address_max < connections_max;
+        let peer = origin.unwrap_or(peer);
         // Only this loop adds, so the count cannot pass the limit between the check and the addition.
         if self.counters.open() >= connections_max {
             self.counters.count_shed();
             warn!(%peer, connections_max, "connection shed");
             return self.refuse(stream, "this server has no place for another connection");
         }
-        let permit = if connections_per_address_max < connections_max {
+        let permit = if is_counted {
             let Some(permit) = Permit::take_of(self.counters, peer.ip(), connections_per_address_max) else {
                 info!(%peer, connections_per_address_max, "connection shed: its address has enough");
                 return self
