@@ -4,15 +4,22 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ttp::limits;
+use ttp::net::forwarded::Forwarded;
 use ttp::net::serve::Protection;
 
 /// The settings of one gateway.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where the data-server listens.
+    /// Where the data-server listens. An address that stands for every one of this machine will do.
     pub data_address: SocketAddr,
-    /// Where the broadcast-server listens.
+    /// Where the broadcast-server listens, likewise.
     pub broadcast_address: SocketAddr,
+    /// How the data-server's listener is protected: of TLS, the key that is in force there is believed, and no other.
+    pub data_protection: Protection,
+    /// How the broadcast-server's is.
+    pub broadcast_protection: Protection,
+    /// Tells the servers whom a connection is for: they have the same. Only where they are in this process.
+    pub forwarded: Option<Forwarded>,
     /// How the listener is protected: with TLS that is made [for HTTP](ttp::net::tls::server::ServerTls::for_http).
     pub protection: Protection,
     /// Connections at one time, WebSockets included; further ones are answered with 503.
@@ -37,6 +44,9 @@ impl Config {
         Self {
             data_address,
             broadcast_address,
+            data_protection: Protection::Loopback,
+            broadcast_protection: Protection::Loopback,
+            forwarded: None,
             protection: Protection::Loopback,
             connections_max: 1_000,
             connections_per_address_max: usize::MAX,

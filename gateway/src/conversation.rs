@@ -7,6 +7,7 @@
 //! Hearing and telling go on side by side, so that a peer that asks much and one that reads slowly hold up nobody but
 //! themselves. A connection to a server is opened by the first payload that is for it. Whatever ends first ends all.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::AsyncWriteExt;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -26,14 +25,13 @@ use ttp::call::{BroadcastCall, Call, DataCall, Dialect, Hello, Ping};
 use ttp::code::{CallError, CloseCode, ErrorCode};
 use ttp::frame::{encode, encode_with};
 use ttp::limits::FRAME_BYTES_MAX;
-use ttp::net::connection::FrameReader;
 use ttp::net::serve::Permit;
 use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
 
 use crate::config::Config;
 use crate::post::Expected;
-use crate::server::Shared;
-use crate::upstream::{Failure, REPLY_BYTES_MAX, Upstream};
+use crate::server::{Origin, Shared};
+use crate::upstream::{Failure, Opening, REPLY_BYTES_MAX, Reader, Side, Upstream, Writer, write};
 
 /// Begins the bus's own conversation, which is not for peers of a gateway.
 const LINK: &str = "Link";
@@ -65,6 +63,7 @@ enum End {
 pub(crate) async fn open(
     State(shared): State<Shared>,
     Extension(permit): Extension<Arc<Permit>>,
+    Extension(Origin(origin)): Extension<Origin>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let span = Span::current();
@@ -74,9 +73,9 @@ pub(crate) async fn open(
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(REPLY_BYTES_MAX + BUFFER_BYTES)
-        .on_upgrade(|socket| {
+        .on_upgrade(move |socket| {
             let life = async move {
-                let end = converse(socket, shared).await;
+                let end = converse(socket, shared, origin).await;
                 info!(%end, "WebSocket closed");
                 drop(permit);
             };
@@ -84,7 +83,7 @@ pub(crate) async fn open(
         })
 }
 
-async fn converse(socket: WebSocket, shared: Shared) -> End {
+async fn converse(socket: WebSocket, shared: Shared, origin: SocketAddr) -> End {
     let Shared { config, mut stopping } = shared;
     let (mut sink, mut stream) = socket.split();
     let (outgoing, queue) = mpsc::channel(OUTGOING_MAX);
@@ -95,7 +94,7 @@ async fn converse(socket: WebSocket, shared: Shared) -> End {
         let _ = timeout(patience, unanswered.subscribe().wait_for(|&count| count == 0)).await;
     };
     let end = tokio::select! {
-        end = hear(&mut stream, Speaker::new(&config, outgoing, &unanswered)) => end,
+        end = hear(&mut stream, Speaker::new(&config, origin, outgoing, &unanswered)) => end,
         end = tell(&mut sink, queue, config.idle_timeout, &unanswered) => end,
         () = stopped => End::Close(CloseCode::GoingAway, "the gateway is stopping"),
     };
@@ -178,34 +177,29 @@ fn is_reply(payload: &str) -> bool {
 /// A payload for the peer, or the end of it all.
 type Outgoing = Result<Utf8Bytes, End>;
 
-/// The two servers.
-#[derive(Debug, Clone, Copy)]
-enum Side {
-    Data,
-    Broadcast,
-}
-
 /// The peer's voice towards the servers.
 struct Speaker<'a> {
     config: &'a Config,
+    origin: SocketAddr,
     outgoing: mpsc::Sender<Outgoing>,
     /// Payloads whose answer the peer has not been told yet.
     unanswered: &'a watch::Sender<usize>,
     /// The peer's, as far as its Hello is known.
     dialect: Dialect,
     /// To the data-server and to the broadcast-server, once something was said to them.
-    writers: [Option<OwnedWriteHalf>; 2],
+    writers: [Option<Writer>; 2],
     pumps: JoinSet<()>,
 }
 
 impl<'a> Speaker<'a> {
     fn new(
         config: &'a Config,
+        origin: SocketAddr,
         outgoing: mpsc::Sender<Outgoing>,
         unanswered: &'a watch::Sender<usize>,
     ) -> Self {
         let (writers, pumps) = ([None, None], JoinSet::new());
-        Self { config, outgoing, unanswered, dialect: Dialect::default(), writers, pumps }
+        Self { config, origin, outgoing, unanswered, dialect: Dialect::default(), writers, pumps }
     }
 
     /// Says a payload to the server that its method belongs to. Batches, and what is no request, are the
@@ -246,13 +240,14 @@ impl<'a> Speaker<'a> {
         self.write(side, encode(text.as_bytes())).await
     }
 
-    /// The peer says Hello to the data-server itself; to the broadcast-server it is said on the peer's behalf.
+    /// The peer says Hello to the data-server itself, and who it is; to the broadcast-server, to which it shows a ticket,
+    /// Hello is said on its behalf.
     async fn open(&mut self, side: Side) -> Result<(), Failure> {
-        let (address, dialect) = match side {
-            Side::Data => (self.config.data_address, Dialect::Version1),
-            Side::Broadcast => (self.config.broadcast_address, self.dialect),
+        let opening = match (side, self.dialect) {
+            (Side::Broadcast, Dialect::Version2) => Opening::Hello,
+            _ => Opening::Nothing,
         };
-        let Upstream { reader, writer } = Upstream::open(address, dialect).await?;
+        let Upstream { reader, writer } = Upstream::open(self.config, side, self.origin, &opening).await?;
         self.writers[side as usize] = Some(writer);
         self.pumps.spawn(pump(side, reader, self.outgoing.clone()));
         Ok(())
@@ -272,7 +267,7 @@ impl<'a> Speaker<'a> {
         let Some(writer) = &mut self.writers[side as usize] else {
             return Ok(());
         };
-        match timeout(self.config.upstream_timeout, writer.write_all(&frame)).await {
+        match timeout(self.config.upstream_timeout, write(writer, &frame)).await {
             Ok(_) => Ok(()),
             Err(_) => Err(End::Close(CloseCode::GoingAway, "a server did not take a payload in time")),
         }
@@ -290,7 +285,7 @@ impl<'a> Speaker<'a> {
 }
 
 /// Takes all that a server says into the queue, and its closing last.
-async fn pump(side: Side, mut reader: FrameReader<OwnedReadHalf>, outgoing: mpsc::Sender<Outgoing>) {
+async fn pump(side: Side, mut reader: Reader, outgoing: mpsc::Sender<Outgoing>) {
     while let Ok(Some(payload)) = reader.next_payload().await {
         let Ok(text) = Utf8Bytes::try_from(payload) else {
             break;

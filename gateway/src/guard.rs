@@ -3,18 +3,18 @@
 //!
 //! A page of any site can make a browser send requests here. Its origin gives it away; and where a foreign name was
 //! made to resolve to this machine (DNS rebinding), the `Host` does. A gateway for others has names that it does not
-//! know, and gives nothing to whoever merely reaches it.
+//! know, and gives nothing to whoever merely reaches it. Nobody is known by a cookie, so no page has any to send along.
 
 use std::net::IpAddr;
 
-use axum::http::HeaderMap;
 use axum::http::header::{HOST, HeaderValue, ORIGIN};
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Uri};
 use ttp::code::{CallError, ErrorCode};
 use ttp::net::serve::Protection;
 
 /// Refuses a request of a foreign page, before anything else of it is looked at.
-pub(crate) fn check(headers: &HeaderMap, protection: &Protection) -> Result<(), CallError> {
+pub(crate) fn check(uri: &Uri, headers: &HeaderMap, protection: &Protection) -> Result<(), CallError> {
     let mut hosts = headers.get_all(HOST).iter().map(HeaderValue::to_str);
     let (Some(Ok(host)), None) = (hosts.next(), hosts.next()) else {
         return Err(forbidden("a request names one `Host`"));
@@ -26,6 +26,12 @@ pub(crate) fn check(headers: &HeaderMap, protection: &Protection) -> Result<(), 
     let own = format!("{scheme}://{host}");
     if headers.get_all(ORIGIN).iter().any(|origin| origin != own.as_str()) {
         return Err(forbidden("`Origin` is a foreign one"));
+    }
+    // Addresses get into histories and into logs of those on the way.
+    if uri.query().is_some() {
+        let message =
+            "no address here has a query: a token goes into the header `Authorization`, or into a message";
+        return Err(CallError::new(ErrorCode::InvalidRequest, message));
     }
     Ok(())
 }
@@ -58,7 +64,7 @@ mod tests {
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().unwrap());
         }
-        check(&headers, &Protection::Loopback).is_ok()
+        check(&Uri::from_static("/rpc"), &headers, &Protection::Loopback).is_ok()
     }
 
     #[test]
@@ -118,21 +124,25 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(HOST, HeaderValue::from_static("chat.example.org:8080"));
             headers.insert(ORIGIN, HeaderValue::from_static(origin));
-            assert_eq!(check(&headers, protection).is_ok(), is_own, "{protection:?} {origin}");
+            assert_eq!(
+                check(&Uri::from_static("/rpc"), &headers, protection).is_ok(),
+                is_own,
+                "{protection:?} {origin}"
+            );
         }
     }
 
     #[test]
     fn one_good_header_does_not_excuse_a_bad_one() {
         let mut headers = HeaderMap::new();
-        assert!(check(&headers, &Protection::Loopback).is_err());
+        assert!(check(&Uri::from_static("/rpc"), &headers, &Protection::Loopback).is_err());
         headers.append(HOST, HeaderValue::from_static("localhost"));
         headers.append(ORIGIN, HeaderValue::from_static("http://localhost"));
-        assert!(check(&headers, &Protection::Loopback).is_ok());
+        assert!(check(&Uri::from_static("/rpc"), &headers, &Protection::Loopback).is_ok());
         headers.append(ORIGIN, HeaderValue::from_static("http://example.org"));
-        assert!(check(&headers, &Protection::Loopback).is_err());
+        assert!(check(&Uri::from_static("/rpc"), &headers, &Protection::Loopback).is_err());
         headers.remove(ORIGIN);
         headers.append(HOST, HeaderValue::from_static("localhost"));
-        assert!(check(&headers, &Protection::Loopback).is_err());
+        assert!(check(&Uri::from_static("/rpc"), &headers, &Protection::Loopback).is_err());
     }
 }

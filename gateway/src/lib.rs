@@ -3,7 +3,8 @@
 //! `POST /rpc` carries one JSON-RPC payload to the data-server and its reply back. `GET /ws` is a conversation: each
 //! text message is one payload, and one socket stands for a connection to each of the two servers. `GET /ready` says
 //! whether the data-server stores changes at the moment. The gateway reads method names, to know which server is meant,
-//! and never params; it holds no rule of chats.
+//! and never params; it holds no rule of chats. Two calls it makes itself on a peer's behalf, so that a peer that posts need
+//! not: `Hello`, and `Authenticate` with the token of the header `Authorization`.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {

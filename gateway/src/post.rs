@@ -1,37 +1,37 @@
 //! `POST /rpc`: one payload in, one payload out.
 
 use axum::body::{Bytes, HttpBody};
-use axum::extract::{FromRequest, Request, State};
-use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use tracing::info;
-use ttp::call::Dialect;
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::FRAME_BYTES_MAX;
 use ttp::rpc::{self, Incoming, RequestId, ServerMessage};
+use ttp::secret::Secret;
 
 use crate::reply::{forwarded, refused, refused_with, status_of};
-use crate::server::Shared;
-use crate::upstream::{self, Failure};
+use crate::server::{Origin, Shared};
+use crate::upstream::{self, Failure, Opening};
 
-/// Says which version the payload speaks; absent for version 1.
+/// Says which version the payload speaks. Absent it is 1, and 2 where a token is shown.
 const VERSION_HEADER: &str = "talko-version";
 
 /// Answers one request.
-pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Response {
+pub(crate) async fn answer(
+    State(shared): State<Shared>,
+    Extension(Origin(origin)): Extension<Origin>,
+    request: Request,
+) -> Response {
     if !is_json(request.headers()) {
         let error = CallError::new(ErrorCode::InvalidRequest, "`Content-Type` must be application/json");
         return refused_with(StatusCode::UNSUPPORTED_MEDIA_TYPE, &RequestId::Null, &error);
     }
-    let dialect = match request.headers().get(VERSION_HEADER).map(HeaderValue::as_bytes) {
-        None | Some(b"1") => Dialect::Version1,
-        Some(b"2") => Dialect::Version2,
-        Some(_) => {
-            let error = CallError::new(ErrorCode::UnsupportedVersion, "`Talko-Version` is 1 or 2");
-            return refused(&error);
-        }
+    let opening = match opening(request.headers()) {
+        Ok(opening) => opening,
+        Err(error) => return refused(&error),
     };
     let config = &shared.config;
     if request.body().size_hint().lower() > FRAME_BYTES_MAX as u64 {
@@ -51,7 +51,7 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let expected = Expected::of(&rpc::parse(&payload));
-    let asked = upstream::ask(config.data_address, dialect, &payload, config.upstream_timeout).await;
+    let asked = upstream::ask(config, origin, &opening, &payload, config.upstream_timeout).await;
     let failure = match (asked, &expected) {
         (Ok(Some(reply)), _) => return answered(reply),
         (Ok(None), Expected::Nothing) => return StatusCode::NO_CONTENT.into_response(),
@@ -71,6 +71,40 @@ pub(crate) async fn answer(State(shared): State<Shared>, request: Request) -> Re
         Expected::Nothing => RequestId::Null,
     };
     refused_with(status, &id, &error)
+}
+
+/// How the payload's connection begins: in a session, where the request shows its token.
+fn opening(headers: &HeaderMap) -> Result<Opening, CallError> {
+    let token = bearer(headers)?;
+    match (headers.get(VERSION_HEADER).map(HeaderValue::as_bytes), token) {
+        (None | Some(b"2"), Some(token)) => Ok(Opening::Session(token)),
+        (None | Some(b"1"), None) => Ok(Opening::Nothing),
+        (Some(b"2"), None) => Ok(Opening::Hello),
+        (Some(b"1"), Some(_)) => {
+            let message = "version 1 has no sessions: leave `Talko-Version` out, or say 2";
+            Err(CallError::new(ErrorCode::InvalidRequest, message))
+        }
+        (Some(_), _) => Err(CallError::new(ErrorCode::UnsupportedVersion, "`Talko-Version` is 1 or 2")),
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN`. Whether it is one is for the data-server to say.
+fn bearer(headers: &HeaderMap) -> Result<Option<Secret>, CallError> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let token = match (values.next(), values.next()) {
+        (None, _) => return Ok(None),
+        (Some(value), None) => value.to_str().ok().and_then(|value| value.split_once(' ')),
+        (Some(_), Some(_)) => None,
+    };
+    match token {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") && !token.trim().is_empty() => {
+            Ok(Some(Secret::new(token.trim())))
+        }
+        _ => {
+            let message = "`Authorization` is `Bearer` and the token of a session, once";
+            Err(CallError::new(ErrorCode::Unauthenticated, message))
+        }
+    }
 }
 
 fn too_large() -> Response {

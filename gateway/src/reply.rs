@@ -1,7 +1,7 @@
 //! JSON-RPC replies as HTTP responses.
 
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use ttp::code::{CallError, ErrorCode};
@@ -9,7 +9,11 @@ use ttp::rpc::{RequestId, write_reply};
 
 /// A payload of a server, as it came.
 pub(crate) fn forwarded(status: StatusCode, payload: Bytes) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], payload).into_response()
+    let mut response = (status, [(CONTENT_TYPE, "application/json")], payload).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }
 
 /// An error of the gateway's own, with the status that its code stands for.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -35,6 +36,10 @@ pub(crate) struct Shared {
     /// True when the gateway stops.
     pub(crate) stopping: watch::Receiver<bool>,
 }
+
+/// The other end of the connection on which a request came. What a request says of where it comes from is not believed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin(pub(crate) SocketAddr);
 
 /// A gateway that does not serve yet.
 #[derive(Debug)]
@@ -81,7 +86,8 @@ impl Server {
         let counters = Arc::clone(&self.counters);
         let accepted = |Accepted { stream, peer, permit }: Accepted| {
             let is_full = counters.open() > connections_max;
-            let life = serve_connection(stream, permit, is_full, router.clone(), shared.clone());
+            let life =
+                serve_connection(stream, Origin(peer), permit, is_full, router.clone(), shared.clone());
             tokio::spawn(life.instrument(info_span!("connection", %peer)));
         };
         let draining = || {
@@ -100,6 +106,7 @@ impl Server {
 /// The life of one HTTP connection. If it becomes a WebSocket, its permit goes on with that.
 async fn serve_connection(
     stream: ServerStream,
+    origin: Origin,
     permit: Permit,
     is_full: bool,
     router: Router,
@@ -110,13 +117,14 @@ async fn serve_connection(
     let router = TowerToHyperService::new(router);
     let protection = config.protection.clone();
     let service = service_fn(move |mut request: hyper::Request<_>| {
-        let refusal = match guard::check(request.headers(), &protection) {
+        let refusal = match guard::check(request.uri(), request.headers(), &protection) {
             Ok(()) if is_full => {
                 Some(CallError::overloaded("this gateway has no place for another connection"))
             }
             checked => checked.err(),
         };
         request.extensions_mut().insert(Arc::clone(&permit));
+        request.extensions_mut().insert(origin);
         let answered = refusal.is_none().then(|| router.call(request));
         async move {
             match (answered, refusal) {

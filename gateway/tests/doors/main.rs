@@ -6,3 +6,4 @@ mod posts;
 mod limits;
 mod conversations;
 mod tls;
+mod tokens;

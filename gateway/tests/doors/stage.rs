@@ -32,7 +32,7 @@ pub(crate) async fn within<T>(wait: impl Future<Output = T>) -> T {
 pub(crate) const PUSH: &str = r#"{"jsonrpc":"2.0","method":"Event","params":{"chat_id":17}}"#;
 
 /// A server that answers each method with `{"NAME": params}`, but for these: `Refuse` with an error, `Leave` by
-/// closing, `Wait` only when released, `Long` with as many bytes as its param says; `OpenStreamRequest` is followed
+/// closing, `Authenticate` with an error unless the token is `tlk_good`, `Wait` only when released, `Long` with as many bytes as its param says; `OpenStreamRequest` is followed
 /// by a push.
 pub(crate) struct Pretender {
     pub(crate) address: SocketAddr,
@@ -91,6 +91,9 @@ async fn pretend(
             let outcome = match method.as_str() {
                 "Refuse" => Err(CallError::new(ErrorCode::NotFound, "there is none")),
                 "Leave" => return,
+                "Authenticate" if !params.unwrap().get().contains("\"tlk_good\"") => {
+                    Err(CallError::new(ErrorCode::Unauthenticated, "this session has ended"))
+                }
                 "Long" => {
                     let [bytes]: [usize; 1] = serde_json::from_str(params.unwrap().get()).unwrap();
                     Ok(to_raw_value(&"x".repeat(bytes)).unwrap())
