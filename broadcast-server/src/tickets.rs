@@ -77,6 +77,8 @@ impl Tickets {
     ) -> Result<Bearer, CallError> {
         let bearer = match (ticket, user_id) {
             (Some(ticket), claimed) => self.bearer_of(ticket, claimed),
+            #[cfg(feature = "mutants")]
+            (None, Some(user)) if ttp::net::mutant::is("numbers_open") => Ok(Bearer { user, session: None }),
             (None, Some(user)) if self.trust_user_ids => Ok(Bearer { user, session: None }),
             (None, None) if self.trust_user_ids => Err(refusal::nobody()),
             (None, _) => Err(refusal::no_ticket()),

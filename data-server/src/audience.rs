@@ -42,6 +42,10 @@ pub(crate) fn comes_with(committed: &Committed) -> Option<Membership> {
 
 /// Who hears the chat's topic up to this entry.
 pub(crate) fn goes_after(committed: &Committed) -> Option<Membership> {
+    #[cfg(feature = "mutants")]
+    if ttp::net::mutant::is("leavers_hear") {
+        return None;
+    }
     match &committed.entry.change {
         Change::Left(membership) => Some(Membership {
             topic: topic_of(committed.entry.chat_id),

@@ -170,3 +170,46 @@ fn failing(tests: [&str; 2], mutant: Option<&str>) -> usize {
     assert!(said.contains("running 2 tests"), "{said}{}", String::from_utf8_lossy(&output.stderr));
     said.lines().filter(|line| line.starts_with("    sessions::")).count()
 }
+
+/// Rights that are not checked, each with the method, and of its cells in the matrix those that must then be wrong.
+const RIGHTS: [(&str, &str, &str); 5] = [
+    ("no_session_check", "GetMessages", "Revoked"),
+    ("anybody_removes", "RemoveParticipant", "Member"),
+    ("id_from_params", "InsertMessage", "Guest"),
+    ("strangers_read", "GetMessages", "Stranger"),
+    ("numbers_open", "OpenStream", "Nobody"),
+];
+
+/// G20, R18, T30: the matrix of rights finds servers that check too little, and open streams find one that does not see
+/// who has left.
+#[test]
+fn rights_that_are_not_checked_are_caught() {
+    const MATRIX: &str = "g20_nobody_may_more_than_the_table_says";
+    const STREAMS: &str = "g20_open_streams_hear_while_the_right_lasts";
+    for (test, method) in [(MATRIX, "GetMessages"), (STREAMS, "")] {
+        let (passes, said) = rights(test, method, None);
+        assert!(passes, "sound servers fail: {said}");
+    }
+    for (mutant, method, actor) in RIGHTS {
+        let (passes, said) = rights(MATRIX, method, Some(mutant));
+        let wrong: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("wrong: ")).collect();
+        println!("{mutant}: {} cells of {method} are wrong", wrong.len());
+        let is_found = wrong.iter().any(|cell| cell.starts_with(&format!("{actor}: {method} ")));
+        assert!(is_found && !passes, "{mutant} is not caught: {wrong:?}");
+        caught(mutant);
+    }
+    assert!(!rights(STREAMS, "", Some("leavers_hear")).0, "leavers_hear is not caught");
+    caught("leavers_hear");
+}
+
+/// Whether this test of rights passes, and what it says. Of the matrix the rows of one method are tried.
+fn rights(test: &str, method: &str, mutant: Option<&str>) -> (bool, String) {
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    cargo.args(["test", "--quiet", "--package", "tests", "--features", "mutants", "--test", "rights"]);
+    cargo.args(["--", test, "--nocapture"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.env("TALKO_RIGHTS_METHOD", method).env("TALKO_MUTANT", mutant.unwrap_or_default());
+    let output = cargo.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("running 1 test"), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    (output.status.success(), said)
+}
