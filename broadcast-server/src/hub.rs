@@ -16,6 +16,8 @@ use ttp::net::serve::Permit;
 
 use crate::socket::Socket;
 
+use crate::tickets::Bearer;
+
 /// Batches of hints that may wait for one shard.
 const BATCHES_MAX: usize = 4096;
 
@@ -40,8 +42,8 @@ pub(crate) struct Batch {
 pub(crate) enum Command {
     /// Serve a connection.
     Serve(NewConnection),
-    /// End every stream of a person.
-    CloseStreams(UserId),
+    /// End every stream of a session, or of a person whose number was trusted.
+    CloseStreams(Bearer),
 }
 
 /// A connection on its way to a shard.
@@ -106,10 +108,10 @@ impl Hub {
         }
     }
 
-    /// Ends every stream of a person, soon. `false` when a shard has no place for the command.
-    pub(crate) fn close_streams(&self, user: UserId) -> bool {
+    /// Ends every stream of a session, or of a person whose number was trusted, soon. `false` when a shard has no place for the command.
+    pub(crate) fn close_streams(&self, whose: Bearer) -> bool {
         let refused =
-            self.mailboxes.iter().filter(|mailbox| mailbox.command(Command::CloseStreams(user)).is_err());
+            self.mailboxes.iter().filter(|mailbox| mailbox.command(Command::CloseStreams(whose)).is_err());
         refused.count() == 0
     }
 

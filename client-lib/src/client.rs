@@ -242,7 +242,8 @@ impl Client {
         Ok(self.call(MarkRead { chat_id, number }).await?.unread)
     }
 
-    /// Ends all streams of the person, on every device. They do not come back by themselves.
+    /// Ends all streams of the client's session, in every program that goes on with it; of a person whose number is trusted,
+    /// all there are. They do not come back by themselves.
     ///
     /// # Errors
     /// `Unauthenticated`, `LoggedOut`, `NoBroadcastAddress`, and what a call may end in.

@@ -32,6 +32,19 @@ impl Door {
         told
     }
 
+    /// Whether only this machine can come in.
+    pub(crate) fn is_local(&self) -> bool {
+        address::is_loopback(&self.address)
+    }
+
+    /// Its protection where it serves HTTP.
+    pub(crate) fn http_protection(&self) -> Protection {
+        match &self.protection {
+            Protection::Tls(tls) => Protection::Tls(tls.for_http()),
+            other => other.clone(),
+        }
+    }
+
     /// For the line that says what is served.
     pub(crate) fn describe(&self) -> String {
         match &self.protection {

@@ -15,7 +15,7 @@ use data_server::{Registration, SharedTicketKey};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use ttp::net::address;
+use ttp::net::forwarded::Forwarded;
 use ttp::net::tls::LearntFingerprint;
 use ttp::net::tls::server::ServerTls;
 
@@ -122,15 +122,25 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     let limits = Limits::shared(settings, if http_door.is_some() { 3 } else { 2 });
     // Nobody else needs to know the key by which one half of this process signs for the other.
     let tickets = Tickets::of(&ServiceKey::generate()?.into());
+    let forwarded = Forwarded::default();
+    let is_local = [Some(&data_door), http_door.as_ref()].into_iter().flatten().all(Door::is_local);
     let broadcast_address = broadcast_door.address.to_string();
     let broadcast_key = broadcast_door.told_fingerprint();
     let data_config =
         data_config(settings, limits, &data_door, (broadcast_address, broadcast_key), &tickets)?;
     let told = [&data_config.fingerprint, &data_config.broadcast_fingerprint];
     let told = told.into_iter().filter(|told| told.get().is_some()).cloned().collect();
+    let data_config = data_server::Config {
+        registration: registration(settings, is_local),
+        forwarded: forwarded.clone(),
+        ..data_config
+    };
     let data = data_server::Server::open(data_config, Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
-    let broadcast_config = broadcast_config(settings, limits, &broadcast_door, &tickets);
+    let broadcast_config = broadcast_server::Config {
+        forwarded: forwarded.clone(),
+        ..broadcast_config(settings, limits, &broadcast_door, &tickets)
+    };
     let broadcast = broadcast_server::Server::start(broadcast_config, Arc::clone(&memory) as _, None)?;
     memory.attach_receiver(broadcast.receiver());
     let mut description = format!(
@@ -144,7 +154,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     description += &format!("database {}", settings.db.value.display());
     let address = data_door.address;
     let reload = Reload { tls: doors.tls().cloned(), told, keys: None, tickets };
-    let gateway = gateway(limits, &data_door, &broadcast_door, http_door.as_ref());
+    let gateway = gateway(limits, [&data_door, &broadcast_door], http_door.as_ref(), forwarded);
     let http_listener = http_door.map(|door| door.listener);
     let (data_listener, broadcast_listener) = (data_door.listener, broadcast_door.listener);
     let stops = [(); 3].map(|()| CancellationToken::new());
@@ -265,14 +275,7 @@ fn data_config(
     if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
-    let is_local = address::is_loopback(&door.address);
-    let registration = match settings.registration.value {
-        Some(RegistrationName::Open) => Registration::Open,
-        Some(RegistrationName::Invitation) => Registration::Invitation,
-        Some(RegistrationName::Closed) => Registration::Closed,
-        None if is_local => Registration::Open,
-        None => Registration::Invitation,
-    };
+    let is_local = door.is_local();
     Ok(data_server::Config {
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
@@ -281,7 +284,7 @@ fn data_config(
         public_address: settings.public_address.value.clone(),
         protection: door.protection.clone(),
         trust_user_ids: settings.trust_user_ids.value,
-        registration,
+        registration: registration(settings, is_local),
         session_lifetime: Duration::from_secs(u64::from(settings.session_days.value) * 24 * 3600),
         ticket_key: tickets.signed_by.clone(),
         connections_max: limits.connections_max,
@@ -303,17 +306,37 @@ fn broadcast_config(
         trust_user_ids: settings.trust_user_ids.value,
         ticket_keys: tickets.checked_by.clone(),
         connections_max: limits.connections_max,
-        connections_per_address_max: limits.connections_per_address_max(address::is_loopback(&door.address)),
+        connections_per_address_max: limits.connections_per_address_max(door.is_local()),
         outlets_bytes_max: settings.outlet_bytes_max.value,
         drain_timeout_ms: limits.drain_timeout.as_millis() as u64,
         ..broadcast_server::Config::default()
     }
 }
 
-fn gateway(limits: Limits, data: &Door, broadcast: &Door, http: Option<&Door>) -> gateway::Server {
+/// Who may make an account, unless the operator has said it: on this machine anybody, elsewhere whoever is invited.
+fn registration(settings: &Settings, is_local: bool) -> Registration {
+    match settings.registration.value {
+        Some(RegistrationName::Open) => Registration::Open,
+        Some(RegistrationName::Invitation) => Registration::Invitation,
+        Some(RegistrationName::Closed) => Registration::Closed,
+        None if is_local => Registration::Open,
+        None => Registration::Invitation,
+    }
+}
+
+fn gateway(
+    limits: Limits,
+    [data, broadcast]: [&Door; 2],
+    http: Option<&Door>,
+    forwarded: Forwarded,
+) -> gateway::Server {
     gateway::Server::open(gateway::Config {
-        protection: http.map(|door| door.protection.clone()).unwrap_or_default(),
+        protection: http.map(Door::http_protection).unwrap_or_default(),
+        data_protection: data.protection.clone(),
+        broadcast_protection: broadcast.protection.clone(),
+        forwarded: Some(forwarded),
         connections_max: limits.connections_max,
+        connections_per_address_max: limits.connections_per_address_max(http.is_none_or(Door::is_local)),
         drain_timeout: limits.drain_timeout,
         ..gateway::Config::new(data.address, broadcast.address)
     })

@@ -23,6 +23,7 @@ use crate::shared::Shared;
 use crate::stats::ShardStats;
 use crate::stream::{End, NotOpened, Stream};
 use crate::table::{Learned, StreamKey, Table};
+use crate::tickets::Bearer;
 use crate::turn::Turn;
 use connections::Connections;
 
@@ -185,11 +186,7 @@ impl Shard {
         for _ in 0..COMMANDS_PER_TURN {
             match self.inbox.next_command() {
                 Some(Command::Serve(connection)) => self.serve(connection),
-                Some(Command::CloseStreams(user)) => {
-                    for key in self.table.streams_of(user) {
-                        self.end(key, End::Close(CloseCode::Requested));
-                    }
-                }
+                Some(Command::CloseStreams(whose)) => self.close_streams(whose),
                 None => break,
             }
         }
@@ -231,6 +228,17 @@ impl Shard {
         self.connections.insert(stream, permit);
         if self.is_draining {
             self.end(key, End::Close(CloseCode::GoingAway));
+        }
+    }
+
+    /// A ticket speaks for its session alone: one whose session has ended finds no streams to end.
+    fn close_streams(&mut self, whose: Bearer) {
+        let keys = match whose.session {
+            Some(session) => self.table.streams_of_session(session),
+            None => self.table.streams_of(whose.user),
+        };
+        for key in keys {
+            self.end(key, End::Close(CloseCode::Requested));
         }
     }
 

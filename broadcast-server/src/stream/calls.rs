@@ -11,6 +11,7 @@ use super::{Asked, Demand, End, State, Stream, empty};
 use crate::places::Place;
 use crate::refusal;
 use crate::shared::Shared;
+use crate::tickets::Bearer;
 
 impl<S> Stream<S> {
     /// Answers everything that has been received, into `out`.
@@ -129,14 +130,14 @@ impl<S> Stream<S> {
     /// Elsewhere it ends all of the person's.
     fn close_streams(&mut self, close: &CloseStream, shared: &Shared, demands: &mut Vec<Demand>) -> Outcome {
         let own = self.user();
-        let user = match (own, &close.ticket) {
-            (Some(own), None) => close.user_id.unwrap_or(own),
-            _ => shared.tickets.bearer(close.user_id, close.ticket.as_ref())?.user,
+        let bearer = match (own, &close.ticket) {
+            (Some(own), None) => Bearer { user: close.user_id.unwrap_or(own), session: None },
+            _ => shared.tickets.bearer(close.user_id, close.ticket.as_ref())?,
         };
         match own {
-            Some(own) if own == user => demands.push(Demand::End(End::Close(CloseCode::Requested))),
+            Some(own) if own == bearer.user => demands.push(Demand::End(End::Close(CloseCode::Requested))),
             Some(_) => return Err(refusal::stream_of_another()),
-            None if shared.hub.close_streams(user) => {}
+            None if shared.hub.close_streams(bearer) => {}
             None => return Err(refusal::busy()),
         }
         empty()

@@ -29,8 +29,8 @@ pub struct OpenStream {
     pub ticket: Option<Secret>,
 }
 
-/// Ends streams. On a stream: that one, after the answer. Elsewhere: all of the person, which is what version 1
-/// meant by it.
+/// Ends streams. On a stream: that one, after the answer. Elsewhere: all of the ticket's session; or of the person where
+/// numbers are trusted, which is what version 1 meant by it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CloseStream {
     /// Whose. Believed on the person's own stream, and where user ids are trusted.
