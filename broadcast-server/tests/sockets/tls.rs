@@ -136,7 +136,7 @@ fn plaintext_is_turned_away() {
     let stage = Stage::new(Config::default());
     let mut client = Client::new(std::net::TcpStream::connect(stage.address).unwrap());
     let refusal = client.call("Ping", json!({}));
-    assert_eq!(refusal["error"]["code"], -32600);
+    assert_eq!(refusal["error"]["code"], -32021);
     assert!(client.is_closed());
     assert_eq!(stage.stats().connections, 0);
 }
