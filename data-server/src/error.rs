@@ -69,6 +69,21 @@ pub enum Error {
         /// The first thing that was found wrong.
         fault: String,
     },
+    /// Nobody of the database has this name.
+    #[error("nobody is called {user_name}")]
+    NoSuchPerson {
+        /// Which name.
+        user_name: String,
+    },
+    /// The account was closed for good.
+    #[error("the account {user_name} is closed")]
+    ClosedAccount {
+        /// Whose.
+        user_name: String,
+    },
+    /// No account may have this password; the sentence says why.
+    #[error("{0}")]
+    WrongPassword(String),
     /// The caller did not want to wait for the end.
     #[error("interrupted; nothing was changed")]
     Interrupted,

@@ -16,6 +16,7 @@ mod tokens;
 mod audience;
 mod forward;
 mod digest;
+mod offline;
 pub mod names;
 pub mod rights;
 pub mod store;
@@ -24,6 +25,7 @@ pub mod simulation;
 
 pub use config::{Config, PasswordCost, Registration, SharedTicketKey};
 pub use error::Error;
+pub use offline::set_password;
 pub use server::Server;
 pub use store::sqlite::epoch_of;
 pub use throttle::{Class, ClassRates, GuessRates, Rate, Rates, ThrottleCounters};

@@ -110,6 +110,14 @@ impl Passwords {
     }
 }
 
+/// Makes the hash of a new password where it is asked to, for who has nobody else to serve meanwhile.
+///
+/// # Errors
+/// As [`Passwords::start`]; and there is no randomness.
+pub(crate) fn hash_once(cost: PasswordCost, password: &Secret) -> Result<PasswordHash, Error> {
+    Hasher::new(cost)?.hash(password).map_err(|_| io::Error::other("a password could not be hashed").into())
+}
+
 /// The life of one thread: until nobody can ask any more.
 fn work(hasher: &Hasher, jobs: &Receiver<Job>) {
     #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bus::{Directory, Publisher};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tracing::{Instrument, info, info_span, warn};
 use ttp::net::clock;
 use ttp::net::serve::{self, Accepted, Entrance, ServeCounters, ServeLimits};
@@ -18,8 +18,8 @@ use crate::digest;
 use crate::error::Error;
 use crate::forward::Forward;
 use crate::passwords::Passwords;
-use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Admission, Store, StoreError};
 use crate::throttle::ThrottleCounters;
 
 /// A data-server with its store open.
@@ -50,6 +50,15 @@ impl Server {
     /// Who hears what, for broadcast-servers.
     pub fn directory(&self) -> Arc<dyn Directory> {
         Arc::new(Audience::new(Arc::clone(&self.service.store)))
+    }
+
+    /// Whether anybody could log in. Who makes the first account owns the server.
+    pub async fn has_accounts(&self) -> bool {
+        let (done, answer) = oneshot::channel();
+        let done = Box::new(move |looked| drop(done.send(looked)));
+        self.service.store.may_register(String::new(), Admission::First, done);
+        // Only a place that is taken is answered so; a store that does not answer will be asked by others.
+        matches!(answer.await, Ok(Err(StoreError::NotInvited)) | Err(_))
     }
 
     /// What the accept loop counts.

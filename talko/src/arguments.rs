@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 
 use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+use crate::choices::{LogFormat, RatesName, RegistrationName, RoleName, TlsWhen};
 
 /// Self-hosted chat from TCP up. Without a command: chat now.
 #[derive(Debug, Parser)]
@@ -299,6 +301,18 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         _user: UserArguments,
     },
+    /// Set the password of a person in a database, on the machine that has it: one that was forgotten, or the first of
+    /// somebody from before there were accounts. All the person's devices are logged out.
+    Password {
+        /// Whose.
+        name: String,
+        #[command(flatten)]
+        _config: ConfigArguments,
+        #[command(flatten)]
+        _database: DatabaseArguments,
+        #[command(flatten)]
+        _password: PasswordArguments,
+    },
     /// Close an account for good: somebody's, or your own.
     Deactivate {
         /// Whose.
@@ -308,30 +322,6 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         _user: UserArguments,
     },
-}
-
-/// A role, as it is typed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleName {
-    /// Takes part, and changes nothing for others.
-    Guest,
-    /// The usual.
-    Member,
-    /// Keeps order.
-    Moderator,
-    /// May do everything.
-    Owner,
-}
-
-impl From<RoleName> for ttp::model::Role {
-    fn from(name: RoleName) -> Self {
-        match name {
-            RoleName::Guest => Self::Guest,
-            RoleName::Member => Self::Member,
-            RoleName::Moderator => Self::Moderator,
-            RoleName::Owner => Self::Owner,
-        }
-    }
 }
 
 #[derive(Debug, Args)]
@@ -394,6 +384,10 @@ pub(crate) struct ServerArguments {
     /// Days after which a device that was not used must log in again. [default: 30]
     #[arg(long, env = "TALKO_SESSION_DAYS", value_name = "DAYS")]
     session_days: Option<u32>,
+    /// Limits on how often peers may ask and guess passwords. `off` is for benchmarks and closed networks. [default:
+    /// default]
+    #[arg(long, env = "TALKO_RATES", value_name = "WHICH")]
+    rates: Option<RatesName>,
     /// How others reach the data-server: printed in invitations. [default: what the inviter uses]
     #[arg(long, env = "TALKO_PUBLIC_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     public_address: Option<String>,
@@ -443,40 +437,13 @@ pub(crate) struct UserArguments {
     /// Who you are. On this machine's own servers a name that is new becomes a new account.
     #[arg(long, env = "TALKO_USER", value_name = "NAME")]
     user: Option<String>,
+    #[command(flatten)]
+    _password: PasswordArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PasswordArguments {
     /// Read the password from this file descriptor, up to the end of a line, instead of asking.
     #[arg(long, value_name = "NUMBER")]
     password_fd: Option<u32>,
-}
-
-/// When to speak TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TlsWhen {
-    /// Everywhere but on loopback.
-    Auto,
-    /// On loopback, too.
-    Always,
-    /// Nowhere.
-    Never,
-}
-
-/// Who may make an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RegistrationName {
-    /// Anybody.
-    Open,
-    /// Whoever has an invitation.
-    Invitation,
-    /// Nobody.
-    Closed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }

@@ -129,8 +129,8 @@ async fn keep(
 pub(crate) async fn converse(client: &Client, line: bool, settings: &Settings) -> anyhow::Result<()> {
     let full_screen = !line && std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     // One reader of standard input at a time: the questions are over before a client begins to read.
-    let unknown = account::unknown_on_this_machine(settings).await;
-    let me = account::become_somebody(client, settings, unknown).await?;
+    let way = account::usual_way(settings).await;
+    let me = account::become_somebody(client, settings, &way).await?;
     if full_screen {
         tui_client::run(client.clone(), me, tui_client::Options::default()).await.map_err(Into::into)
     } else {

@@ -8,6 +8,7 @@
 //! | 3 | the server cannot be reached |
 //! | 4 | the server refused |
 //! | 5 | the server is not believed: its key is not the one that is trusted |
+//! | 130 | Ctrl-C at a question |
 
 use std::process::ExitCode;
 
@@ -27,29 +28,66 @@ impl std::fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// Ctrl-C at a question: nothing needs to be said about it.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// An error of the client, in words that fit what was tried better than its own.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) sentence: String,
+    pub(crate) error: ClientError,
+}
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.sentence)
+    }
+}
+
+impl std::error::Error for Said {}
+
 /// Says what went wrong on standard error.
 pub(crate) fn report(error: &anyhow::Error) -> ExitCode {
     if error.is::<ReaderGone>() {
         return ExitCode::SUCCESS;
+    }
+    if error.is::<Interrupted>() {
+        return ExitCode::from(130);
     }
     note(format_args!("talko: {}", sentence(error)));
     let code = error.chain().find_map(|cause| {
         if cause.is::<Misuse>() {
             return Some(2);
         }
-        match cause.downcast_ref::<ClientError>()? {
-            ClientError::Call(_) | ClientError::Refused(_) | ClientError::LoggedOut => Some(4),
-            ClientError::Tls(_) => Some(5),
-            ClientError::SpeaksTls { .. } => Some(2),
-            ClientError::Connect { .. }
-            | ClientError::Disconnected(_)
-            | ClientError::Timeout { .. }
-            | ClientError::NotSent
-            | ClientError::Silent => Some(3),
-            _ => None,
+        match cause.downcast_ref::<Said>() {
+            Some(said) => code_of(&said.error),
+            None => code_of(cause.downcast_ref()?),
         }
     });
     ExitCode::from(code.unwrap_or(1))
+}
+
+fn code_of(error: &ClientError) -> Option<u8> {
+    match error {
+        ClientError::Call(_) | ClientError::Refused(_) | ClientError::LoggedOut => Some(4),
+        ClientError::Tls(_) => Some(5),
+        ClientError::SpeaksTls { .. } => Some(2),
+        ClientError::Connect { .. }
+        | ClientError::Disconnected(_)
+        | ClientError::Timeout { .. }
+        | ClientError::NotSent
+        | ClientError::Silent => Some(3),
+        _ => None,
+    }
 }
 
 /// The error and its causes in one line. Some errors say their cause themselves, and some causes say again what

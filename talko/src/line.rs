@@ -1,12 +1,13 @@
 //! The line chat: what is typed is sent, what others write appears. For pipes, plain terminals and screen readers.
 
 use anyhow::{Context, anyhow, bail};
-use client_lib::{Client, ConnectionState, Event, EventStream, Position};
+use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position};
 use tokio::sync::mpsc::Receiver;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, User};
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
 
+use crate::failure::Said;
 use crate::output::{ReaderGone, note, say};
 use crate::stdin_lines::Line;
 use crate::{failure, person};
@@ -156,10 +157,7 @@ impl Conversation<'_> {
             Event::Gone(chat_id) => {
                 say(format_args!("{}* you are not in this chat any more", self.place(chat_id).await?))
             }
-            Event::Connection(state) => {
-                note_connection(&state);
-                Ok(())
-            }
+            Event::Connection(state) => note_connection(state),
             Event::Reset => {
                 note("* the server's database was replaced; what you see may be old");
                 Ok(())
@@ -194,10 +192,21 @@ impl Conversation<'_> {
 }
 
 /// Says what became of the connection, as far as a person needs to know.
-pub(crate) fn note_connection(state: &ConnectionState) {
-    if let ConnectionState::Disconnected { reason, retry_in } = state {
-        let hope = if retry_in.is_some() { "; trying again" } else { "" };
-        note(format_args!("* disconnected: {reason}{hope}"));
+///
+/// # Errors
+/// Why there is no hope for it.
+pub(crate) fn note_connection(state: ConnectionState) -> anyhow::Result<()> {
+    match state {
+        ConnectionState::Connected => Ok(()),
+        ConnectionState::Disconnected { reason, retry_in: Some(_) } => {
+            note(format_args!("* disconnected: {reason}; trying again"));
+            Ok(())
+        }
+        ConnectionState::Disconnected { reason: error @ Error::LoggedOut, .. } => {
+            let sentence = "this device was logged out: `talko login` begins again".into();
+            Err(Said { sentence, error }.into())
+        }
+        ConnectionState::Disconnected { reason, .. } => Err(reason.into()),
     }
 }
 

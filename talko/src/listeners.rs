@@ -10,7 +10,7 @@ use ttp::net::tls::LearntFingerprint;
 use ttp::net::tls::server::{ServerTls, TlsFiles};
 use ttp::net::{address, socket};
 
-use crate::arguments::TlsWhen;
+use crate::choices::TlsWhen;
 use crate::failure::Misuse;
 use crate::port_owner;
 use crate::settings::Settings;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use tracing::level_filters::LevelFilter;
 
-use crate::arguments::LogFormat;
+use crate::choices::LogFormat;
 use crate::failure::Misuse;
 use crate::settings::Settings;
 

@@ -1,15 +1,16 @@
 //! `talko`, the one program people install: chat now, or run the servers, or script them.
 //!
-//! - [`arguments`]: what can be typed.
+//! - [`arguments`]: what can be typed; [`choices`]: its words.
 //! - [`settings`]: flags, environment, file and defaults, merged.
 //! - [`servers`]: starting the two servers, in one process or in two; [`listeners`]: where, and behind what.
-//! - [`account`]: becoming somebody.
+//! - [`account`]: becoming somebody; [`password`] and [`hidden`]: by a word that nobody sees.
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
 //! - [`mod@line`]: the line chat, for pipes and plain terminals.
 //! - [`commands`]: everything else, one file each.
 //! - [`failure`]: from an error to one sentence and an exit code; [`output`]: standard output.
 
 mod arguments;
+mod choices;
 mod settings;
 mod logging;
 mod port_owner;
@@ -19,6 +20,7 @@ mod servers;
 mod chat;
 mod person;
 mod password;
+mod hidden;
 mod device;
 mod account;
 mod stdin_lines;

@@ -6,7 +6,7 @@ use ttp::code::ErrorCode;
 use ttp::model::{Chat, User};
 use ttp::net::tls::{ClientTls, FirstUse, KnownServers, Trusted};
 
-use crate::arguments::TlsWhen;
+use crate::choices::TlsWhen;
 use crate::failure::Misuse;
 use crate::output::note;
 use crate::settings::Settings;

@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use broadcast_server::TicketKeys;
 use bus::link::{Caller, Carrier, KeyRing, Links, ServiceKey, ServiceKeys};
 use bus::memory::Memory;
-use data_server::{Registration, SharedTicketKey};
+use data_server::{Rates, Registration, SharedTicketKey};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -19,7 +19,7 @@ use ttp::net::forwarded::Forwarded;
 use ttp::net::tls::LearntFingerprint;
 use ttp::net::tls::server::ServerTls;
 
-use crate::arguments::{RegistrationName, TlsWhen};
+use crate::choices::{RatesName, RegistrationName, TlsWhen};
 use crate::failure::{self, Misuse};
 use crate::listeners::{Door, Doors};
 use crate::service_key;
@@ -32,6 +32,8 @@ pub(crate) struct Running {
     pub(crate) description: String,
     /// Where a client of this process reaches the data-server; of a lone broadcast-server, its own address.
     pub(crate) address: SocketAddr,
+    /// What the operator should do next, if there is anything.
+    pub(crate) advice: Option<String>,
     reload: Reload,
     stop: CancellationToken,
     task: JoinHandle<anyhow::Result<()>>,
@@ -137,6 +139,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     };
     let data = data_server::Server::open(data_config, Arc::clone(&memory) as _)?;
     memory.attach_directory(data.directory());
+    let advice = advise_owner(&data, &data_door).await;
     let broadcast_config = broadcast_server::Config {
         forwarded: forwarded.clone(),
         ..broadcast_config(settings, limits, &broadcast_door, &tickets)
@@ -190,7 +193,27 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
         gateway_ended?;
         Ok(())
     });
-    Ok(Running { description, address, reload, stop, task })
+    Ok(Running { description, address, advice, reload, stop, task })
+}
+
+/// How to become the owner of a server that others can reach and that has none. On this machine alone, just starting
+/// `talko` does it.
+async fn advise_owner(server: &data_server::Server, door: &Door) -> Option<String> {
+    if address::is_loopback(&door.address) || server.has_accounts().await {
+        return None;
+    }
+    let (ip, port) = (door.address.ip(), door.address.port());
+    Some(if ip.is_unspecified() {
+        format!(
+            "Nobody owns this server yet. On this machine, say: \
+             talko login --register --user NAME --data-address 127.0.0.1:{port}"
+        )
+    } else {
+        format!(
+            "Nobody owns this server yet, and its owner can be made on this machine alone: start it once with \
+             --data-address 0.0.0.0:{port}"
+        )
+    })
 }
 
 /// Starts the data-server alone, linked to the broadcast-server.
@@ -215,6 +238,7 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
     let told = vec![config.fingerprint.clone()];
     let server = data_server::Server::open(config, Arc::clone(&caller) as _)?;
     caller.attach_directory(server.directory());
+    let advice = advise_owner(&server, &door).await;
     let description = format!(
         "data-server on {}, linked to {broadcast_address}, database {}",
         door.describe(),
@@ -229,7 +253,7 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
         caller.flush().await;
         Ok(())
     });
-    Ok(Running { description, address, reload, stop, task })
+    Ok(Running { description, address, advice, reload, stop, task })
 }
 
 /// Starts the broadcast-server alone; data-servers link to it.
@@ -258,7 +282,7 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
         server.serve(listener, stopped).await?;
         Ok(())
     });
-    Ok(Running { description, address, reload, stop, task })
+    Ok(Running { description, address, advice: None, reload, stop, task })
 }
 
 fn data_config(
@@ -276,7 +300,12 @@ fn data_config(
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
     }
     let is_local = door.is_local();
+    let rates = match settings.rates.value {
+        RatesName::Default => Rates::default(),
+        RatesName::Off => Rates::OFF,
+    };
     Ok(data_server::Config {
+        rates,
         store_path: path.clone(),
         broadcast_address: Some(broadcast_address),
         broadcast_fingerprint,
@@ -290,7 +319,6 @@ fn data_config(
         connections_max: limits.connections_max,
         connections_per_address_max: limits.connections_per_address_max(is_local),
         drain_timeout: limits.drain_timeout,
-        // Until its clients log in. The listener refuses anything but loopback.
         ..data_server::Config::default()
     })
 }

@@ -10,7 +10,7 @@ use clap::parser::ValueSource;
 use etcetera::BaseStrategy;
 use serde::Deserialize;
 
-use crate::arguments::{LogFormat, RegistrationName, TlsWhen};
+use crate::choices::{LogFormat, RatesName, RegistrationName, TlsWhen};
 use crate::failure::Misuse;
 
 /// With the 2 s for forwarding what was committed last, a process ends within 10 s of its signal, whoever does not read.
@@ -58,6 +58,7 @@ struct File {
     tls_certificate_file: Option<PathBuf>,
     tls_key_file: Option<PathBuf>,
     registration: Option<RegistrationName>,
+    rates: Option<RatesName>,
     session_days: Option<u32>,
     public_address: Option<String>,
     service_key_file: Option<PathBuf>,
@@ -81,6 +82,7 @@ pub(crate) struct Settings {
     pub(crate) tls_certificate_file: Setting<PathBuf>,
     pub(crate) tls_key_file: Setting<PathBuf>,
     pub(crate) registration: Setting<Option<RegistrationName>>,
+    pub(crate) rates: Setting<RatesName>,
     pub(crate) session_days: Setting<u32>,
     pub(crate) public_address: Setting<Option<String>>,
     pub(crate) service_key_file: Setting<PathBuf>,
@@ -122,6 +124,7 @@ impl Settings {
             ),
             tls_key_file: merge.pick("tls_key_file", file.tls_key_file, data_directory.join("tls.key")),
             registration: merge.pick_optional("registration", file.registration),
+            rates: merge.pick("rates", file.rates, RatesName::Default),
             session_days: merge.pick("session_days", file.session_days, SESSION_DAYS),
             public_address: merge.pick_optional("public_address", file.public_address),
             service_key_file: merge.pick(
@@ -217,6 +220,7 @@ impl Settings {
                     format!("{who:?}").to_lowercase()
                 }),
             ),
+            row("rates", &self.rates, format!("{:?}", self.rates.value).to_lowercase()),
             row("session_days", &self.session_days, self.session_days.value),
             row(
                 "public_address",

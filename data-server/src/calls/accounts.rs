@@ -288,7 +288,7 @@ fn check_account(call: &Register) -> Result<(), CallError> {
     check_device(&call.device)
 }
 
-fn check_password(password: &Secret, user_name: &str) -> Result<(), CallError> {
+pub(crate) fn check_password(password: &Secret, user_name: &str) -> Result<(), CallError> {
     let password = password.expose();
     let invalid = |message: String| Err(CallError::new(ErrorCode::InvalidParams, message).not_stored());
     if password.len() > PASSWORD_BYTES_MAX {

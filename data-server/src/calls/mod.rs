@@ -35,6 +35,7 @@ mod members;
 mod sync;
 mod info;
 
+pub(crate) use accounts::check_password;
 pub(crate) use session::{Session, Speaks};
 
 /// What the server calls itself.

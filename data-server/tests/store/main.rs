@@ -13,3 +13,4 @@ mod questions;
 mod backup;
 mod check;
 mod files;
+mod new_password;

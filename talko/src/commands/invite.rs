@@ -7,7 +7,7 @@ use ttp::model::InvitationId;
 
 use super::login::day;
 use crate::account;
-use crate::arguments::RoleName;
+use crate::choices::RoleName;
 use crate::output::{note, say};
 use crate::settings::Settings;
 

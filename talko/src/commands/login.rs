@@ -6,9 +6,9 @@ use ttp::call::Authenticate;
 use ttp::invitation::InvitationLink;
 use ttp::model::{SessionId, TimestampMs};
 
-use crate::account::{self, Unknown};
+use crate::account::{self, Way};
 use crate::failure::Misuse;
-use crate::output::{note, say};
+use crate::output::say;
 use crate::settings::Settings;
 use crate::{password, person};
 
@@ -16,10 +16,8 @@ use crate::{password, person};
 pub(crate) async fn login(register: bool, settings: &Settings) -> anyhow::Result<()> {
     refuse_trust(settings)?;
     let client = person::connect(settings).await?;
-    let name = account::name(settings)?;
-    let password = password::ask(&format!("Password of {}: ", tui_client::one_line(&name)), settings)?;
-    let unknown = if register { Unknown::Register } else { Unknown::Refuse };
-    let me = account::log_in(&client, settings, &name, password, unknown).await?;
+    let way = if register { Way::LogInOrRegister } else { Way::LogIn };
+    let me = account::enter(&client, settings, &way).await?;
     say(format_args!(
         "{} is logged in at {}",
         tui_client::one_line(&me.user_name),
@@ -33,7 +31,7 @@ pub(crate) async fn join(link: &str, mut settings: Settings) -> anyhow::Result<(
     let link: InvitationLink = link.parse().map_err(|error| Misuse(format!("{error}")))?;
     settings.data_address.value.clone_from(&link.address);
     let client = person::connect_expecting(&settings, link.fingerprint.as_deref()).await?;
-    let me = account::register_invited(&client, &settings, link.code).await?;
+    let me = account::enter(&client, &settings, &Way::Join(link.code)).await?;
     say(format_args!(
         "{} is logged in. To chat: talko --data-address {}",
         tui_client::one_line(&me.user_name),
@@ -96,10 +94,7 @@ pub(crate) async fn sessions(revoke: Option<i64>, settings: &Settings) -> anyhow
 pub(crate) async fn change_password(settings: &Settings) -> anyhow::Result<()> {
     let (client, _) = kept(settings).await?;
     let old = password::ask("The password until now: ", settings)?;
-    let new = password::ask("The new password: ", settings)?;
-    if settings.password_fd.is_none() && password::ask("The new password again: ", settings)? != new {
-        bail!("the two new passwords differ; nothing was changed");
-    }
+    let new = password::ask_new("The new password: ", settings)?;
     let ended = client.change_password(old, new).await?;
     say(format_args!("the password is changed; {ended} other sessions have ended"))
 }
@@ -107,18 +102,13 @@ pub(crate) async fn change_password(settings: &Settings) -> anyhow::Result<()> {
 /// A client in the session that this device keeps.
 async fn kept(settings: &Settings) -> anyhow::Result<(Client, client_lib::SavedSession)> {
     refuse_trust(settings)?;
-    let server = &settings.data_address.value;
-    let Some(kept) = account::sessions(settings).find(server, settings.user.value.as_deref())? else {
-        bail!("nobody is logged in at {server}: say `talko login --user NAME`");
+    let Some(kept) = account::kept(settings)? else {
+        bail!(account::nobody(settings));
     };
     let client = person::connect(settings).await?;
     match client.authenticate(kept.token.clone()).await {
         Ok(_) => Ok((client, kept)),
-        Err(client_lib::Error::LoggedOut) => {
-            account::sessions(settings).forget(server, kept.user_id)?;
-            note(format_args!("talko: the session has ended and was forgotten"));
-            Err(client_lib::Error::LoggedOut.into())
-        }
+        Err(client_lib::Error::LoggedOut) => Err(account::forget_ended(&kept, settings)?.into()),
         Err(error) => Err(error.into()),
     }
 }

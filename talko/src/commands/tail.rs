@@ -27,7 +27,7 @@ pub(crate) async fn run(
             Event::Entry(entry) if chat.as_ref().is_none_or(|chat| chat.chat_id == entry.chat_id) => {
                 print(&entry, json)?;
             }
-            Event::Connection(state) => line::note_connection(&state),
+            Event::Connection(state) => line::note_connection(state)?,
             _ => {}
         }
     }

@@ -4,7 +4,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::info;
 
 use crate::arguments::RecreateArguments;
-use crate::output::say;
+use crate::output::{note, say};
 use crate::servers::{self, Running};
 use crate::settings::Settings;
 use crate::{logging, person, seed};
@@ -53,6 +53,9 @@ async fn until_signal(mut running: Running) -> anyhow::Result<()> {
     let mut hangup = signal(SignalKind::hangup())?;
     let _file_too_long = signal(SignalKind::from_raw(SIGXFSZ))?;
     say(format_args!("ready: {}", running.description))?;
+    if let Some(advice) = &running.advice {
+        note(advice);
+    }
     let name = loop {
         tokio::select! {
             ended = running.ended() => return ended,

@@ -1,8 +1,10 @@
 //! `talko user`: people.
 
+use anyhow::Context;
 use ttp::model::User;
 
-use crate::arguments::{RoleName, UserCommand};
+use crate::arguments::UserCommand;
+use crate::choices::RoleName;
 use crate::failure::Misuse;
 use crate::output::say;
 use crate::settings::Settings;
@@ -18,6 +20,7 @@ pub(crate) async fn run(command: UserCommand, settings: &Settings) -> anyhow::Re
             say_user(&client.rename(&name).await?)
         }
         UserCommand::Role { name, role, .. } => set_role(&name, role, settings).await,
+        UserCommand::Password { name, .. } => set_password(name, settings).await,
         UserCommand::Deactivate { name, .. } => deactivate(&name, settings).await,
     }
 }
@@ -48,6 +51,21 @@ async fn set_role(name: &str, role: RoleName, settings: &Settings) -> anyhow::Re
         tui_client::one_line(&user.user_name),
         ttp::model::Role::from(role)
     ))
+}
+
+/// In the database itself: whoever may write to it may do this.
+async fn set_password(name: String, settings: &Settings) -> anyhow::Result<()> {
+    let shown = tui_client::one_line(&name);
+    let password = password::ask_new(&format!("A password for {shown}: "), settings)?;
+    let database = settings.db.value.clone();
+    let set = move || data_server::set_password(&database, &name, &password);
+    let set = tokio::task::spawn_blocking(set).await.context("the password was not set")??;
+    let user_name = tui_client::one_line(&set.user_name);
+    say(format_args!("{user_name} has a new password; {} sessions have ended", set.sessions_ended))?;
+    if set.is_new_owner {
+        say(format_args!("{user_name} is now owner of the server, as the first who can log in"))?;
+    }
+    Ok(())
 }
 
 async fn deactivate(name: &str, settings: &Settings) -> anyhow::Result<()> {

@@ -3,7 +3,8 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check` and `restore`.
+//! `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -56,11 +57,14 @@ mod snapshot;
 mod copy;
 mod check;
 mod restore;
+mod new_password;
 #[cfg(feature = "simulation")]
 mod unthreaded;
 
 pub use check::{Report, Rule, check};
 pub use copy::{Contents, Progress, Watch, backup};
+pub use new_password::NewPassword;
+pub(crate) use new_password::set_password;
 pub use restore::{Lost, Restored, restore};
 #[cfg(feature = "simulation")]
 pub use unthreaded::{Hands, open_without_threads};
