@@ -63,20 +63,6 @@ impl Person {
         }
     }
 
-    /// Types and sees lines of a document; times are not compared.
-    fn follows(&mut self, lines: &[&str]) {
-        for line in lines {
-            match line.strip_prefix("> ") {
-                Some(typed) => self.types(typed),
-                None => {
-                    let (before, after) = line.split_once("12:0").map_or((*line, ""), |(b, a)| (b, &a[2..]));
-                    let seen = self.sees(if after.is_empty() { before } else { after });
-                    assert!(seen.starts_with(before) && seen.ends_with(after), "{line:?} came as {seen:?}");
-                }
-            }
-        }
-    }
-
     fn quits(mut self) {
         self.types("/quit");
         assert!(self.child.wait().unwrap().success());
@@ -182,34 +168,6 @@ fn t43_another_database_does_not_take_over() {
     grace.quits();
     ada.quits();
     drop(second);
-}
-
-/// The README's session of two people, line by line: what begins with `> ` is typed, the rest is seen.
-#[test]
-fn the_session_of_the_readme_happens() {
-    let readme = include_str!("../../README.md");
-    let blocks: Vec<&str> =
-        readme.split("```text\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    let block = |user: &str| {
-        let first = format!("$ talko --line --user {user}\n");
-        blocks
-            .iter()
-            .find_map(|block| block.strip_prefix(first.as_str()))
-            .unwrap()
-            .lines()
-            .collect::<Vec<_>>()
-    };
-    let (ada_lines, grace_lines) = (block("ada"), block("grace"));
-    let home = tempfile::tempdir().unwrap();
-    let ports = free_ports();
-    let mut grace = Person::start(home.path(), &ports, &["--line", "--user", "grace"]);
-    grace.follows(&grace_lines[..2]);
-    let mut ada = Person::start(home.path(), &ports, &["--line", "--user", "ada"]);
-    ada.follows(&ada_lines[..5]);
-    grace.follows(&grace_lines[2..]);
-    ada.follows(&ada_lines[5..]);
-    grace.quits();
-    ada.quits();
 }
 
 /// T44: from nothing to the demo chat in one command.

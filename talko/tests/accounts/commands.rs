@@ -46,7 +46,8 @@ fn t63_r14_accounts_from_the_shell() {
     let first: Vec<&str> = sessions.out.lines().map(|line| line.split('\t').next().unwrap()).collect();
     assert_eq!((sessions.code, first), (0, vec!["2", "1*"]), "{}", sessions.out);
     assert!(sessions.out.contains("\ttalko") && sessions.out.contains("\tlast used 2"), "{}", sessions.out);
-    let changed = up.run(&laptop, &["password", "--password-fd", "0"], &format!("{PASSWORD}\nchanged it all\n"));
+    let changed =
+        up.run(&laptop, &["password", "--password-fd", "0"], &format!("{PASSWORD}\nchanged it all\n"));
     changed.is(0, "the password is changed; 1 other sessions have ended\n", "");
     up.run(&phone, &["whoami"], "").is(
         4,
@@ -66,7 +67,8 @@ fn t63_r14_accounts_from_the_shell() {
     up.run(&laptop, &["user", "show", "ADA"], "").is(0, "1\tAda\n", "");
     let add = up.run(&laptop, &["user", "add", "robot"], "");
     assert!(add.code == 2 && add.err.contains("talko login --register"), "{add:?}");
-    let wrong = up.run(&house.home("grace"), &["user", "deactivate", "grace", "--password-fd", "0"], "wrong one");
+    let wrong =
+        up.run(&house.home("grace"), &["user", "deactivate", "grace", "--password-fd", "0"], "wrong one");
     assert!(wrong.code == 4 && wrong.err.contains("the password is wrong"), "{wrong:?}");
     up.run(&laptop, &["user", "deactivate", "grace"], "").is(
         0,
@@ -86,7 +88,8 @@ fn invitations_from_the_shell() {
     let up = Serving::up(&house.home("server"), &arguments);
     let (ada, grace) = (house.home("ada"), house.home("grace"));
     up.register(&ada, "ada");
-    let stranger = up.run(&grace, &["login", "--register", "--user", "grace", "--password-fd", "0"], PASSWORD);
+    let stranger =
+        up.run(&grace, &["login", "--register", "--user", "grace", "--password-fd", "0"], PASSWORD);
     assert!(stranger.code == 4 && stranger.err.contains("invitation"), "{stranger:?}");
     let invited = up.run(&ada, &["invite", "--uses", "2", "--role", "guest"], "");
     assert!(invited.out.starts_with("talko://chat.example.org:8889/"), "{invited:?}");
@@ -106,6 +109,32 @@ fn invitations_from_the_shell() {
     let late = ["join", here.as_str(), "--user", "lin", "--password-fd", "0"];
     assert_eq!(up.run(&house.home("lin"), &late, PASSWORD).code, 4);
     assert_eq!(up.run(&house.home("lin"), &["join", "talko://nothing"], "").code, 2);
+}
+
+/// Passwords come from files as well as from pipes, one line each.
+#[test]
+fn passwords_stand_in_a_file_line_by_line() {
+    let house = House::new();
+    let (home, up) = (house.home("home"), Serving::up(&house.home("server"), &[]));
+    std::fs::write(home.join("passwords"), format!("{PASSWORD}\nanother long one\nand more\n")).unwrap();
+    for (arguments, said) in [
+        ("login --register --user ada", "ada is logged in at "),
+        ("password", "the password is changed; 0 other sessions have ended\n"),
+    ] {
+        let script = format!("exec \"$0\" {arguments} --password-fd 3 3< passwords");
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_talko")]).env_clear().env("HOME", &home);
+        shell.env("TALKO_DATA_ADDRESS", up.data_address()).current_dir(&home);
+        let output = crate::house::run(&mut shell, "");
+        assert!(output.code == 0 && output.out.starts_with(said), "{output:?}");
+    }
+    up.run(&home, &LOGIN, "another long one").is(
+        0,
+        &format!("ada is logged in at {}\n", up.data_address()),
+        "",
+    );
+    let empty = up.run(&home, &LOGIN, "\n");
+    empty.is(2, "", "talko: file descriptor 0 holds no password\n");
 }
 
 /// A device that is logged out elsewhere stops hearing at once, and says why.
@@ -147,10 +176,7 @@ fn no_flag_takes_a_password_and_config_prints_no_secret() {
     let (home, data) = (house.home("server"), house.data("server"));
     let refused = crate::house::run(&mut talko(&home, &["login", "--user", "ada", "--password", "x"]), "");
     assert!(refused.code == 2 && refused.err.contains("--password"), "{refused:?}");
-    let none = crate::house::run(
-        talko(&home, &["login", "--user", "ada"]).env("TALKO_PASSWORD", "x"),
-        "",
-    );
+    let none = crate::house::run(talko(&home, &["login", "--user", "ada"]).env("TALKO_PASSWORD", "x"), "");
     assert_eq!(none.code, 3, "nothing listens there, and nothing was taken from the environment");
     let up = Serving::up(&home, &["--tls", "always"]);
     up.register(&home, "ada");
@@ -179,7 +205,7 @@ fn rates_can_be_switched_off() {
     for (rates, is_limited) in [("default", true), ("off", false)] {
         let home = house.home(rates);
         let up = Serving::up(&home, &["--rates", rates]);
-        let last = (0..5).map(|_| up.run(&home, &LOGIN, "a wrong password")).last().unwrap();
+        let [.., last] = [(); 5].map(|()| up.run(&home, &LOGIN, "a wrong password"));
         assert_eq!(last.code, 4);
         assert_eq!(last.err.contains("too many wrong passwords: try again in "), is_limited, "{last:?}");
     }
@@ -212,11 +238,7 @@ fn the_operator_sets_a_password_in_the_database() {
     );
     assert_eq!(up.run(&phone, &LOGIN, PASSWORD).code, 0);
     let mut tail = Tail::start(&mut up.command(&phone, &["tail"]));
-    up.run(&server, &set, "a forgotten one").is(
-        0,
-        "ada has a new password; 1 sessions have ended\n",
-        "",
-    );
+    up.run(&server, &set, "a forgotten one").is(0, "ada has a new password; 1 sessions have ended\n", "");
     assert_eq!(tail.ends().0.code(), Some(4), "the servers hear of it");
     assert_eq!(up.run(&phone, &["whoami"], "").code, 4);
     up.run(&phone, &LOGIN, PASSWORD).is(4, "", "talko: wrong name or password\n");

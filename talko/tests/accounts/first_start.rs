@@ -6,7 +6,7 @@ use crate::house::{House, PASSWORD, mode};
 use crate::pty::Terminal;
 
 /// Two ports that are free now, as arguments.
-fn ports() -> [String; 4] {
+pub(crate) fn ports() -> [String; 4] {
     let [data, broadcast] = [0, 1].map(|_| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().to_string()
@@ -14,7 +14,7 @@ fn ports() -> [String; 4] {
     ["--data-address".into(), data, "--broadcast-address".into(), broadcast]
 }
 
-fn with<'a>(ports: &'a [String; 4], more: &[&'a str]) -> Vec<&'a str> {
+pub(crate) fn with<'a>(ports: &'a [String; 4], more: &[&'a str]) -> Vec<&'a str> {
     ports.iter().map(String::as_str).chain(more.iter().copied()).collect()
 }
 

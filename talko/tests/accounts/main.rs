@@ -4,6 +4,7 @@
 mod house;
 mod pty;
 mod first_start;
+mod readme;
 mod commands;
 mod listeners;
 mod two_processes;
