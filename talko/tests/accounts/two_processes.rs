@@ -54,4 +54,15 @@ fn the_service_key_changes_without_downtime() {
     first.hears("grace: after");
     assert!(!data.log().contains(&new) && !broadcast.log().contains(&new), "a key was logged");
     assert!(first.is_running());
+
+    // Who knows the new key alone is linked, so it is in force at the other end.
+    std::fs::write(&key, &steps[2]).unwrap();
+    let address = data.data_address();
+    data.stop();
+    let data = Serving::start(
+        &server,
+        &["data-server", "--data-address", &address, "--broadcast-address", &at, "--tls", "always"],
+    );
+    assert_eq!(data.run(&grace, &["send", "ada", "with the new key"], "").code, 0);
+    first.hears("grace: with the new key");
 }
