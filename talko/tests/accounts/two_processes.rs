@@ -63,6 +63,8 @@ fn the_service_key_changes_without_downtime() {
         &server,
         &["data-server", "--data-address", &address, "--broadcast-address", &at, "--tls", "always"],
     );
+    wait_for("the link", || data.log().contains("link open"));
     assert_eq!(data.run(&grace, &["send", "ada", "with the new key"], "").code, 0);
     first.hears("grace: with the new key");
+    assert!(!broadcast.log().contains("link refused"), "{}", broadcast.log());
 }
