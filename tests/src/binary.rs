@@ -31,6 +31,15 @@ fn build(features: &[&str]) -> PathBuf {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--package", "talko"]).args(features);
     build.current_dir(env!("CARGO_MANIFEST_DIR"));
+    // What Cargo tells a test of its package is not meant for another build: `ring` is built anew when it changes, and
+    // with it all that speaks TLS, at each turn between this build and that of the tests.
+    for (name, _) in std::env::vars_os() {
+        let is_of_package =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        if name.to_str().is_some_and(is_of_package) {
+            build.env_remove(name);
+        }
+    }
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }

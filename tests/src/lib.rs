@@ -24,17 +24,21 @@ use std::time::Duration;
 
 use broadcast_server::TicketKeys;
 use bus::Publisher;
-use bus::link::{Caller, Links, ServiceKey};
+use bus::link::{Caller, Carrier, Links, ServiceKey};
 use bus::memory::Memory;
-use client_lib::{Client, ConnectionState, Event, EventStream, Options, Position};
+use client_lib::{
+    Authorities, Client, ClientTls, ConnectionState, Event, EventStream, FirstUse, KnownServers, Options,
+    Position, Security,
+};
 use data_server::{PasswordCost, SharedTicketKey};
 use lossy::Lossy;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use ttp::model::User;
-use ttp::net::serve::ServeCounters;
+use ttp::net::serve::{Protection, ServeCounters};
 use ttp::net::socket;
+use ttp::net::tls::server::{ServerTls, TlsFiles};
 use ttp::ticket::TicketKey;
 
 pub use lossy::Fate;
@@ -60,6 +64,8 @@ pub struct Installation {
     pub broadcast_address: SocketAddr,
     pub data_counters: Arc<ServeCounters>,
     pub broadcast_counters: Arc<ServeCounters>,
+    /// What clients of it speak.
+    pub security: Security,
     /// Between separate servers.
     key: Option<ServiceKey>,
     folder: TempDir,
@@ -92,6 +98,23 @@ impl Setup {
             link_address: None,
         }
     }
+}
+
+impl Setup {
+    /// The same behind TLS, everywhere. The key is made in this folder, if it is not there.
+    pub fn over_tls(mut self, folder: &Path) -> Self {
+        let files = TlsFiles { certificate: folder.join("tls.crt"), key: folder.join("tls.key") };
+        let tls = ServerTls::open(files, &["localhost".into()]).unwrap();
+        self.data.protection = Protection::Tls(tls.clone());
+        self.broadcast.protection = Protection::Tls(tls);
+        self
+    }
+}
+
+/// Clients that take a key when they first see it, and no other from then on.
+pub fn pinning() -> Security {
+    let tls = ClientTls::new(KnownServers::in_memory(), FirstUse::Pin);
+    Security::Tls(tls.with_authorities(Authorities::Nobody))
 }
 
 /// A data-server that believes who its peers say they are.
@@ -133,6 +156,10 @@ impl Installation {
             broadcast_address: Some(broadcast_address.to_string()),
             ..setup.data
         };
+        let security = match data_config.protection {
+            Protection::Tls(_) => pinning(),
+            _ => Security::default(),
+        };
         let (data, broadcast, key) = match form {
             Form::Together => {
                 let memory = Memory::new();
@@ -158,7 +185,17 @@ impl Installation {
                 broadcast.serve(broadcast_listener, stop_broadcast).await.unwrap();
             }),
         ];
-        Self { data_address, broadcast_address, data_counters, broadcast_counters, key, folder, stop, tasks }
+        Self {
+            data_address,
+            broadcast_address,
+            data_counters,
+            broadcast_counters,
+            security,
+            key,
+            folder,
+            stop,
+            tasks,
+        }
     }
 
     pub fn database(&self) -> PathBuf {
@@ -171,7 +208,12 @@ impl Installation {
 
     /// A client that speaks for nobody yet.
     pub async fn client(&self) -> Client {
-        Client::connect(Options::new(self.data_address.to_string())).await.unwrap()
+        Client::connect(self.options()).await.unwrap()
+    }
+
+    /// How clients reach it.
+    pub fn options(&self) -> Options {
+        Options { security: self.security.clone(), ..Options::new(self.data_address.to_string()) }
     }
 
     /// A client of a new person.
@@ -251,7 +293,11 @@ fn linked(
     broadcast_address: SocketAddr,
     key: ServiceKey,
 ) -> data_server::Server {
-    let caller = Caller::start(broadcast_address.to_string(), key);
+    let carrier = match config.protection {
+        Protection::Tls(_) => Carrier::Tls,
+        _ => Carrier::TlsOffLoopback,
+    };
+    let caller = Caller::start_over(carrier, broadcast_address.to_string(), key);
     let server = data_server::Server::open(config, Arc::clone(&caller) as _).unwrap();
     caller.attach_directory(server.directory());
     server

@@ -122,11 +122,20 @@ pub struct Proxy {
     accepting: AbortHandle,
 }
 
+/// Sees all bytes of one connection, and says what passes instead of them.
+pub trait Hand: Send {
+    fn pass(&mut self, way: Way, bytes: &[u8]) -> Vec<u8>;
+}
+
+/// A hand for each connection.
+type Hands = Arc<dyn Fn() -> Box<dyn Hand> + Send + Sync>;
+
 struct Shared {
     target: watch::Sender<Option<SocketAddr>>,
     /// Replaced when the open connections are left to a plan of their own.
     plan: Mutex<watch::Sender<Plan>>,
     shot: Mutex<(Option<Shot>, Aim)>,
+    hands: Mutex<Option<Hands>>,
     accepted: AtomicU64,
 }
 
@@ -146,6 +155,7 @@ impl Proxy {
             target: watch::Sender::new(None),
             plan: Mutex::default(),
             shot: Mutex::new((None, Aim::Waits)),
+            hands: Mutex::default(),
             accepted: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(listener, Arc::clone(&shared))).abort_handle();
@@ -179,6 +189,11 @@ impl Proxy {
     /// Ends all connections that are open now.
     pub fn cut(&self, end: End) {
         self.strand(Plan { end: Some(end), ..Plan::default() });
+    }
+
+    /// Lays a hand on each connection to come.
+    pub fn lay_hands(&self, hands: impl Fn() -> Box<dyn Hand> + Send + Sync + 'static) {
+        *self.shared.hands.lock().unwrap() = Some(Arc::new(hands));
     }
 
     /// Takes the place of the shot before.
@@ -228,11 +243,12 @@ async fn connect(mut near: TcpStream, shared: Arc<Shared>) {
     };
     near.set_nodelay(true).unwrap();
     far.set_nodelay(true).unwrap();
+    let hand = shared.hands.lock().unwrap().as_ref().map(|hands| Mutex::new(hands()));
     let cause = {
         let (near_read, near_write) = near.split();
         let (far_read, far_write) = far.split();
-        let up = carry(Way::Up, near_read, far_write, &shared, plan.clone());
-        let down = carry(Way::Down, far_read, near_write, &shared, plan.clone());
+        let up = carry(Way::Up, near_read, far_write, (&shared, hand.as_ref()), plan.clone());
+        let down = carry(Way::Down, far_read, near_write, (&shared, hand.as_ref()), plan.clone());
         tokio::select! {
             both = async { tokio::try_join!(up, down) } => both.err(),
             cause = ended(&mut plan) => Some(cause),
@@ -249,7 +265,7 @@ async fn carry(
     way: Way,
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
-    shared: &Shared,
+    (shared, hand): (&Shared, Option<&Mutex<Box<dyn Hand>>>),
     mut plan: watch::Receiver<Plan>,
 ) -> Result<(), End> {
     let mut buffer = vec![0; CHUNK_BYTES];
@@ -278,7 +294,11 @@ async fn carry(
         }
         sleep(line.delay).await;
         let (passing, end) = shared.shoot(way, &buffer[..count]);
-        to.write_all(&buffer[..passing]).await.map_err(|_| End::Reset)?;
+        let written = match hand.map(|hand| hand.lock().unwrap().pass(way, &buffer[..passing])) {
+            Some(other) => to.write_all(&other).await,
+            None => to.write_all(&buffer[..passing]).await,
+        };
+        written.map_err(|_| End::Reset)?;
         if let Some(end) = end {
             return Err(end);
         }

@@ -67,6 +67,7 @@ impl Roads {
             send_timeout: DEADLINE,
             backoff_first: Duration::from_millis(2),
             backoff_max: Duration::from_millis(20),
+            security: self.installation.security.clone(),
             ..Options::new(data.address().to_string())
         };
         let client = Client::connect(change(options)).await.unwrap();
