@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use data_server::Class;
+use data_server::{Class, Rates};
 use serde_json::{Value, json};
 use tests::{Wire, figures, within};
 use tokio::task::JoinSet;
@@ -102,5 +102,66 @@ async fn g22_a_login_flood_gets_few_guesses_and_leaves_chat_and_owner_alone() {
             counters.delayed(Class::Login),
         ),
     );
+    house.stop().await;
+}
+
+/// G14, G22: three times as many right passwords as can be hashed: each login is answered, what is hashed is what can be
+/// hashed, and those who chat hardly notice. The flood goes on for as long as the chat is measured, open-loop.
+#[tokio::test(flavor = "multi_thread")]
+async fn g22_a_flood_of_right_passwords_leaves_chat_alone() {
+    let _alone = alone().await;
+    let span = Duration::from_secs(if is_long() { 20 } else { 2 });
+    let house = Guarded::start_with(Rates::OFF);
+    let address = house.address;
+    let home: IpAddr = "127.0.0.1".parse().unwrap();
+    let mut owner = stranger(home, address).await;
+    owner.result("Register", login("owner", PASSWORD)).await;
+    owner.result("InsertChat", json!({"chat_name": "notes", "user_ids": [1]})).await;
+    // The sessions of the flood end each other, and not the owner's.
+    let mut flooder = stranger(home, address).await;
+    flooder.result("Register", login("flooder", PASSWORD)).await;
+    let asked = clock::now();
+    for _ in 0..4 {
+        flooder.result("Login", login("flooder", PASSWORD)).await;
+    }
+    let hash = (clock::now() - asked) / 4;
+    // As many as one thread hashes, times three.
+    let pause = hash / 3;
+    let calm_us = chat(&mut owner, clock::now() + span).await;
+    let mut flood = JoinSet::new();
+    let until = clock::now() + span;
+    let mut offered = 0;
+    let flooding = async {
+        while clock::now() < until {
+            flood.spawn(async move {
+                let reply = stranger(source(offered % SOURCES), address)
+                    .await
+                    .call("Login", login("flooder", PASSWORD))
+                    .await;
+                let code = reply["error"]["code"].as_i64();
+                assert!(code.is_none() || code == Some(-32053), "{reply}");
+                code.is_none()
+            });
+            offered += 1;
+            tokio::time::sleep(pause).await;
+        }
+    };
+    let (flooded_us, ()) = tokio::join!(chat(&mut owner, until), flooding);
+    let answered = within("an answer to every login", flood.join_all()).await;
+    let let_in = answered.iter().filter(|is_in| **is_in).count();
+    assert_eq!(answered.len(), offered);
+    // Those that waited in the queue when the flood ended are let in afterwards.
+    let capacity = span.as_secs_f64() / hash.as_secs_f64();
+    let (calm, flooded) = (p99(&calm_us), p99(&flooded_us));
+    let ratio = flooded as f64 / calm.max(1_000) as f64;
+    assert!(ratio <= 5.0, "chat took {flooded} µs at p99, without the flood {calm} µs");
+    let line = format!(
+        "right_login_offered={offered} right_login_let_in={let_in} right_login_silent_drops=0 right_login_hash_ms={} \
+         right_login_goodput_percent={:.0} right_login_chat_calm_p99_us={calm} \
+         right_login_chat_flooded_p99_us={flooded} right_login_ratio_p99={ratio:.2}",
+        hash.as_millis(),
+        100.0 * let_in as f64 / capacity
+    );
+    figures::keep("abuse.right_logins", &line);
     house.stop().await;
 }

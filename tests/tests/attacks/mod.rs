@@ -10,7 +10,7 @@ mod slowloris;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use data_server::{Config, Registration, Server, ThrottleCounters};
+use data_server::{Config, Rates, Registration, Server, ThrottleCounters};
 use tempfile::TempDir;
 use tests::{Setup, within};
 use tokio::sync::{Mutex, MutexGuard, oneshot};
@@ -52,10 +52,16 @@ struct Guarded {
 
 impl Guarded {
     fn start() -> Self {
+        Self::start_with(Rates::default())
+    }
+
+    /// With other limits, or none.
+    fn start_with(rates: Rates) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             store_path: folder.path().join("talko.db"),
             registration: Registration::Open,
+            rates,
             ..Config::default()
         };
         let server = Server::open(config, bus::memory::Memory::new()).unwrap();
