@@ -199,7 +199,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
 /// How to become the owner of a server that others can reach and that has none. On this machine alone, just starting
 /// `talko` does it.
 async fn advise_owner(server: &data_server::Server, door: &Door) -> Option<String> {
-    if address::is_loopback(&door.address) || server.has_accounts().await {
+    if door.is_local() || server.has_accounts().await {
         return None;
     }
     let (ip, port) = (door.address.ip(), door.address.port());

@@ -31,6 +31,9 @@ const SCHEMA_2020: &str = "
     CREATE TABLE Messages (message_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_id INTEGER NOT NULL,
         user_id INTEGER NOT NULL, message_text TEXT NOT NULL, message_ts INTEGER NOT NULL);";
 
+/// The definition of the version before, as it was.
+const VERSION_2: &str = include_str!("../../data-server/tests/upgrade/version_2.sql");
+
 /// Puts the files of a start into a folder.
 type Lay = fn(&Path);
 
@@ -51,10 +54,12 @@ fn lay_current(path: &Path) -> Connection {
     file
 }
 
-fn lay_version_1(path: &Path) {
-    let to_version_1 = "DROP INDEX ChatsByChange; ALTER TABLE Chats DROP COLUMN changed_ts;
-                        DROP INDEX ChangesByTime; PRAGMA user_version = 1";
-    lay_current(path).execute_batch(to_version_1).unwrap();
+fn lay_version_2(path: &Path) {
+    let rows = "INSERT INTO Users (user_name, name_key, created_ts)
+                SELECT 'user ' || value, 'user ' || value, 0 FROM n";
+    let file = Connection::open(path).unwrap();
+    file.pragma_update(None, "journal_mode", "WAL").unwrap();
+    file.execute_batch(&format!("{VERSION_2} {ROWS} {rows};")).unwrap();
 }
 
 /// The rows stand in the log alone, as after the death of a process.
@@ -153,8 +158,8 @@ fn g25_power_cuts_while_a_2020_file_is_upgraded() {
 }
 
 #[test]
-fn g25_power_cuts_while_version_1_is_upgraded() {
-    g25_starts_survive_power_cuts("upgrade_1", lay_version_1, 2000);
+fn g25_power_cuts_while_version_2_is_upgraded() {
+    g25_starts_survive_power_cuts("upgrade_1", lay_version_2, 2000);
 }
 
 #[test]

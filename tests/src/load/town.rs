@@ -47,15 +47,21 @@ impl Town {
     }
 
     fn insert(&self, tables: &Connection) {
-        let mut person = tables.prepare("INSERT INTO Users VALUES (?1, ?2, ?2, ?3)").unwrap();
+        let mut person = tables
+            .prepare("INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (?1, ?2, ?2, ?3)")
+            .unwrap();
         for number in 1..=self.people {
             person.execute((number, format!("person {number}"), LONG_AGO)).unwrap();
         }
         let mut chat = tables
             .prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5)")
             .unwrap();
-        let mut creation =
-            tables.prepare("INSERT INTO Changes VALUES (?1, 1, 'created', ?2, NULL, 1, ?3)").unwrap();
+        let mut creation = tables
+            .prepare(
+                "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+                 VALUES (?1, 1, 'created', ?2, 1, ?3)",
+            )
+            .unwrap();
         for number in 1..=self.chats {
             let name = format!("room {number}");
             chat.execute((number, &name, self.messages_of_chat + 1, self.messages_of_chat, LONG_AGO))
@@ -63,7 +69,11 @@ impl Town {
             creation.execute((number, LONG_AGO, name)).unwrap();
         }
         let mut members: Vec<Vec<i64>> = vec![Vec::new(); self.chats as usize];
-        let mut participant = tables.prepare("INSERT INTO Participants VALUES (NULL, ?1, ?2, 1, 0)").unwrap();
+        let mut participant = tables
+            .prepare(
+                "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number) VALUES (?1, ?2, 1, 0)",
+            )
+            .unwrap();
         for number in 1..=self.people {
             for chat in self.chats_of(number) {
                 participant.execute((chat, number)).unwrap();
