@@ -12,6 +12,7 @@ use broadcast_server::TicketKeys;
 use bus::link::{Caller, Carrier, KeyRing, Links, ServiceKey, ServiceKeys};
 use bus::memory::Memory;
 use data_server::{Rates, Registration, SharedTicketKey};
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -158,30 +159,46 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     let address = data_door.address;
     let reload = Reload { tls: doors.tls().cloned(), told, keys: None, tickets };
     let gateway = gateway(limits, [&data_door, &broadcast_door], http_door.as_ref(), forwarded);
-    let http_listener = http_door.map(|door| door.listener);
-    let (data_listener, broadcast_listener) = (data_door.listener, broadcast_door.listener);
-    let stops = [(); 3].map(|()| CancellationToken::new());
-    let stop = stops[0].clone();
-    let task = tokio::spawn(async move {
-        let [stop_gateway, stop_data, stop_broadcast] = stops;
+    let house = House {
+        data: (data, data_door.listener),
+        broadcast: (broadcast, broadcast_door.listener),
+        gateway: http_door.map(|door| (gateway, door.listener)),
+    };
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(house.serve(stop.clone()));
+    Ok(Running { description, address, advice, reload, stop, task })
+}
+
+/// All servers of one process, each with its listener.
+struct House {
+    data: (data_server::Server, TcpListener),
+    broadcast: (broadcast_server::Server, TcpListener),
+    gateway: Option<(gateway::Server, TcpListener)>,
+}
+
+impl House {
+    /// Serves until it is stopped, or one of the servers ends by itself.
+    async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        let (stop_data, stop_broadcast) = (CancellationToken::new(), CancellationToken::new());
         // A server that ends by itself begins the end of all.
-        let (broadcast_guard, data_guard) =
-            (stop_gateway.clone().drop_guard(), stop_gateway.clone().drop_guard());
+        let (broadcast_guard, data_guard) = (stop.clone().drop_guard(), stop.clone().drop_guard());
+        let (broadcast, listener) = self.broadcast;
         let stopped = stop_broadcast.clone().cancelled_owned();
         let broadcast_task = tokio::spawn(async move {
             let _guard = broadcast_guard;
-            broadcast.serve(broadcast_listener, stopped).await
+            broadcast.serve(listener, stopped).await
         });
+        let (data, listener) = self.data;
         let stopped = stop_data.clone().cancelled_owned();
         let data_task = tokio::spawn(async move {
             let _guard = data_guard;
-            data.serve(data_listener, stopped).await
+            data.serve(listener, stopped).await
         });
         // Each stops before the one that it speaks to, so that what was begun is finished and delivered.
-        let gateway_ended = match http_listener {
-            Some(listener) => gateway.serve(listener, stop_gateway.cancelled_owned()).await,
+        let gateway_ended = match self.gateway {
+            Some((gateway, listener)) => gateway.serve(listener, stop.cancelled_owned()).await,
             None => {
-                stop_gateway.cancelled().await;
+                stop.cancelled().await;
                 Ok(())
             }
         };
@@ -192,8 +209,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
         data_ended??;
         gateway_ended?;
         Ok(())
-    });
-    Ok(Running { description, address, advice, reload, stop, task })
+    }
 }
 
 /// How to become the owner of a server that others can reach and that has none. On this machine alone, just starting

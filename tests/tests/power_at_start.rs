@@ -159,7 +159,7 @@ fn g25_power_cuts_while_a_2020_file_is_upgraded() {
 
 #[test]
 fn g25_power_cuts_while_version_2_is_upgraded() {
-    g25_starts_survive_power_cuts("upgrade_1", lay_version_2, 2000);
+    g25_starts_survive_power_cuts("upgrade_2", lay_version_2, 2000);
 }
 
 #[test]

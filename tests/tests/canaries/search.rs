@@ -151,10 +151,10 @@ fn forms(secret: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
     }
     if let Ok(text) = std::str::from_utf8(secret) {
         let json = serde_json::to_string(text).unwrap();
-        forms.push(("json", json[1..json.len() - 1].as_bytes().to_vec()));
+        forms.push(("json", json.as_bytes()[1..json.len() - 1].to_vec()));
         // JSON inside JSON, as a log of requests in JSON would have it.
         let twice = serde_json::to_string(&json[1..json.len() - 1]).unwrap();
-        forms.push(("json", twice[1..twice.len() - 1].as_bytes().to_vec()));
+        forms.push(("json", twice.as_bytes()[1..twice.len() - 1].to_vec()));
         forms.push(("debug", text.escape_default().to_string().into_bytes()));
         let percent: String = text
             .bytes()

@@ -26,11 +26,14 @@ pub(crate) enum Form {
     Apart,
 }
 
+/// What went over one connection: to the server, and back.
+type Road = Arc<Mutex<[Vec<u8>; 2]>>;
+
 /// All bytes of all connections of one road, in pieces that stand in the order of one way each.
 #[derive(Clone, Default)]
-pub(crate) struct Capture(Arc<Mutex<Vec<Arc<Mutex<[Vec<u8>; 2]>>>>>);
+pub(crate) struct Capture(Arc<Mutex<Vec<Road>>>);
 
-struct Recorder(Arc<Mutex<[Vec<u8>; 2]>>);
+struct Recorder(Road);
 
 impl Hand for Recorder {
     fn pass(&mut self, way: Way, bytes: &[u8]) -> Vec<u8> {

@@ -250,9 +250,9 @@ async fn f27_a_key_swapped_under_a_running_client_hears_nothing() {
         proxy.cut(End::Reset);
     }
     let said = loop {
-        match within("the end", events.next()).await.expect("the stream says why it ends") {
-            Event::Connection(ConnectionState::Disconnected { retry_in: None, reason }) => break reason,
-            _ => {}
+        let event = within("the end", events.next()).await.expect("the stream says why it ends");
+        if let Event::Connection(ConnectionState::Disconnected { retry_in: None, reason }) = event {
+            break reason;
         }
     };
     let error = client.insert_message(client_lib::ChatId(1), "a secret").await.unwrap_err();
