@@ -14,6 +14,7 @@ use ttp::code::{CallError, ErrorCode};
 use ttp::event::read_push;
 use ttp::exchange::Exchange;
 use ttp::frame::{Decoder, FrameError, header, parse_header};
+use ttp::invitation::InvitationLink;
 use ttp::limits::HEADER_BYTES;
 use ttp::rpc::{self, Incoming, Request, RequestId, ServerMessage};
 
@@ -196,6 +197,15 @@ pub fn params(data: &[u8]) {
     let method = BroadcastCall::METHODS[choice % BroadcastCall::METHODS.len()];
     readings_agree(|dialect| BroadcastCall::parse(method, Some(raw), dialect));
     CALLS[choice % CALLS.len()](raw);
+    link_is_read_again(raw.get());
+}
+
+/// A link that is read is written as it was, spaces around it left out.
+fn link_is_read_again(text: &str) {
+    let text = text.trim_matches('"');
+    if let Ok(link) = format!("talko://{text}").parse::<InvitationLink>() {
+        assert_eq!(link.to_string(), format!("talko://{text}").trim());
+    }
 }
 
 fn readings_agree<C: PartialEq + Debug>(read: impl Fn(Dialect) -> Result<C, CallError>) {
@@ -213,6 +223,20 @@ fn readings_agree<C: PartialEq + Debug>(read: impl Fn(Dialect) -> Result<C, Call
 const CALLS: &[fn(&RawValue)] = &[
     call_is_read_again::<call::Hello>,
     call_is_read_again::<call::Authenticate>,
+    call_is_read_again::<call::Register>,
+    call_is_read_again::<call::Login>,
+    call_is_read_again::<call::Logout>,
+    call_is_read_again::<call::LogoutEverywhere>,
+    call_is_read_again::<call::ChangePassword>,
+    call_is_read_again::<call::GetSessions>,
+    call_is_read_again::<call::RevokeSession>,
+    call_is_read_again::<call::UpdateUser>,
+    call_is_read_again::<call::DeactivateUser>,
+    call_is_read_again::<call::SetServerRole>,
+    call_is_read_again::<call::InsertInvitation>,
+    call_is_read_again::<call::GetInvitations>,
+    call_is_read_again::<call::RevokeInvitation>,
+    call_is_read_again::<call::GetStreamTicket>,
     call_is_read_again::<call::Ping>,
     call_is_read_again::<call::GetUser>,
     call_is_read_again::<call::InsertUser>,
@@ -223,6 +247,7 @@ const CALLS: &[fn(&RawValue)] = &[
     call_is_read_again::<call::GetParticipants>,
     call_is_read_again::<call::AddParticipant>,
     call_is_read_again::<call::RemoveParticipant>,
+    call_is_read_again::<call::SetRole>,
     call_is_read_again::<call::MarkRead>,
     call_is_read_again::<call::Sync>,
     call_is_read_again::<call::OpenStream>,
