@@ -233,15 +233,15 @@ fn hand_over(hub: &Hub, links: Option<&Arc<dyn LinkAcceptor>>, accepted: Accepte
     let socket = match stream {
         ServerStream::Plain(stream) => stream.into_std().map(TcpStream::from_std).map(Socket::plain),
         ServerStream::Tls(stream) => {
-            let stream = stream.into_inner();
             if let Some(links) = links
-                && stream.get_ref().1.alpn_protocol() == Some(ALPN)
+                && stream.session().alpn_protocol() == Some(ALPN)
             {
                 info!(%peer, "connection handed to the bus as a link");
                 return Arc::clone(links).accept_tls(stream, Box::new(permit));
             }
-            let (stream, session) = stream.into_inner();
-            stream.into_std().map(TcpStream::from_std).map(|stream| Socket::tls(stream, session))
+            let (stream, session) = stream.into_inner().into_inner();
+            let (stream, headers) = stream.into_parts();
+            stream.into_std().map(TcpStream::from_std).map(|stream| Socket::tls(stream, session, headers))
         }
     };
     let socket = match socket {

@@ -9,6 +9,7 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 use rustls::ServerConnection;
+use ttp::net::tls::headers::RecordHeaders;
 
 /// Plaintext that is encrypted at one time: a record of the greatest length.
 const PORTION_BYTES: usize = 16 * 1024;
@@ -17,23 +18,30 @@ const PORTION_BYTES: usize = 16 * 1024;
 #[derive(Debug)]
 pub(crate) struct Socket<W = TcpStream> {
     wire: W,
-    session: Option<Box<ServerConnection>>,
+    tls: Option<Box<Tls>>,
+}
+
+#[derive(Debug)]
+struct Tls {
+    session: ServerConnection,
+    /// What the handshake has left: records that the peer may send now.
+    headers: RecordHeaders,
 }
 
 impl<W> Socket<W> {
     /// Without TLS.
     pub(crate) fn plain(wire: W) -> Self {
-        Self { wire, session: None }
+        Self { wire, tls: None }
     }
 
     /// With TLS, after the handshake.
-    pub(crate) fn tls(wire: W, mut session: ServerConnection) -> Self {
+    pub(crate) fn tls(wire: W, mut session: ServerConnection, headers: RecordHeaders) -> Self {
         session.set_buffer_limit(Some(PORTION_BYTES));
-        Self { wire, session: Some(Box::new(session)) }
+        Self { wire, tls: Some(Box::new(Tls { session, headers })) }
     }
 
     pub(crate) fn is_tls(&self) -> bool {
-        self.session.is_some()
+        self.tls.is_some()
     }
 
     /// What to watch for being ready. What the session has read already, it does not tell.
@@ -53,7 +61,7 @@ impl Socket<TcpStream> {
     /// # Errors
     /// The peer is gone.
     pub(crate) fn say_goodbye(&mut self) -> io::Result<()> {
-        if let Some(session) = &mut self.session {
+        if let Some(Tls { session, .. }) = self.tls.as_deref_mut() {
             // Once, however often it is said.
             session.send_close_notify();
             match push(session, &mut self.wire) {
@@ -68,7 +76,7 @@ impl Socket<TcpStream> {
 impl<W: Read + Write> Read for Socket<W> {
     /// As a socket that does not block. `InvalidData` says that a record was not what the peer had sent.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let Some(session) = &mut self.session else {
+        let Some(Tls { session, headers }) = self.tls.as_deref_mut() else {
             return self.wire.read(buffer);
         };
         loop {
@@ -77,7 +85,7 @@ impl<W: Read + Write> Read for Socket<W> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 other => return other,
             }
-            session.read_tls(&mut self.wire)?;
+            session.read_tls(&mut Ciphertext { wire: &mut self.wire, headers })?;
             let processed = session.process_new_packets();
             // An answer to a change of keys, or why the session ends. Without room it goes out before what is said next.
             let _ = push(session, &mut self.wire);
@@ -88,25 +96,37 @@ impl<W: Read + Write> Read for Socket<W> {
 
 impl<W: Write> Write for Socket<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.session {
+        match self.tls.as_deref_mut() {
             None => self.wire.write(bytes),
-            Some(session) => encrypt(session, &mut self.wire, &mut [IoSlice::new(bytes)]),
+            Some(Tls { session, .. }) => encrypt(session, &mut self.wire, &mut [IoSlice::new(bytes)]),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &mut self.session {
+        match self.tls.as_deref_mut() {
             None => self.wire.write_vectored(slices),
-            Some(session) => encrypt(session, &mut self.wire, &mut slices.to_vec()),
+            Some(Tls { session, .. }) => encrypt(session, &mut self.wire, &mut slices.to_vec()),
         }
     }
 
     /// Sends what was taken and waits here. Would block when it still waits afterwards.
     fn flush(&mut self) -> io::Result<()> {
-        if let Some(session) = &mut self.session {
+        if let Some(Tls { session, .. }) = self.tls.as_deref_mut() {
             push(session, &mut self.wire)?;
         }
         self.wire.flush()
+    }
+}
+
+/// What the session may read of the wire.
+struct Ciphertext<'a, W> {
+    wire: &'a mut W,
+    headers: &'a mut RecordHeaders,
+}
+
+impl<W: Read> Read for Ciphertext<'_, W> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.headers.read(buffer, |buffer| self.wire.read(buffer))
     }
 }
 

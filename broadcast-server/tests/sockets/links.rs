@@ -7,8 +7,8 @@ use broadcast_server::Config;
 use bus::link::{Caller, Carrier, LinkAcceptor, ServiceKey};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio_rustls::server::TlsStream;
 use ttp::frame::Decoder;
+use ttp::net::tls::peer::TlsPeer;
 
 use crate::stage::{Stage, message, until};
 
@@ -31,7 +31,7 @@ impl LinkAcceptor for Links {
         self.handed.lock().unwrap().push((first, decoder, stream, permit));
     }
 
-    fn accept_tls(self: Arc<Self>, _: TlsStream<tokio::net::TcpStream>, _: Box<dyn Send>) {}
+    fn accept_tls(self: Arc<Self>, _: Box<TlsPeer>, _: Box<dyn Send>) {}
 
     fn close(&self) {}
 }

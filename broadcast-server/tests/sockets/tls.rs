@@ -43,7 +43,18 @@ fn r21_records_that_are_not_the_peers_end_the_stream() {
     let ping = records(&mut session, PING);
     tcp.write_all(&[ping.clone(), ping].concat()).unwrap();
     until("it is counted", || stage.counters.records_refused() == 2);
-    until("both are gone", || stage.stats().connections == 1);
+    // Type and version, which no key authenticates: each of their bits, on a connection of its own.
+    for (bit, counted) in (0..24).zip(3..) {
+        let (mut session, mut tcp) = opened(&stage, 7);
+        let mut changed = records(&mut session, PING);
+        changed[bit / 8] ^= 1 << (bit % 8);
+        tcp.write_all(&changed).unwrap();
+        let mut rest = Vec::new();
+        let _ = tcp.read_to_end(&mut rest);
+        assert!(rest.len() < 64, "bit {bit}: {} bytes", rest.len());
+        until("it is counted", || stage.counters.records_refused() == counted);
+    }
+    until("all of them are gone", || stage.stats().connections == 1);
     stage.publish(vec![message(17, 1, 8, "hello")]);
     assert_eq!(bystander.next_event(), (17, 1));
 }

@@ -14,9 +14,11 @@ use rustls::crypto::{CryptoProvider, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConnectionCommon, DigitallySignedStruct, PeerIncompatible, SignatureScheme};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use ttp::net::tls::Fingerprint;
+use ttp::net::tls::checked::Checked;
+use ttp::net::tls::headers::RecordHeaders;
+use ttp::net::tls::peer::TlsPeer;
 use ttp::net::{address, socket};
 
 use super::{LinkError, OPENING_TIMEOUT};
@@ -86,6 +88,7 @@ impl Carrier {
         if self.is_plain(&address) {
             return Ok(Carried { stream: Box::new(stream), binding: None, key: None });
         }
+        let stream = Checked::new(stream, RecordHeaders::of_server());
         let handshake = TlsConnector::from(config()?).connect(ServerName::from(address.ip()), stream);
         let stream =
             tokio::time::timeout(OPENING_TIMEOUT, handshake).await.map_err(|_| LinkError::TimedOut)??;
@@ -107,9 +110,9 @@ impl Carrier {
 
 impl Carried {
     /// A connection that a listener has accepted.
-    pub(super) fn accepted(stream: tokio_rustls::server::TlsStream<TcpStream>) -> io::Result<Self> {
-        let binding = Binding::of(stream.get_ref().1)?;
-        Ok(Self { stream: Box::new(stream), binding: Some(binding), key: None })
+    pub(super) fn accepted(stream: Box<TlsPeer>) -> io::Result<Self> {
+        let binding = Binding::of(stream.session())?;
+        Ok(Self { stream, binding: Some(binding), key: None })
     }
 }
 

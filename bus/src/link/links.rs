@@ -12,7 +12,6 @@ use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
-use tokio_rustls::server::TlsStream;
 use tracing::{info, warn};
 use ttp::code::{CallError, ErrorCode};
 use ttp::exchange::reply_frame;
@@ -21,6 +20,7 @@ use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 use ttp::model::UserId;
 use ttp::net::clock;
 use ttp::net::connection::{FrameReader, FramedConnection};
+use ttp::net::tls::peer::TlsPeer;
 use ttp::rpc::{self, Incoming, Request, ServerMessage};
 
 use super::carrier::{Binding, Carried, Duplex};
@@ -211,7 +211,7 @@ impl LinkAcceptor for Links {
         self.begin(carried, decoder, Some(first), permit);
     }
 
-    fn accept_tls(self: Arc<Self>, stream: TlsStream<TcpStream>, permit: Box<dyn Send>) {
+    fn accept_tls(self: Arc<Self>, stream: Box<TlsPeer>, permit: Box<dyn Send>) {
         let decoder = Decoder::new(FRAME_BYTES_MAX_BEFORE_LOGIN);
         self.begin(|| Carried::accepted(stream), decoder, None, permit);
     }

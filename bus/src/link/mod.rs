@@ -37,9 +37,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio_rustls::server::TlsStream;
 use ttp::frame::Decoder;
 use ttp::net::connection::ReadError;
+use ttp::net::tls::peer::TlsPeer;
 
 pub use caller::Caller;
 pub use carrier::Carrier;
@@ -69,7 +69,7 @@ pub trait LinkAcceptor: Send + Sync {
     fn accept(self: Arc<Self>, stream: TcpStream, decoder: Decoder, first: Bytes, permit: Box<dyn Send>);
 
     /// Goes on with a connection that has chosen [`carrier::ALPN`], and on which nothing was said yet. Must not block.
-    fn accept_tls(self: Arc<Self>, stream: TlsStream<tokio::net::TcpStream>, permit: Box<dyn Send>);
+    fn accept_tls(self: Arc<Self>, stream: Box<TlsPeer>, permit: Box<dyn Send>);
 
     /// Ends all links, and those that are still to come: the server drains.
     fn close(&self);

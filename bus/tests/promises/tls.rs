@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bus::link::carrier::ALPN;
@@ -19,7 +19,11 @@ use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use ttp::frame::encode;
 use ttp::limits::FRAME_BYTES_MAX;
 use ttp::net::connection::FramedConnection;
+use ttp::net::serve::ServeCounters;
 use ttp::net::tls::Fingerprint;
+use ttp::net::tls::checked::Checked;
+use ttp::net::tls::headers::RecordHeaders;
+use ttp::net::tls::peer::TlsPeer;
 
 use crate::{Bus, Numbers, Recorder, event, hints_arrive_in_order, questions_are_answered};
 
@@ -44,8 +48,11 @@ impl Identity {
         Self { acceptor: TlsAcceptor::from(Arc::new(config)), certificate }
     }
 
-    pub(crate) async fn accept(&self, stream: TcpStream) -> std::io::Result<server::TlsStream<TcpStream>> {
-        self.acceptor.accept(stream).await
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+    ) -> std::io::Result<server::TlsStream<Checked<TcpStream>>> {
+        self.acceptor.accept(Checked::new(stream, RecordHeaders::of_client())).await
     }
 
     /// Connects as somebody who asks for a link and is no caller of ours.
@@ -65,13 +72,18 @@ impl Identity {
 }
 
 /// A broadcast-server's TLS listener: what asks for a link becomes one.
-pub(crate) async fn listen(listener: TcpListener, identity: Arc<Identity>, links: Arc<Links>) {
+pub(crate) async fn listen(
+    listener: TcpListener,
+    identity: Arc<Identity>,
+    links: Arc<Links>,
+    counters: Arc<ServeCounters>,
+) {
     while let Ok((stream, _)) = listener.accept().await {
-        let (identity, links) = (Arc::clone(&identity), Arc::clone(&links));
+        let (identity, links, counters) = (Arc::clone(&identity), Arc::clone(&links), Arc::clone(&counters));
         tokio::spawn(async move {
             if let Ok(stream) = identity.accept(stream).await {
                 assert_eq!(stream.get_ref().1.alpn_protocol(), Some(ALPN));
-                links.accept_tls(stream, Box::new(()));
+                links.accept_tls(Box::new(TlsPeer::new(stream, counters)), Box::new(()));
             }
         });
     }
@@ -83,6 +95,7 @@ pub(crate) struct Side {
     pub(crate) identity: Arc<Identity>,
     pub(crate) links: Arc<Links>,
     pub(crate) recorder: Arc<Recorder>,
+    pub(crate) counters: Arc<ServeCounters>,
 }
 
 impl Side {
@@ -92,8 +105,9 @@ impl Side {
         let (links, recorder) = (Links::new(keys), Arc::new(Recorder::default()));
         let identity = Arc::new(Identity::new());
         links.attach_receiver(Arc::clone(&recorder) as _);
-        tokio::spawn(listen(listener, Arc::clone(&identity), Arc::clone(&links)));
-        Self { address, identity, links, recorder }
+        let counters = Arc::<ServeCounters>::default();
+        tokio::spawn(listen(listener, Arc::clone(&identity), Arc::clone(&links), Arc::clone(&counters)));
+        Self { address, identity, links, recorder, counters }
     }
 }
 
@@ -281,6 +295,72 @@ async fn t64_a_capture_of_a_link_shows_nothing() {
     recorder.wait("the hint", |heard| heard.hints.contains(&event(1, 2)));
     for words in ["Publish", "nonce", "имя", "chat_id"] {
         assert!(shows(&capture, words), "{words}");
+    }
+}
+
+/// Passes records on, and changes a bit of one on the first connection: of the first that one end sends after the
+/// opening.
+async fn changing_relay(to: SocketAddr, is_to_server: bool, bit: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let is_changed = Arc::new(AtomicBool::new(false));
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let far = TcpStream::connect(to).await.unwrap();
+            let ((near_read, near_write), (far_read, far_write)) = (near.into_split(), far.into_split());
+            let asked = Arc::new(AtomicUsize::new(0));
+            for (mut from, mut to, is_from_caller) in
+                [(near_read, far_write, true), (far_read, near_write, false)]
+            {
+                let (is_changed, asked) = (Arc::clone(&is_changed), Arc::clone(&asked));
+                tokio::spawn(async move {
+                    let mut header = [0; 5];
+                    while from.read_exact(&mut header).await.is_ok() {
+                        let mut record = header.to_vec();
+                        record.resize(5 + usize::from(u16::from_be_bytes([header[3], header[4]])), 0);
+                        from.read_exact(&mut record[5..]).await.unwrap();
+                        let said =
+                            asked.fetch_add(usize::from(is_from_caller), Ordering::SeqCst) >= OPENING_RECORDS;
+                        if said && is_from_caller == is_to_server && !is_changed.swap(true, Ordering::SeqCst)
+                        {
+                            record[bit / 8] ^= 1 << (bit % 8);
+                        }
+                        if to.write_all(&record).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    });
+    address
+}
+
+/// Records that a caller sends up to its first request: hello, change of cipher, finished, and that. What comes later
+/// is not read together with the handshake, so it is not counted as a part of it.
+const OPENING_RECORDS: usize = 4;
+
+/// R21: a changed bit ends the link, also one in the type and the version in front of a record, is counted once, and
+/// the next connection is a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn r21_a_changed_bit_ends_a_link_and_is_counted() {
+    let key = ServiceKey::generate().unwrap();
+    for is_to_server in [true, false] {
+        for bit in [0, 1, 8, 16, 17, 47] {
+            let side = Side::new(key.clone()).await;
+            let caller = call(changing_relay(side.address, is_to_server, bit).await, key.clone());
+            side.recorder.wait("a link after all", |heard| heard.resyncs == 2);
+            caller.publish(vec![event(1, 1)]);
+            side.recorder.wait("the hint", |heard| heard.hints == [event(1, 1)]);
+            let counted = async {
+                while side.counters.records_refused() == 0 {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let counted = tokio::time::timeout(crate::DEADLINE, counted).await;
+            assert!(counted.is_ok(), "to the server: {is_to_server}, bit {bit}");
+            assert_eq!(side.counters.records_refused(), 1, "to the server: {is_to_server}, bit {bit}");
+        }
     }
 }
 

@@ -16,10 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use ttp::net::serve::{Accepted, Protection, ServeCounters, ServeLimits, serve};
-use ttp::net::tls::Fingerprint;
+use ttp::net::tls::checked::Checked;
+use ttp::net::tls::headers::RecordHeaders;
 use ttp::net::tls::server::{ServerTls, TlsFiles};
+use ttp::net::tls::{Fingerprint, TlsStream};
 
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -180,6 +181,7 @@ impl Client {
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         let name = ServerName::try_from("chat.example.org").unwrap();
+        let stream = Checked::new(stream, RecordHeaders::of_server());
         let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         let fingerprint = witness.0.lock().unwrap().unwrap();
         Ok(Self { stream, fingerprint })

@@ -11,6 +11,7 @@ use tracing::info;
 use super::{Accepted, Permit, REFUSAL_LINGER, ServerStream, linger};
 use crate::code::{CallError, ErrorCode};
 use crate::exchange::refusal_frame;
+use crate::net::tls::checked::Checked;
 use crate::net::tls::peer::TlsPeer;
 use crate::net::tls::server::ServerTls;
 
@@ -51,7 +52,7 @@ pub(super) async fn shake(
 async fn open(
     tls: &ServerTls,
     mut stream: TcpStream,
-) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+) -> io::Result<tokio_rustls::server::TlsStream<Checked<TcpStream>>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 0 {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the peer said nothing"));

@@ -25,13 +25,14 @@ use rustls::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 pub use error::TlsClientError;
 
 use self::verdict::Judge;
-use super::Fingerprint;
+use super::checked::Checked;
+use super::headers::RecordHeaders;
 use super::trust::{Address, Known, KnownServers};
+use super::{Fingerprint, TlsStream};
 use crate::net::clock;
 
 /// What a client of people's programs names in ALPN.
@@ -155,6 +156,7 @@ impl ClientTls {
         let address = Address::parse(server)?;
         let judge = Arc::new(self.judge(&address, expected).await?);
         let config = self.config(Arc::clone(&judge), protocols).map_err(|error| failure(&judge, error))?;
+        let stream = Checked::new(stream, RecordHeaders::of_server());
         let connecting = TlsConnector::from(Arc::new(config)).connect(address.host, stream).await;
         let stream = connecting.map_err(|error| cause(&judge, error))?;
         let Some(Ok((fingerprint, trusted))) = judge.take_verdict() else {

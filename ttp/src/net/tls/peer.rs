@@ -6,16 +6,18 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use crate::net::serve::ServeCounters;
+use crate::net::tls::checked::Checked;
 
 /// The server's end of a TLS connection.
 #[derive(Debug)]
 pub struct TlsPeer {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Checked<TcpStream>>,
     /// Bytes that the session has taken and the socket has not.
     taken: Option<usize>,
     is_refused: bool,
@@ -23,12 +25,18 @@ pub struct TlsPeer {
 }
 
 impl TlsPeer {
-    pub(crate) fn new(stream: TlsStream<TcpStream>, counters: Arc<ServeCounters>) -> Self {
+    /// After the handshake.
+    pub fn new(stream: TlsStream<Checked<TcpStream>>, counters: Arc<ServeCounters>) -> Self {
         Self { stream, taken: None, is_refused: false, counters }
     }
 
+    /// What the two ends have agreed on.
+    pub fn session(&self) -> &ServerConnection {
+        self.stream.get_ref().1
+    }
+
     /// The bare stream, for a server that drives the session itself. It counts refused records itself then.
-    pub fn into_inner(self) -> TlsStream<TcpStream> {
+    pub fn into_inner(self) -> TlsStream<Checked<TcpStream>> {
         self.stream
     }
 }

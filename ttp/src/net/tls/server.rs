@@ -16,6 +16,8 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::net::tls::Fingerprint;
+use crate::net::tls::checked::Checked;
+use crate::net::tls::headers::RecordHeaders;
 use crate::net::tls::identity::Identity;
 pub use crate::net::tls::identity::{TlsError, TlsFiles};
 
@@ -73,7 +75,11 @@ impl ServerTls {
     ///
     /// # Errors
     /// The peer does not speak TLS 1.3, refuses the certificate, or went away.
-    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> io::Result<TlsStream<S>> {
+    pub async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+    ) -> io::Result<TlsStream<Checked<S>>> {
+        let stream = Checked::new(stream, RecordHeaders::of_client());
         let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
         let answer = {
             // The one step that computes. It waits for nobody, so a slow peer holds no turn.
