@@ -100,8 +100,7 @@ fn flips() -> usize {
 }
 
 /// R21: a flipped bit at any place of a session, in either direction and on every road: nothing wrong is delivered, and
-/// nothing is missed. What a server was sent is refused and counted; the type and the version in the head of a record are
-/// known not to be covered, and change nothing.
+/// nothing is missed. What a server was sent is refused and counted, the type and the version in the head of a record too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn r21_a_flipped_bit_anywhere_delivers_nothing_wrong() {
     let mut stage = Stage::open().await;
@@ -115,7 +114,7 @@ async fn r21_a_flipped_bit_anywhere_delivers_nothing_wrong() {
             flipped += 1;
             heads += usize::from(place < 3);
             // Lengths may also make a record wait for bytes that never come.
-            up += u64::from(way == Way::Up && place == 5);
+            up += u64::from(way == Way::Up && !(3..5).contains(&place));
         }
     }
     let counted = stage.refused() - before;
