@@ -71,13 +71,15 @@ impl Town {
         let mut members: Vec<Vec<i64>> = vec![Vec::new(); self.chats as usize];
         let mut participant = tables
             .prepare(
-                "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number) VALUES (?1, ?2, 1, 0)",
+                "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role) VALUES (?1, ?2, 1, 0, ?3)",
             )
             .unwrap();
         for number in 1..=self.people {
             for chat in self.chats_of(number) {
-                participant.execute((chat, number)).unwrap();
-                members[chat as usize - 1].push(number);
+                let members = &mut members[chat as usize - 1];
+                let role = if members.is_empty() { "owner" } else { "member" };
+                participant.execute((chat, number, role)).unwrap();
+                members.push(number);
             }
         }
         let mut message =
