@@ -1,7 +1,7 @@
 //! What carries a link: plaintext on this machine, TLS everywhere else; and what binds a proof to one connection.
 //!
 //! The caller accepts whatever certificate it is shown. Who the peer is, the service key says, and its proof holds on one
-//! TLS connection alone ([`Binding`]): whoever sits between two connections has two bindings, and can use no proof.
+//! TLS connection alone (`Binding`): whoever sits between two connections has two bindings, and can use no proof.
 
 use std::fmt;
 use std::io;
