@@ -50,6 +50,7 @@ const PARTS: &[Part] = &[
     short("clock_jumps"),
     short("drain"),
     short("mutants"),
+    short("rights"),
     short("canary"),
     long("tls", &[("TALKO_TLS_FLIPS", "100")]),
     long_release("overload", &[("TALKO_OVERLOAD_SECONDS", "10")]),
