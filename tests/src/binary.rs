@@ -44,9 +44,11 @@ fn build(features: &[&str]) -> PathBuf {
         build.arg("--release");
     }
     assert!(build.status().unwrap().success(), "talko does not build");
-    // Test programs lie in `target/PROFILE/deps`, the program one folder higher.
-    let test = std::env::current_exe().unwrap();
-    test.parent().unwrap().parent().unwrap().join("talko")
+    // Test programs lie in `target/PROFILE/deps`, programs one folder higher.
+    let this = std::env::current_exe().unwrap();
+    let folder = this.parent().unwrap();
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
+    folder.join("talko")
 }
 
 /// A `talko` command with a home of its own, so that it sees nobody's settings, on servers that trust user ids.
