@@ -3,15 +3,16 @@
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::net::{TcpListener, TcpStream};
 use ttp::call::{
-    Call, ChatsReply, Empty, InsertMessage, MessageReply, MessagesReply, SyncReply, UnreadReply, UserReply,
-    Welcome,
+    Call, ChatsReply, Empty, IdentityReply, InsertMessage, MessageReply, MessagesReply, SyncReply,
+    TicketReply, UnreadReply, Welcome,
 };
 use ttp::code::{CallError, ErrorCode};
 use ttp::frame::encode;
 use ttp::limits::FRAME_BYTES_MAX;
-use ttp::model::{Chat, ChatId, Message, MessageId, User, UserId};
+use ttp::model::{Chat, ChatId, Message, MessageId, Role, TimestampMs, User, UserId};
 use ttp::net::connection::FramedConnection;
 use ttp::rpc::{self, Incoming, Request};
+use ttp::secret::Secret;
 
 const CHAT: ChatId = ChatId(1);
 
@@ -55,7 +56,12 @@ fn answer(request: &Request<'_>, address: &str, number: &mut u64) -> Result<Box<
             epoch: Some("first".into()),
             heartbeat_interval_ms: None,
         }),
-        "Authenticate" => to_raw_value(&UserReply { user: ann() }),
+        "Authenticate" => {
+            to_raw_value(&IdentityReply { user: ann(), server_role: Role::Member, session_id: None })
+        }
+        "GetStreamTicket" => {
+            to_raw_value(&TicketReply { ticket: Secret::new("a ticket"), expires_ts: TimestampMs::MAX })
+        }
         "GetChats" => to_raw_value(&ChatsReply { chats: vec![lunch()], more: false }),
         "GetMessages" => to_raw_value(&MessagesReply { messages: vec![], more: false }),
         "MarkRead" => to_raw_value(&UnreadReply { unread: 0 }),
