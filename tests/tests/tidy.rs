@@ -115,6 +115,7 @@ fn arrows_between_crates_are_these() {
         "gateway",
         "talko",
         "tests",
+        "bench",
     ];
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
         ("ttp", &[][..]),
@@ -168,7 +169,7 @@ fn the_core_of_the_protocol_does_no_input_and_output() {
 fn sql_stands_in_the_store_alone() {
     for (path, text) in sources(&[".rs"]) {
         let is_store = path.starts_with("data-server/src/store/");
-        if is_store || path.starts_with("tests/") || path.contains("/tests/") {
+        if is_store || path.starts_with("tests/") || path.starts_with("bench/") || path.contains("/tests/") {
             continue;
         }
         for word in ["rusqlite", "SELECT ", "INSERT INTO", "DELETE FROM", "UPDATE ", "PRAGMA "] {

@@ -1,0 +1,25 @@
+//! How fast and how small Talko is, measured beside its peers in one run. See docs/BENCHMARKS.md for what comes out.
+//!
+//! Reading order: [`options`] (what can be asked), [`scenario`] (the questions), [`machine`] and [`server`] (what is
+//! measured, and where it runs), [`spread`] (several runs), [`report`] (what is told, and how).
+
+mod machine;
+mod options;
+mod report;
+mod scenario;
+mod server;
+mod spread;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match scenario::run(&options::Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

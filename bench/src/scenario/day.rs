@@ -1,0 +1,14 @@
+//! An ordinary day: many chats, half of the capacity.
+
+use anyhow::{Result, bail};
+
+use crate::options::Options;
+use crate::report::Report;
+
+/// See the module.
+///
+/// # Errors
+/// In one sentence for a person.
+pub(crate) fn run(_options: &Options) -> Result<Report> {
+    bail!("not measured yet")
+}

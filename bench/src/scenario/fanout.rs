@@ -1,0 +1,14 @@
+//! What a delivery costs the server: rooms of several sizes, one or many messages outstanding.
+
+use anyhow::{Result, bail};
+
+use crate::options::Options;
+use crate::report::Report;
+
+/// See the module.
+///
+/// # Errors
+/// In one sentence for a person.
+pub(crate) fn run(_options: &Options) -> Result<Report> {
+    bail!("not measured yet")
+}
