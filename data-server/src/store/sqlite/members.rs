@@ -142,7 +142,7 @@ pub(super) fn id_list(ids: impl Iterator<Item = i64>) -> String {
 }
 
 /// Whether a chat is private; refuses when there is none.
-fn privacy(tables: Tables<'_>, chat_id: ChatId) -> Result<bool, Failure> {
+pub(super) fn privacy(tables: Tables<'_>, chat_id: ChatId) -> Result<bool, Failure> {
     tables
         .statement("SELECT is_private FROM Chats WHERE chat_id = ?1")?
         .query_row([chat_id.0], |row| row.get(0))

@@ -1,10 +1,10 @@
 //! Messages in SQLite.
 
 use rusqlite::{OptionalExtension, Row};
-use ttp::model::{Change, ChatId, Entry, Message, MessageId, UserId};
+use ttp::model::{Change, ChatId, Entry, Message, MessageId, Seq, TimestampMs, User, UserId};
 
 use super::budget::{Budget, message_bytes};
-use super::members::require_access;
+use super::members::{self, require_access};
 use super::recent;
 use super::tables::{Failure, Tables, role_from};
 use super::users;
@@ -27,41 +27,22 @@ pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Message>
     })
 }
 
-/// Stores a message, or finds it by its key.
+/// Stores a message, or finds it by its key. Nothing is written before it is certain that the message may be, so that it
+/// needs no savepoint.
 pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Failure> {
-    if let Some(first) = find_by_key(turn.tables, &new)? {
-        let same = first.chat_id == new.chat_id && first.message_text == new.message_text;
-        return if same { Ok(first) } else { Err(StoreError::KeyReused.into()) };
-    }
-    let numbers = turn
-        .tables
-        .statement(
-            "UPDATE Chats SET last_seq = last_seq + 1, last_number = last_number + 1,
-                 activity_ts = max(activity_ts, ?2)
-             WHERE chat_id = ?1 RETURNING last_seq, last_number, activity_ts, changed_ts",
-        )?
-        .query_row((new.chat_id.0, turn.now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
-        .optional()?;
-    let Some((seq, number, message_ts, changed_ts)) = numbers else {
-        return Err(StoreError::NoSuchChat(new.chat_id).into());
+    let author = match author(turn.tables, &new) {
+        Ok(author) => author,
+        // Who has sent it and may not any more still gets the first answer.
+        Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
     };
-    recent::note(turn, new.chat_id, changed_ts)?;
-    // Who speaks has read what was said.
-    let role = turn
+    let (seq, number) = (author.last_seq + 1, author.last_number + 1);
+    let message_ts = turn.now.max(author.activity_ts);
+    let inserted = turn
         .tables
-        .statement(
-            "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2 RETURNING role",
-        )?
-        .query_row((new.chat_id.0, new.user_id.0, number), |row| role_from(row, 0))
-        .optional()?;
-    let user = users::get(turn.tables, new.user_id)?;
-    let role = role.ok_or_else(|| not_a_participant(new.user_id, new.chat_id))?;
-    ChatAct::Write.check(role).map_err(StoreError::NotAllowed)?;
-    turn.tables
         .statement(
             "INSERT INTO Messages
                  (chat_id, user_id, message_text, message_ts, seq, number, client_message_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
         )?
         .execute((
             new.chat_id.0,
@@ -72,10 +53,15 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
             number,
             &new.client_message_id,
         ))?;
+    if inserted == 0 {
+        return find_first(turn.tables, &new)?.ok_or(StoreError::Failed.into());
+    }
+    let message_id = MessageId(turn.tables.last_row_id());
+    count(turn, &new, &author, message_ts).map_err(Failure::Half)?;
     let message = Message {
-        message_id: MessageId(turn.tables.last_row_id()),
+        message_id,
         chat_id: new.chat_id,
-        user,
+        user: author.user,
         message_text: new.message_text,
         message_ts,
         seq,
@@ -85,6 +71,72 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
     let entry = Entry { chat_id: new.chat_id, seq, change: Change::Message(message.clone()) };
     turn.entries.push(Committed { entry, first_users: [].into() });
     Ok(message)
+}
+
+/// Who writes, and how far the chat is before the message.
+struct Author {
+    user: User,
+    last_seq: Seq,
+    last_number: u64,
+    activity_ts: TimestampMs,
+    changed_ts: TimestampMs,
+}
+
+/// The sender of a message, who must be in the chat and may write there.
+fn author(tables: Tables<'_>, new: &NewMessage) -> Result<Author, Failure> {
+    let found = tables
+        .statement(
+            "SELECT u.user_id, u.user_name, p.role, c.last_seq, c.last_number, c.activity_ts, c.changed_ts
+             FROM Chats c JOIN Participants p ON p.chat_id = c.chat_id JOIN Users u ON u.user_id = p.user_id
+             WHERE c.chat_id = ?1 AND p.user_id = ?2",
+        )?
+        .query_row((new.chat_id.0, new.user_id.0), |row| {
+            let author = Author {
+                user: users::from_row(row, 0)?,
+                last_seq: row.get(3)?,
+                last_number: row.get(4)?,
+                activity_ts: row.get(5)?,
+                changed_ts: row.get(6)?,
+            };
+            Ok((author, role_from(row, 2)?))
+        })
+        .optional()?;
+    let Some((author, role)) = found else {
+        members::privacy(tables, new.chat_id)?;
+        users::get(tables, new.user_id)?;
+        return Err(not_a_participant(new.user_id, new.chat_id));
+    };
+    ChatAct::Write.check(role).map_err(StoreError::NotAllowed)?;
+    Ok(author)
+}
+
+/// Moves the chat's numbers on to a message that was inserted. Who speaks has read what was said.
+fn count(
+    turn: &Turn<'_>,
+    new: &NewMessage,
+    author: &Author,
+    message_ts: TimestampMs,
+) -> rusqlite::Result<()> {
+    turn.tables
+        .statement(
+            "UPDATE Chats SET last_seq = last_seq + 1, last_number = last_number + 1, activity_ts = ?2
+             WHERE chat_id = ?1",
+        )?
+        .execute((new.chat_id.0, message_ts))?;
+    turn.tables
+        .statement("UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2")?
+        .execute((new.chat_id.0, new.user_id.0, author.last_number + 1))?;
+    recent::note(turn, new.chat_id, author.changed_ts)
+}
+
+/// What was stored under the key of a message, if it is the same.
+fn find_first(tables: Tables<'_>, new: &NewMessage) -> Result<Option<Message>, Failure> {
+    match find_by_key(tables, new)? {
+        Some(first) if first.chat_id != new.chat_id || first.message_text != new.message_text => {
+            Err(StoreError::KeyReused.into())
+        }
+        first => Ok(first),
+    }
 }
 
 /// The page of messages that ends at the newest one, or before a given one.

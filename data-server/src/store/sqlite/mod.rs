@@ -21,7 +21,7 @@ use self::admission::{Class, Gate};
 use self::health::Health;
 use self::reader::Reader;
 use self::tables::{Failure, Tables};
-use self::writer::{Turn, Writer};
+use self::writer::{Guard, Turn, Writer};
 use super::{
     AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
     EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery,
@@ -157,9 +157,19 @@ impl SqliteStore {
         done: Done<T>,
         make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
     ) {
+        self.write_guarded(class, Guard::Savepoint, done, make);
+    }
+
+    fn write_guarded<T: Send + 'static>(
+        &self,
+        class: Class,
+        guard: Guard,
+        done: Done<T>,
+        make: impl FnOnce(&mut Turn<'_>) -> Result<T, Failure> + Send + 'static,
+    ) {
         match self.writes.gate.enter(class, self.writes.queue.len()) {
             Err(refused) => done(Err(refused)),
-            Ok(entered) => writer::hand_in(&self.writes.queue, &self.health, done, move |turn| {
+            Ok(entered) => writer::hand_in(&self.writes.queue, &self.health, guard, done, move |turn| {
                 entered.check(clock::now()).map_err(Failure::Refused)?;
                 make(turn)
             }),
@@ -307,7 +317,10 @@ impl Store for SqliteStore {
     }
 
     fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>) {
-        self.write_by(by, new.user_id, Class::Chat, done, move |turn| messages::insert(turn, new));
+        self.write_guarded(Class::Chat, Guard::Itself, done, move |turn| {
+            sessions::require(turn.tables, by, Some(new.user_id), turn.now)?;
+            messages::insert(turn, new)
+        });
     }
 
     fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>) {

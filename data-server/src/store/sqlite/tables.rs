@@ -48,6 +48,8 @@ pub(super) enum Failure {
     Refused(StoreError),
     /// SQLite says no.
     Sqlite(rusqlite::Error),
+    /// SQLite says no when a part of the change is written that no savepoint takes back: the transaction is lost.
+    Half(rusqlite::Error),
 }
 
 impl From<StoreError> for Failure {
@@ -67,7 +69,7 @@ impl Failure {
     pub(super) fn into_store_error(self, complaints: &mut Complaints) -> StoreError {
         let failed = match self {
             Self::Refused(refused) => return refused,
-            Self::Sqlite(failed) => failed,
+            Self::Sqlite(failed) | Self::Half(failed) => failed,
         };
         if failed.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
             return StoreError::Overloaded;

@@ -61,6 +61,7 @@ impl House {
             hand_in(
                 &queue,
                 &Health::default(),
+                Guard::Savepoint,
                 Box::new(move |result| sender.send(result).unwrap()),
                 move |turn| {
                     turn.tables.statement(sql)?.execute([])?;
@@ -75,6 +76,32 @@ impl House {
         self.writer.store(batch.collect());
         receiver.try_iter().collect()
     }
+}
+
+/// Promise 2 of the store, for a change without a savepoint: when it fails in the middle, nothing of its batch is stored.
+#[test]
+fn a_failure_that_no_savepoint_takes_back_takes_back_the_batch() {
+    let mut house = House::new();
+    let (sender, receiver) = mpsc::channel();
+    let (queue, queued) = crossbeam::channel::unbounded();
+    for fails in [false, true] {
+        let sender = sender.clone();
+        let done = Box::new(move |result: Result<(), StoreError>| sender.send(result).unwrap());
+        hand_in(&queue, &Health::default(), Guard::Itself, done, move |turn| {
+            turn.tables.statement(INSERT)?.execute([])?;
+            let again = || turn.tables.statement(INSERT_WRONG)?.execute([]);
+            if fails { again().map(drop).map_err(Failure::Half) } else { Ok(()) }
+        });
+    }
+    let batch = queued.try_iter().filter_map(|command| match command {
+        Command::Store(job) => Some(job),
+        Command::Close => None,
+    });
+    house.writer.store(batch.collect());
+    let answers: Vec<_> = receiver.try_iter().collect();
+    assert_eq!(answers, [Err(StoreError::Unavailable), Err(StoreError::Unavailable)]);
+    assert_eq!(house.users(), 0);
+    assert_eq!(house.heal(), None, "the file is sound");
 }
 
 const INSERT: &str = "INSERT INTO Users (user_name, created_ts) VALUES ('x', 0)";
@@ -174,7 +201,9 @@ fn the_end_of_trouble_is_found_without_any_change() {
     let health = Arc::clone(&house.writer.health);
     let (queue, queued) = crossbeam::channel::unbounded();
     let (sender, receiver) = mpsc::channel();
-    hand_in(&queue, &health, Box::new(move |result| sender.send(result).unwrap()), |_| Ok(()));
+    hand_in(&queue, &health, Guard::Savepoint, Box::new(move |result| sender.send(result).unwrap()), |_| {
+        Ok(())
+    });
     assert_eq!(receiver.try_recv().unwrap(), Err(StoreError::Unavailable));
     assert!(queued.is_empty());
     assert_eq!(house.writer.next(&queued).err(), Some(RecvTimeoutError::Timeout));
