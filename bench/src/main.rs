@@ -1,8 +1,11 @@
 //! How fast and how small Talko is, measured beside its peers in one run. See docs/BENCHMARKS.md for what comes out.
 //!
 //! Reading order: [`options`] (what can be asked), [`scenario`] (the questions), [`machine`], [`server`] and [`house`] (what is
-//! measured, and where it runs), [`town`] (a full database), [`peer`] (who speaks), [`spread`] (several runs), [`report`] (what is told).
+//! measured, and where it runs), [`town`] (a full database), [`peer`] (who speaks), [`broker`] (Talko and its peers as rooms),
+//! [`crowd`] (who listens there), [`spread`] (several runs), [`report`] (what is told).
 
+mod broker;
+mod crowd;
 mod house;
 mod machine;
 mod options;
@@ -18,7 +21,12 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
-    match scenario::run(&options::Options::parse()) {
+    let mut arguments = std::env::args().skip(1);
+    let done = match arguments.next().as_deref() {
+        Some(broker::raw::COMMAND) => broker::raw::serve(arguments),
+        _ => scenario::run(&options::Options::parse()),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error:#}");

@@ -1,0 +1,167 @@
+//! Talko's broadcast-server, as installed, fed over a real link of the bus. The load generator plays the data-server: it
+//! answers that everybody hears the room, and publishes entries as a commit would.
+
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Result, anyhow, ensure};
+use bus::link::{Caller, Carrier, ServiceKeys};
+use bus::{Answer, Directory, Event, Hearing, Hint, Publisher, Topic};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::oneshot;
+use ttp::event::EventFrame;
+use ttp::frame::encode;
+use ttp::limits::HEADER_BYTES;
+use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
+
+use super::{Broker, Step};
+use crate::crowd::shape::text;
+use crate::house::{self, House};
+use crate::machine::SERVER_CORE;
+use crate::server::Server;
+
+/// The number of the first entry: all are equally long.
+const FIRST_SEQ: u64 = 1_000_000_000;
+
+/// The time of all messages.
+const TIME: i64 = 1_700_000_000_000;
+
+/// See the module.
+pub(crate) struct Talko {
+    talko: house::Talko,
+    address: SocketAddr,
+    caller: Arc<Caller>,
+    link: Link,
+    _house: House,
+}
+
+/// The end of the link: while subscribers open, it answers questions on a thread of its own; later it runs within
+/// [`Broker::publish`], so that no other thread stands between a message and the socket.
+enum Link {
+    Answering { stop: oneshot::Sender<()>, thread: JoinHandle<Runtime> },
+    Publishing(Runtime),
+    Gone,
+}
+
+/// Everybody hears the room.
+struct Everybody;
+
+impl Talko {
+    /// Starts it, with TLS or without.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn start(is_tls: bool) -> Result<Self> {
+        let tls = if is_tls { "always" } else { "auto" };
+        let house = House::new()?.with(&["--service-key-file", "service.key", "--tls", tls]);
+        let talko = house.broadcast_server(&[SERVER_CORE])?;
+        let address = talko.broadcast_address()?;
+        let keys: ServiceKeys = std::fs::read_to_string(house.folder().join("service.key"))?.parse()?;
+        // Looks at the sockets after every task, since it is not waited for between two messages.
+        let runtime = Builder::new_current_thread().enable_all().event_interval(1).build()?;
+        let carrier = if is_tls { Carrier::Tls } else { Carrier::TlsOffLoopback };
+        let caller = {
+            let _context = runtime.enter();
+            Caller::start_over(carrier, address.to_string(), keys)
+        };
+        caller.attach_directory(Arc::new(Everybody));
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || {
+            let _ = runtime.block_on(stopped);
+            runtime
+        });
+        Ok(Self { talko, address, caller, link: Link::Answering { stop, thread }, _house: house })
+    }
+}
+
+impl Broker for Talko {
+    fn server(&self) -> &Server {
+        &self.talko.server
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn greeting(&self, place: usize) -> Vec<Step> {
+        let hello = r#"{"jsonrpc":"2.0","method":"Hello","params":{"protocol":[2]},"id":1}"#;
+        let user_id = place + 1;
+        let open =
+            format!(r#"{{"jsonrpc":"2.0","method":"OpenStream","params":{{"user_id":{user_id}}},"id":2}}"#);
+        vec![Step::new([encode(hello.as_bytes()), encode(open.as_bytes())].concat(), r#""id":2}"#)]
+    }
+
+    fn open_senders(&mut self, count: usize) -> Result<()> {
+        ensure!(count == 1, "a broadcast-server hears one data-server here");
+        if let Link::Answering { stop, thread } = std::mem::replace(&mut self.link, Link::Gone) {
+            let _ = stop.send(());
+            let runtime = thread.join().map_err(|_| anyhow!("the link's thread has ended"))?;
+            self.link = Link::Publishing(runtime);
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, counters: Range<u64>) -> Result<()> {
+        let Link::Publishing(runtime) = &self.link else { return Err(anyhow!("the link is not open")) };
+        self.caller.publish(counters.map(|counter| Hint::Event(event(counter))).collect());
+        runtime.block_on(async {
+            tokio::task::yield_now().await;
+            self.caller.flush().await;
+        });
+        Ok(())
+    }
+
+    fn delivered(&self, counter: u64) -> Vec<u8> {
+        frame(counter)
+    }
+
+    /// Any whole frame, such as a heartbeat; a delivery was recognised before.
+    fn other(&self) -> fn(&[u8]) -> Option<usize> {
+        |bytes| {
+            let digits = std::str::from_utf8(bytes.get(..HEADER_BYTES)?).ok()?;
+            let whole = HEADER_BYTES + digits.trim().parse::<usize>().ok()?;
+            (whole <= bytes.len()).then_some(whole)
+        }
+    }
+}
+
+impl Directory for Everybody {
+    fn hearing_of(&self, users: Vec<UserId>, answer: Answer) {
+        let hearing = || Hearing { topics: vec![Topic(1)], sessions: Vec::new() };
+        answer(Ok(users.iter().map(|_| hearing()).collect()));
+    }
+}
+
+/// The frame that a subscriber gets.
+pub(crate) fn frame(counter: u64) -> Vec<u8> {
+    event(counter).frame.frame().to_vec()
+}
+
+/// As the data-server would make it of a message that somebody else has sent.
+fn event(counter: u64) -> Event {
+    let seq = FIRST_SEQ + counter;
+    let message = Message {
+        message_id: MessageId(seq as i64),
+        chat_id: ChatId(1),
+        user: User { user_id: UserId(100_000), user_name: "Ada Lovelace".into() },
+        message_text: text(counter),
+        message_ts: TIME,
+        seq,
+        number: seq,
+        client_message_id: Some(format!("{seq:020}")),
+    };
+    let entry = Entry { chat_id: ChatId(1), seq, change: Change::Message(message) };
+    Event { topic: Topic(1), seq, author: None, frame: EventFrame::new(&entry) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_of_all_counters_are_equally_long() {
+        assert_eq!(frame(0).len(), frame(99_999_999).len());
+    }
+}
