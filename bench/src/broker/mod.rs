@@ -143,7 +143,7 @@ impl Senders {
             let mut heard = Vec::new();
             for step in greeting(place) {
                 wire.say(&step.say)?;
-                heard = wire.hear(heard, &step.until)?;
+                (_, heard) = wire.hear(heard, &step.until)?;
             }
             wires.push(wire);
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
 use bus::link::{Caller, Carrier, ServiceKeys};
@@ -14,16 +15,25 @@ use tokio::sync::oneshot;
 use ttp::event::EventFrame;
 use ttp::frame::encode;
 use ttp::limits::HEADER_BYTES;
+use ttp::net::clock;
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
 
 use super::{Broker, Step};
 use crate::crowd::shape::text;
+use crate::crowd::wire::{self, Wire};
 use crate::house::{self, House};
 use crate::machine::SERVER_CORE;
 use crate::server::Server;
 
 /// The number of the first entry: all are equally long.
 const FIRST_SEQ: u64 = 1_000_000_000;
+
+/// The end of the answer to a stream that wants to open, and of the one that is open.
+const ANSWER_END: &[u8] = br#","id":2}"#;
+const OPEN: &[u8] = br#""result":{},"id":2}"#;
+
+/// Longest wait for the link.
+const LINK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The time of all messages.
 const TIME: i64 = 1_700_000_000_000;
@@ -72,7 +82,25 @@ impl Talko {
             let _ = runtime.block_on(stopped);
             runtime
         });
-        Ok(Self { talko, address, caller, link: Link::Answering { stop, thread }, _house: house })
+        let started = Self { talko, address, caller, link: Link::Answering { stop, thread }, _house: house };
+        started.wait_for_the_link(is_tls)?;
+        Ok(started)
+    }
+
+    /// Streams are refused until it is open.
+    fn wait_for_the_link(&self, is_tls: bool) -> Result<()> {
+        let config = if is_tls { Some(wire::tls()?) } else { None };
+        let begun = clock::now();
+        loop {
+            let mut stream = Wire::connect(self.address, config.as_ref())?;
+            stream.say(&opening(0))?;
+            let (answer, _) = stream.hear(Vec::new(), ANSWER_END)?;
+            if answer.ends_with(OPEN) {
+                return Ok(());
+            }
+            ensure!(clock::now() - begun < LINK_TIMEOUT, "the link to the broadcast-server does not open");
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -86,11 +114,7 @@ impl Broker for Talko {
     }
 
     fn greeting(&self, place: usize) -> Vec<Step> {
-        let hello = r#"{"jsonrpc":"2.0","method":"Hello","params":{"protocol":[2]},"id":1}"#;
-        let user_id = place + 1;
-        let open =
-            format!(r#"{{"jsonrpc":"2.0","method":"OpenStream","params":{{"user_id":{user_id}}},"id":2}}"#);
-        vec![Step::new([encode(hello.as_bytes()), encode(open.as_bytes())].concat(), r#""id":2}"#)]
+        vec![Step::new(opening(place), OPEN)]
     }
 
     fn open_senders(&mut self, count: usize) -> Result<()> {
@@ -132,6 +156,15 @@ impl Directory for Everybody {
         let hearing = || Hearing { topics: vec![Topic(1)], sessions: Vec::new() };
         answer(Ok(users.iter().map(|_| hearing()).collect()));
     }
+}
+
+/// What a stream says first.
+fn opening(place: usize) -> Vec<u8> {
+    let hello = r#"{"jsonrpc":"2.0","method":"Hello","params":{"protocol":[2]},"id":1}"#;
+    let user_id = place + 1;
+    let open =
+        format!(r#"{{"jsonrpc":"2.0","method":"OpenStream","params":{{"user_id":{user_id}}},"id":2}}"#);
+    [encode(hello.as_bytes()), encode(open.as_bytes())].concat()
 }
 
 /// The frame that a subscriber gets.

@@ -1,6 +1,6 @@
 //! Every delivery counted, and its order checked: to each subscriber the messages of each sender must come one after another.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
@@ -135,11 +135,6 @@ impl Tally {
             self.published
         )
     }
-}
-
-/// A latency in microseconds.
-pub(crate) fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
 }
 
 #[cfg(test)]

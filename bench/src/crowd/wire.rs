@@ -55,15 +55,16 @@ impl Wire {
         }
     }
 
-    /// Waits until `until` was heard, and gives what came after it.
+    /// Waits until `until` was heard; gives the answer, which ends with it, and what came after it.
     ///
     /// # Errors
     /// It does not come.
-    pub(crate) fn hear(&mut self, heard: Vec<u8>, until: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn hear(&mut self, heard: Vec<u8>, until: &[u8]) -> Result<(Vec<u8>, Vec<u8>)> {
         let mut heard = heard;
         loop {
             if let Some(at) = heard.windows(until.len()).position(|part| part == until) {
-                return Ok(heard.split_off(at + until.len()));
+                let rest = heard.split_off(at + until.len());
+                return Ok((heard, rest));
             }
             let mut buffer = [0; 4096];
             let count = match &mut self.session {
