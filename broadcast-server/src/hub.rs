@@ -6,16 +6,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use bus::{Answer, Hearing, Hint, Unavailable};
 use crossbeam::channel::{self, Receiver, Sender};
 use mio::Waker;
 use ttp::model::{SessionId, UserId};
+use ttp::net::clock;
 use ttp::net::serve::Permit;
 
 use crate::socket::Socket;
-
+use crate::stats::Stats;
 use crate::tickets::Bearer;
 
 /// Batches of hints that may wait for one shard.
@@ -34,6 +36,8 @@ const HINT_BYTES: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) hints: Vec<Hint>,
+    /// In one process that is right after their commit, when its callers were answered.
+    pub(crate) arrived: Instant,
     bytes: usize,
 }
 
@@ -70,6 +74,7 @@ pub(crate) struct Mailbox {
     answers: Sender<Answered>,
     waiting_bytes: AtomicUsize,
     waiting_bytes_max: usize,
+    hints_lost: AtomicU64,
     is_lossy: AtomicBool,
     is_draining: AtomicBool,
     is_stopped: AtomicBool,
@@ -91,11 +96,18 @@ pub(crate) struct Inbox {
 pub(crate) struct Hub {
     mailboxes: Vec<Arc<Mailbox>>,
     next: AtomicUsize,
+    hints: AtomicU64,
+    connections_refused: AtomicU64,
 }
 
 impl Hub {
     pub(crate) fn new(mailboxes: Vec<Arc<Mailbox>>) -> Self {
-        Self { mailboxes, next: AtomicUsize::new(0) }
+        Self {
+            mailboxes,
+            next: AtomicUsize::new(0),
+            hints: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+        }
     }
 
     /// Hands a connection to the next shard, or gives it back when that one has too many to take.
@@ -103,8 +115,22 @@ impl Hub {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         let mailbox = &self.mailboxes[turn % self.mailboxes.len()];
         match mailbox.command(Command::Serve(connection)) {
-            Err(Command::Serve(connection)) => Err(connection),
+            Err(Command::Serve(connection)) => {
+                self.connections_refused.fetch_add(1, Ordering::Relaxed);
+                Err(connection)
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// What waits for the shards, and what found no place.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        stats.hints += self.hints.load(Ordering::Relaxed);
+        stats.connections_refused += self.connections_refused.load(Ordering::Relaxed);
+        for mailbox in &self.mailboxes {
+            stats.batches_waiting += mailbox.batches.len();
+            stats.hint_bytes_waiting += mailbox.waiting_bytes.load(Ordering::Relaxed);
+            stats.hints_lost += mailbox.hints_lost.load(Ordering::Relaxed);
         }
     }
 
@@ -137,8 +163,9 @@ impl bus::Receiver for Hub {
         if hints.is_empty() {
             return;
         }
+        self.hints.fetch_add(hints.len() as u64, Ordering::Relaxed);
         let bytes = hints.iter().map(hint_bytes).sum();
-        let batch = Arc::new(Batch { hints, bytes });
+        let batch = Arc::new(Batch { hints, arrived: clock::now(), bytes });
         for mailbox in &self.mailboxes {
             mailbox.receive(Arc::clone(&batch));
         }
@@ -163,6 +190,7 @@ impl Mailbox {
             answers,
             waiting_bytes: AtomicUsize::new(0),
             waiting_bytes_max,
+            hints_lost: AtomicU64::new(0),
             is_lossy: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
@@ -179,7 +207,7 @@ impl Mailbox {
     }
 
     fn receive(&self, batch: Arc<Batch>) {
-        let bytes = batch.bytes;
+        let (bytes, hints) = (batch.bytes, batch.hints.len());
         let before = self.waiting_bytes.fetch_add(bytes, Ordering::SeqCst);
         // A single batch always has a place, however long it is.
         let has_place = before == 0 || before + bytes <= self.waiting_bytes_max;
@@ -187,6 +215,7 @@ impl Mailbox {
             self.wake();
         } else {
             self.waiting_bytes.fetch_sub(bytes, Ordering::SeqCst);
+            self.hints_lost.fetch_add(hints as u64, Ordering::Relaxed);
             self.lose();
         }
     }

@@ -34,11 +34,12 @@ mod table;
 mod turn;
 mod places;
 mod stats;
+mod tally;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
 pub use config::Config;
 pub use error::Error;
 pub use server::{Server, StatsReader};
-pub use stats::Stats;
+pub use stats::{Stats, Timings};
 pub use tickets::TicketKeys;

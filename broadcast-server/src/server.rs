@@ -28,7 +28,7 @@ use crate::places::Places;
 use crate::shard::{MAILBOX, Shard};
 use crate::shared::Shared;
 use crate::socket::Socket;
-use crate::stats::{ShardStats, Stats};
+use crate::stats::{ShardStats, Stats, Timings};
 use crate::tickets::Tickets;
 
 /// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
@@ -58,6 +58,7 @@ impl Drop for EndOfShard {
 /// Reads a server's figures, also while the server itself is busy in [`Server::serve`].
 #[derive(Debug, Clone)]
 pub struct StatsReader {
+    hub: Arc<Hub>,
     shards: Arc<[Arc<ShardStats>]>,
     tickets_refused: Arc<AtomicU64>,
 }
@@ -70,7 +71,15 @@ impl StatsReader {
         for shard in self.shards.iter() {
             shard.add_to(&mut stats);
         }
+        self.hub.add_to(&mut stats);
         stats
+    }
+
+    /// How long things took.
+    pub fn timings(&self) -> Timings {
+        let mut timings = Timings::default();
+        self.shards.iter().for_each(|shard| shard.add_timings_to(&mut timings));
+        timings
     }
 }
 
@@ -199,6 +208,7 @@ impl Parts {
         let hub = Arc::new(Hub::new(mailboxes));
         let tickets = Tickets::new(config.ticket_keys.clone(), config.trust_user_ids, clock::now_ms);
         let stats = StatsReader {
+            hub: Arc::clone(&hub),
             shards: parts.iter().map(|(_, _, stats)| Arc::clone(stats)).collect(),
             tickets_refused: tickets.refused(),
         };

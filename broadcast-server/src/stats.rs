@@ -1,6 +1,9 @@
-//! Figures of what is open now. Each shard writes its own after every turn; reading adds them up.
+//! Figures of what is open now, and of what was done since the start. Each shard writes its own after every turn;
+//! reading adds them up.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use ttp::net::histogram::{Buckets, Histogram};
 
 /// What a server holds at one moment, for metrics and tests.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,10 +28,46 @@ pub struct Stats {
     pub tickets_refused: u64,
     /// Losses that were announced to streams since the start, counted once in each shard.
     pub resyncs: u64,
+    /// Streams that were opened since the start.
+    pub streams_opened: u64,
+    /// Events that were handed to streams since the start: one event to three streams is three.
+    pub deliveries: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Turns of the shards since the start.
+    pub turns: u64,
+    /// Batches of hints that wait for the shards now, each counted once in each shard.
+    pub batches_waiting: usize,
+    /// Bytes of hints that wait, counted likewise.
+    pub hint_bytes_waiting: usize,
+    /// Hints that arrived since the start.
+    pub hints: u64,
+    /// Hints that found no place in a shard's queue since the start, counted once in each shard.
+    pub hints_lost: u64,
+    /// Connections that were refused since the start because their shard had too much to do.
+    pub connections_refused: u64,
+}
+
+/// How long things took and how many came together, since the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timings {
+    /// Of each event, counted once in each shard that has listeners: from its arrival until the shard begins to write
+    /// it to sockets, in nanoseconds.
+    pub lag: Buckets,
+    /// Of each fan-out: from the first stream to the last, in nanoseconds.
+    pub fan_out: Buckets,
+    /// Events of each fan-out.
+    pub fan_out_events: Buckets,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self { lag: Buckets::of_times(), fan_out: Buckets::of_times(), fan_out_events: Buckets::of_counts() }
+    }
 }
 
 /// The figures of one shard.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ShardStats {
     pub(crate) connections: AtomicUsize,
     pub(crate) streams: AtomicUsize,
@@ -39,6 +78,36 @@ pub(crate) struct ShardStats {
     pub(crate) outlet_bytes_held: AtomicUsize,
     pub(crate) slow_cuts: AtomicU64,
     pub(crate) resyncs: AtomicU64,
+    pub(crate) streams_opened: AtomicU64,
+    pub(crate) deliveries: AtomicU64,
+    pub(crate) delivered_bytes: AtomicU64,
+    pub(crate) turns: AtomicU64,
+    pub(crate) lag: Histogram,
+    pub(crate) fan_out: Histogram,
+    pub(crate) fan_out_events: Histogram,
+}
+
+impl Default for ShardStats {
+    fn default() -> Self {
+        Self {
+            connections: AtomicUsize::default(),
+            streams: AtomicUsize::default(),
+            users: AtomicUsize::default(),
+            topics: AtomicUsize::default(),
+            subscriptions: AtomicUsize::default(),
+            outlet_bytes: AtomicUsize::default(),
+            outlet_bytes_held: AtomicUsize::default(),
+            slow_cuts: AtomicU64::default(),
+            resyncs: AtomicU64::default(),
+            streams_opened: AtomicU64::default(),
+            deliveries: AtomicU64::default(),
+            delivered_bytes: AtomicU64::default(),
+            turns: AtomicU64::default(),
+            lag: Histogram::of_times(),
+            fan_out: Histogram::of_times(),
+            fan_out_events: Histogram::of_counts(),
+        }
+    }
 }
 
 impl ShardStats {
@@ -52,5 +121,15 @@ impl ShardStats {
         stats.outlet_bytes_held += self.outlet_bytes_held.load(Ordering::Relaxed);
         stats.slow_cuts += self.slow_cuts.load(Ordering::Relaxed);
         stats.resyncs += self.resyncs.load(Ordering::Relaxed);
+        stats.streams_opened += self.streams_opened.load(Ordering::Relaxed);
+        stats.deliveries += self.deliveries.load(Ordering::Relaxed);
+        stats.delivered_bytes += self.delivered_bytes.load(Ordering::Relaxed);
+        stats.turns += self.turns.load(Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_timings_to(&self, timings: &mut Timings) {
+        timings.lag.add(&self.lag.read());
+        timings.fan_out.add(&self.fan_out.read());
+        timings.fan_out_events.add(&self.fan_out_events.read());
     }
 }

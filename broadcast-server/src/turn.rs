@@ -99,6 +99,16 @@ impl Group {
         self.version_1 = Version1 { frames, block };
     }
 
+    /// How many events are in what [`Group::block_for`] answers.
+    pub(crate) fn events_for(&self, user: UserId, dialect: Dialect) -> usize {
+        match dialect {
+            Dialect::Version2 => self.events.len(),
+            Dialect::Version1 => {
+                self.version_1.frames.iter().filter(|(author, _)| *author != Some(user)).count()
+            }
+        }
+    }
+
     /// What a person's stream gets. Empty when none of this is for it.
     pub(crate) fn block_for(&self, user: UserId, dialect: Dialect, budget: &Arc<Budget>) -> Cow<'_, Bytes> {
         let Version1 { frames, block } = &self.version_1;
@@ -211,6 +221,9 @@ mod tests {
         assert_eq!(bytes_for(7), [version_1(1), version_1(2), version_1(3)].concat());
         assert_eq!(bytes_for(8), version_1(2));
         assert_eq!(bytes_for(9), [version_1(1), version_1(3)].concat());
+        let events_for = |user, dialect| groups[0].events_for(UserId(user), dialect);
+        assert_eq!([7, 8, 9].map(|user| events_for(user, Dialect::Version1)), [3, 1, 2]);
+        assert_eq!(events_for(9, Dialect::Version2), 4);
         let all = events.iter().map(|event| event.frame.frame().len()).sum::<usize>();
         assert_eq!(groups[0].block_for(UserId(9), Dialect::Version2, &budget()).len(), all);
         assert!(groups_of(&[created(1)])[0].block_for(UserId(7), Dialect::Version1, &budget()).is_empty());

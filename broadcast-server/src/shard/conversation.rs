@@ -56,7 +56,10 @@ impl Shard {
         stream.opened(result, self.now_ms, &mut self.out);
         let (peer, user_id) = (stream.peer(), stream.user());
         match (result, user_id) {
-            (Ok(()), Some(user_id)) => debug!(%peer, %user_id, "stream opened"),
+            (Ok(()), Some(user_id)) => {
+                self.stats.streams_opened.fetch_add(1, Ordering::Relaxed);
+                debug!(%peer, %user_id, "stream opened");
+            }
             (Err(NotOpened::SessionEnded), _) => debug!(%peer, "stream not opened: its session has ended"),
             _ => debug!(%peer, "stream not opened: the directory did not answer"),
         }

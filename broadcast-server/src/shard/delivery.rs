@@ -30,10 +30,12 @@ impl Shard {
                 group.encode_version_1(&self.budget);
             }
         }
+        let began = self.tally.begin_fan_out(&self.stats);
         match groups.as_slice() {
             [only] => self.deliver_one(only),
             several => self.deliver_several(several),
         }
+        self.tally.end_fan_out(began, &self.stats);
         ttp::failpoint!("broadcast.delivered");
         self.end_the_ended();
         drop(groups);
@@ -83,8 +85,9 @@ impl Shard {
             if block.is_empty() {
                 continue;
             }
-            if let Err(end) = stream.send(std::slice::from_ref(&*block), self.now_ms, outlet_bytes_max) {
-                self.ended.push((*key, end));
+            match stream.send(std::slice::from_ref(&*block), self.now_ms, outlet_bytes_max) {
+                Ok(()) => self.tally.delivered(group.events_for(user, stream.dialect()), block.len()),
+                Err(end) => self.ended.push((*key, end)),
             }
         }
     }
@@ -113,8 +116,14 @@ impl Shard {
             if self.blocks.is_empty() {
                 continue;
             }
-            if let Err(end) = stream.send(&self.blocks, self.now_ms, self.shared.config.outlet_bytes_max) {
-                self.ended.push((key, end));
+            match stream.send(&self.blocks, self.now_ms, self.shared.config.outlet_bytes_max) {
+                Ok(()) => {
+                    let dialect = stream.dialect();
+                    let events =
+                        pairs.iter().map(|(_, index)| groups[*index as usize].events_for(user, dialect));
+                    self.tally.delivered(events.sum(), self.blocks.iter().map(Bytes::len).sum());
+                }
+                Err(end) => self.ended.push((key, end)),
             }
         }
         self.pairs.clear();

@@ -23,6 +23,7 @@ use crate::shared::Shared;
 use crate::stats::ShardStats;
 use crate::stream::{End, NotOpened, Stream};
 use crate::table::{Learned, StreamKey, Table};
+use crate::tally::Tally;
 use crate::tickets::Bearer;
 use crate::turn::Turn;
 use connections::Connections;
@@ -51,6 +52,7 @@ pub(crate) struct Shard {
     poll: Poll,
     inbox: Inbox,
     stats: Arc<ShardStats>,
+    tally: Tally,
     /// This shard's part of the memory for outlets.
     budget: Arc<Budget>,
     connections: Connections,
@@ -86,6 +88,7 @@ impl Shard {
             poll,
             inbox,
             stats,
+            tally: Tally::default(),
             budget,
             connections: Connections::default(),
             table: Table::default(),
@@ -198,7 +201,7 @@ impl Shard {
                 break;
             };
             for hint in &batch.hints {
-                self.take_hint(hint);
+                self.take_hint(hint, batch.arrived);
             }
             self.loss_after = self.loss_after.map(|batches| batches - 1);
         }
@@ -242,17 +245,17 @@ impl Shard {
         }
     }
 
-    fn take_hint(&mut self, hint: &Hint) {
+    fn take_hint(&mut self, hint: &Hint, arrived: Instant) {
         match hint {
             Hint::Event(event) => {
                 if self.table.pass(event.topic, event.seq).is_some() {
-                    self.push_event(event);
+                    self.push_event(event, arrived);
                 }
             }
             // Where nothing was lost, the event itself has been passed on, and this costs one look into the table.
             Hint::Head(head) => {
                 if self.table.pass(head.topic, head.seq) == Some(true) {
-                    self.push_event(head);
+                    self.push_event(head, arrived);
                 }
             }
             // Events before a membership are for those who listened then, events after it for those who do now.
@@ -292,7 +295,8 @@ impl Shard {
         }
     }
 
-    fn push_event(&mut self, event: &Event) {
+    fn push_event(&mut self, event: &Event, arrived: Instant) {
+        self.tally.waits(arrived);
         self.turn.push(event);
         if self.turn.is_full() {
             self.deliver();
@@ -380,8 +384,9 @@ impl Shard {
         u64::from(backoff::random() % self.shared.config.return_spread_ms.max(1))
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         let stats = &self.stats;
+        self.tally.report(stats);
         stats.connections.store(self.connections.len(), Ordering::Relaxed);
         stats.streams.store(self.table.streams(), Ordering::Relaxed);
         stats.users.store(self.table.users(), Ordering::Relaxed);

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod connection;
 pub mod failpoint;
 pub mod forwarded;
+pub mod histogram;
 #[cfg(feature = "mutants")]
 pub mod mutant;
 pub mod random;

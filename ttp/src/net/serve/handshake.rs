@@ -33,6 +33,7 @@ pub(super) async fn shake(
     let counters = permit.counters();
     match tokio::time::timeout(opening_timeout, open(&tls, stream)).await {
         Ok(Ok(stream)) => {
+            counters.count_handshake();
             let stream = TlsPeer::new(stream, counters.clone());
             Some(Accepted { stream: ServerStream::Tls(Box::new(stream)), peer, permit })
         }

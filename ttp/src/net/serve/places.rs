@@ -13,6 +13,7 @@ pub struct ServeCounters {
     accepted: AtomicU64,
     shed: AtomicU64,
     shed_by_address: AtomicU64,
+    handshakes: AtomicU64,
     handshakes_failed: AtomicU64,
     handshakes_late: AtomicU64,
     records_refused: AtomicU64,
@@ -37,6 +38,11 @@ impl ServeCounters {
     /// Connections that were refused because their address had as many as it may.
     pub fn shed_by_address(&self) -> u64 {
         self.shed_by_address.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that were completed.
+    pub fn handshakes(&self) -> u64 {
+        self.handshakes.load(Ordering::Relaxed)
     }
 
     /// Connections with which no TLS came about.
@@ -70,6 +76,11 @@ impl ServeCounters {
 
     pub(super) fn count_shed(&self) {
         self.shed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn count_handshake(&self) {
+        self.handshakes.fetch_add(1, Ordering::Relaxed);
     }
 
     #[cfg(feature = "tls")]
