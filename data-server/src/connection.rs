@@ -358,6 +358,7 @@ impl Life {
         let Completed { slot, outcome, speaks, weight } = completed;
         self.pages_in_flight -= usize::from(weight == Weight::Page);
         self.barrier_in_flight &= weight != Weight::Barrier;
+        self.service.answers.count(outcome.as_ref().err().map(|refusal| refusal.code));
         self.learn(speaks);
         self.exchange.complete(slot, outcome, &mut self.fresh);
         self.last_progress = clock::now();

@@ -1,6 +1,7 @@
 //! From the commit to the bus: each committed entry becomes hints, encoded once, whatever the number of listeners.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bus::{Event, Hint, Publisher};
 use ttp::event::EventFrame;
@@ -12,17 +13,25 @@ use crate::store::{CommitSink, Committed};
 /// Publishes what a store committed.
 pub(crate) struct Forward {
     publisher: Arc<dyn Publisher>,
+    /// Entries so far.
+    entries: Arc<AtomicU64>,
 }
 
 impl Forward {
     /// Publishes through `publisher`.
     pub(crate) fn new(publisher: Arc<dyn Publisher>) -> Self {
-        Self { publisher }
+        Self { publisher, entries: Arc::default() }
+    }
+
+    /// How many entries were published.
+    pub(crate) fn entries(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.entries)
     }
 }
 
 impl CommitSink for Forward {
     fn committed(&mut self, entries: Vec<Committed>) {
+        self.entries.fetch_add(entries.len() as u64, Ordering::Relaxed);
         self.publisher.publish(entries.iter().flat_map(hints).collect());
     }
 

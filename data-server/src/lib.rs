@@ -16,6 +16,7 @@ mod tokens;
 mod audience;
 mod forward;
 mod digest;
+mod figures;
 mod offline;
 pub mod names;
 pub mod rights;
@@ -25,6 +26,7 @@ pub mod simulation;
 
 pub use config::{Config, PasswordCost, Registration, SharedTicketKey};
 pub use error::Error;
+pub use figures::{Figures, FiguresReader, QueueFigures, StoreFigures};
 pub use offline::set_password;
 pub use server::Server;
 pub use store::sqlite::epoch_of;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, PasswordHash as Phc, PasswordHasher, PasswordVerifier, Version};
 use crossbeam::channel::{self, Receiver, Sender, TrySendError};
@@ -15,6 +16,7 @@ use ttp::secret::Secret;
 
 use crate::config::PasswordCost;
 use crate::error::Error;
+use crate::figures::Figures;
 use crate::store::PasswordHash;
 
 /// Bytes of salt, as the format of the hashes recommends.
@@ -30,6 +32,8 @@ pub(crate) struct Passwords {
     hasher: Arc<Hasher>,
     /// Nothing where there are no threads: then the caller's does the work.
     queue: Option<Sender<Job>>,
+    hashed: AtomicU64,
+    refused: AtomicU64,
 }
 
 /// Why there is no hash.
@@ -67,7 +71,7 @@ impl Passwords {
             let (hasher, jobs) = (Arc::clone(&hasher), jobs.clone());
             std::thread::Builder::new().name("passwords".into()).spawn(move || work(&hasher, &jobs))?;
         }
-        Ok(Self { hasher, queue: Some(queue) })
+        Ok(Self { hasher, queue: Some(queue), hashed: AtomicU64::new(0), refused: AtomicU64::new(0) })
     }
 
     /// Hashes where it is asked to, for a simulation.
@@ -76,7 +80,8 @@ impl Passwords {
     /// As [`Passwords::start`].
     #[cfg(feature = "simulation")]
     pub(crate) fn without_threads(cost: PasswordCost) -> Result<Self, Error> {
-        Ok(Self { hasher: Arc::new(Hasher::new(cost)?), queue: None })
+        let hasher = Arc::new(Hasher::new(cost)?);
+        Ok(Self { hasher, queue: None, hashed: AtomicU64::new(0), refused: AtomicU64::new(0) })
     }
 
     /// Makes the hash of a new password.
@@ -103,10 +108,22 @@ impl Passwords {
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move |hasher| drop(done.send(work(hasher))));
         queue.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Failed::Busy,
+            TrySendError::Full(_) => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                Failed::Busy
+            }
             TrySendError::Disconnected(_) => Failed::Broken,
         })?;
-        answer.await.map_err(|_| Failed::Broken)
+        let done = answer.await.map_err(|_| Failed::Broken)?;
+        self.hashed.fetch_add(1, Ordering::Relaxed);
+        Ok(done)
+    }
+
+    /// What is counted here.
+    pub(crate) fn add_to(&self, figures: &mut Figures) {
+        figures.passwords_waiting = self.queue.as_ref().map_or(0, Sender::len);
+        figures.passwords_refused = self.refused.load(Ordering::Relaxed);
+        figures.passwords_hashed = self.hashed.load(Ordering::Relaxed);
     }
 }
 

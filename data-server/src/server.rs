@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::connection::{self, Patience, Phase};
 use crate::digest;
 use crate::error::Error;
+use crate::figures::FiguresReader;
 use crate::forward::Forward;
 use crate::passwords::Passwords;
 use crate::store::sqlite::SqliteStore;
@@ -28,6 +29,7 @@ pub struct Server {
     service: Arc<Service>,
     publisher: Arc<dyn Publisher>,
     counters: Arc<ServeCounters>,
+    figures: FiguresReader,
 }
 
 impl Server {
@@ -38,13 +40,16 @@ impl Server {
     /// [`Error`] says what the file is instead, or what the operating system says.
     pub fn open(config: Config, publisher: Arc<dyn Publisher>) -> Result<Self, Error> {
         let sink = Box::new(Forward::new(Arc::clone(&publisher)));
+        let entries = sink.entries();
         let clock = Arc::new(clock::now_ms);
         let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = Arc::new(store);
+        let watched = Arc::downgrade(&store);
         let passwords = Passwords::start(config.password_cost, config.hash_threads, config.hash_queue_max)?;
-        let service = Arc::new(Service::new(&config, store, passwords));
-        Ok(Self { config, service, publisher, counters: Arc::default() })
+        let service = Arc::new(Service::new(&config, store as Arc<dyn Store>, passwords));
+        let figures = FiguresReader { service: Arc::downgrade(&service), store: watched, entries };
+        Ok(Self { config, service, publisher, counters: Arc::default(), figures })
     }
 
     /// Who hears what, for broadcast-servers.
@@ -64,6 +69,11 @@ impl Server {
     /// What the accept loop counts.
     pub fn counters(&self) -> Arc<ServeCounters> {
         Arc::clone(&self.counters)
+    }
+
+    /// A reader of everything else that is counted.
+    pub fn figures(&self) -> FiguresReader {
+        self.figures.clone()
     }
 
     /// What the limits against abuse count.

@@ -5,6 +5,7 @@
 //! could subscribe somebody whose removal fell into the hole.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
@@ -44,6 +45,17 @@ const HOLD_MIN: Duration = Duration::from_secs(10);
 /// Longest wait for the queue to be written.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// What became of a link so far, and what waits for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CallerFigures {
+    /// Whether it is open and proven now.
+    pub is_open: bool,
+    /// Bytes of hints that wait for it.
+    pub waiting_bytes: usize,
+    /// Times that hints may have been lost: because it ended or did not open, or because too many waited.
+    pub losses: u64,
+}
+
 /// Publishes to one broadcast-server. Dropping the last handle ends the link.
 pub struct Caller {
     queue: Arc<Queue>,
@@ -53,6 +65,8 @@ pub struct Caller {
 
 #[derive(Debug, Default)]
 struct Queue {
+    is_open: AtomicBool,
+    losses: AtomicU64,
     waiting: Mutex<Waiting>,
     changed: Notify,
     written: Notify,
@@ -105,6 +119,15 @@ impl Caller {
         let _ = self.directory.set(directory);
     }
 
+    /// What became of the link so far.
+    pub fn figures(&self) -> CallerFigures {
+        CallerFigures {
+            is_open: self.queue.is_open.load(Ordering::Relaxed),
+            waiting_bytes: self.queue.lock().bytes,
+            losses: self.queue.losses.load(Ordering::Relaxed),
+        }
+    }
+
     /// Waits until nothing that was published waits any more, because it was written or was lost with the
     /// connection; but not for long. To be awaited by one task, before the process ends.
     pub async fn flush(&self) {
@@ -148,6 +171,7 @@ impl Queue {
         }
         if waiting.bytes > QUEUE_BYTES_MAX {
             waiting.lose();
+            self.losses.fetch_add(1, Ordering::Relaxed);
         }
         drop(waiting);
         self.changed.notify_one();
@@ -155,7 +179,13 @@ impl Queue {
 
     /// The connection has ended.
     fn lose(&self) {
-        self.lock().lose();
+        let was_open = self.is_open.swap(false, Ordering::Relaxed);
+        let mut waiting = self.lock();
+        if was_open || !waiting.hints.is_empty() {
+            self.losses.fetch_add(1, Ordering::Relaxed);
+        }
+        waiting.lose();
+        drop(waiting);
         self.wrote();
     }
 
@@ -206,6 +236,7 @@ async fn keep(
             Ok((connection, key)) => {
                 info!(%address, "link open");
                 proven_key.set(key);
+                queue.is_open.store(true, Ordering::Relaxed);
                 let opened = clock::now();
                 (talk(connection, &queue, &alive).await, clock::now() - opened)
             }

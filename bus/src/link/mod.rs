@@ -41,7 +41,7 @@ use ttp::frame::Decoder;
 use ttp::net::connection::ReadError;
 use ttp::net::tls::peer::TlsPeer;
 
-pub use caller::Caller;
+pub use caller::{Caller, CallerFigures};
 pub use carrier::Carrier;
 pub use key::ServiceKey;
 pub use key_ring::{KeyRing, ServiceKeys};

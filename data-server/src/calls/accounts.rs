@@ -37,7 +37,7 @@ pub(super) fn register(service: &Arc<Service>, session: &Session, call: Register
     let (service, is_local, address) = (Arc::clone(service), session.is_local, session.address);
     let registered = async move {
         match make_account(&service, is_local, address, call).await {
-            Ok(begun) => begun.answer(reply),
+            Ok(begun) => begun.answer(&service, reply),
             Err(refusal) => reply.refuse(refusal),
         }
     };
@@ -56,7 +56,7 @@ pub(super) fn log_in(service: &Arc<Service>, session: &Session, call: Login, rep
     let (service, address) = (Arc::clone(service), session.address);
     let logged_in = async move {
         match begin_session(&service, address, call).await {
-            Ok(begun) => begun.answer(reply),
+            Ok(begun) => begun.answer(&service, reply),
             Err(refusal) => reply.refuse(refusal),
         }
     };
@@ -145,7 +145,7 @@ struct Begun {
 
 impl Begun {
     /// The connection speaks for the session from now on.
-    fn answer<C>(self, reply: Reply<C>)
+    fn answer<C>(self, service: &Service, reply: Reply<C>)
     where
         C: ttp::call::Call<Reply = SessionReply> + 'static,
     {
@@ -160,6 +160,7 @@ impl Begun {
             token,
             expires_ts: live.expires_ts,
         };
+        service.answers.count_login();
         reply.send_as(Speaks::For(identity), Ok(told));
     }
 }

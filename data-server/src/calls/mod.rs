@@ -20,6 +20,7 @@ use ttp::net::tls::LearntFingerprint;
 use ttp::net::{backoff, clock};
 
 use crate::config::{Config, Registration, SharedTicketKey};
+use crate::figures::{Answers, Figures};
 use crate::passwords::{Failed, Passwords};
 use crate::store::{Done, Store, StoreError};
 use crate::throttle::{Rates, Throttle};
@@ -62,6 +63,8 @@ pub(crate) struct Service {
     ticket_key: SharedTicketKey,
     /// The limits against abuse.
     pub(crate) throttle: Arc<Throttle>,
+    /// What was answered.
+    pub(crate) answers: Answers,
 }
 
 impl Service {
@@ -83,7 +86,14 @@ impl Service {
             session_lifetime: config.session_lifetime,
             ticket_key: config.ticket_key.clone(),
             throttle: Throttle::new(rates, clock::now()),
+            answers: Answers::default(),
         }
+    }
+
+    /// What is counted here.
+    pub(crate) fn add_to(&self, figures: &mut Figures) {
+        self.answers.add_to(figures);
+        self.passwords.add_to(figures);
     }
 
     fn session_lifetime_ms(&self) -> TimestampMs {

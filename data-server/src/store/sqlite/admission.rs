@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use ttp::net::clock;
+use ttp::net::histogram::{Buckets, Histogram};
 
 use crate::store::StoreError;
 
@@ -37,6 +38,19 @@ pub(super) enum Class {
 }
 
 impl Class {
+    /// All of them, in this order.
+    pub(super) const ALL: [Self; 4] = [Self::Chat, Self::History, Self::Other, Self::Login];
+
+    /// One word for operators.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::History => "history",
+            Self::Other => "other",
+            Self::Login => "login",
+        }
+    }
+
     /// The longest wait that a call is let in for.
     pub(super) fn wait_max(self) -> Duration {
         Duration::from_millis(match self {
@@ -58,6 +72,10 @@ pub(super) struct Gate {
     opened: Instant,
     /// When the current round began, counted from the opening; zero between rounds.
     round_began_ns: AtomicU64,
+    /// How long rounds took since the opening.
+    rounds: Histogram,
+    /// Calls that were not let in, by class.
+    refused: [AtomicU64; 4],
 }
 
 /// A call that was let in.
@@ -73,7 +91,19 @@ impl Gate {
             round_ns: AtomicU64::new(0),
             opened: clock::now(),
             round_began_ns: AtomicU64::new(0),
+            rounds: Histogram::of_times(),
+            refused: Default::default(),
         })
+    }
+
+    /// How long rounds took.
+    pub(super) fn rounds(&self) -> Buckets {
+        self.rounds.read()
+    }
+
+    /// Calls of a class that were not let in.
+    pub(super) fn refused(&self, class: Class) -> u64 {
+        self.refused[class as usize].load(Ordering::Relaxed)
     }
 
     /// Lets a call of this class in behind `waiting` others, or refuses it.
@@ -83,6 +113,7 @@ impl Gate {
 
     fn enter_at(&self, class: Class, waiting: usize, now: Instant) -> Result<Entered, StoreError> {
         if self.expected_wait(waiting, now) > class.wait_max() {
+            self.refused[class as usize].fetch_add(1, Ordering::Relaxed);
             return Err(StoreError::Overloaded);
         }
         Ok(Entered { at: now })
@@ -115,6 +146,7 @@ impl Gate {
         // An average that two threads change at once is still one of recent rounds.
         let next = if average == 0 { took_ns } else { average - average / SMOOTHING + took_ns / SMOOTHING };
         self.round_ns.store(next, Ordering::Relaxed);
+        self.rounds.observe(took_ns);
     }
 }
 
@@ -147,6 +179,7 @@ mod tests {
         {
             assert_eq!(admitted(&gate, waiting, now), CLASSES[..expected], "behind {waiting}");
         }
+        assert_eq!(Class::ALL.map(|class| gate.refused(class)), [1, 3, 5, 7]);
     }
 
     /// A queue that stands still refuses although nobody knows how long the round will take, and takes calls again

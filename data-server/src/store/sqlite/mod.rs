@@ -1,7 +1,7 @@
 //! The store on one SQLite file: one thread writes, a few read, and the calls only fill their queues.
 //!
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
-//! `writer`, `reader` and `answer` are the threads, `health` and `identity` what they know of the file's state; `tables`
+//! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
 //! `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
@@ -18,6 +18,7 @@ use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, Times
 use ttp::net::clock;
 
 use self::admission::{Class, Gate};
+use self::figures::WriterFigures;
 use self::health::Health;
 use self::reader::Reader;
 use self::tables::{Failure, Tables};
@@ -36,6 +37,7 @@ mod file;
 mod upgrade;
 mod legacy;
 mod admission;
+mod figures;
 mod health;
 mod identity;
 mod writer;
@@ -82,6 +84,7 @@ pub struct SqliteStore {
     threads: Mutex<Threads>,
     statements: Arc<AtomicU64>,
     health: Arc<Health>,
+    writer_figures: Arc<WriterFigures>,
 }
 
 /// The epoch of the database at `path`; `None` when there is no database of the current definition. Creates and
@@ -118,6 +121,7 @@ impl SqliteStore {
         let now = Arc::clone(&clock);
         let writer =
             Writer::new(path.into(), connection, now, sink, Arc::clone(&statements), Arc::clone(&health));
+        let writer_figures = writer.figures();
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
         let (heavy_reads, heavy_queue) = channel::bounded(reader::QUEUE_MAX);
@@ -142,7 +146,17 @@ impl SqliteStore {
             }
         }
         let threads = Mutex::new(threads);
-        Ok(Self { epoch, clock, writes, light_reads, heavy_reads, threads, statements, health })
+        Ok(Self {
+            epoch,
+            clock,
+            writes,
+            light_reads,
+            heavy_reads,
+            threads,
+            statements,
+            health,
+            writer_figures,
+        })
     }
 
     /// Statements that were asked of SQLite so far.

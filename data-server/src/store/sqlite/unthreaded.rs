@@ -39,13 +39,24 @@ pub fn open_without_threads(
     let now = Arc::clone(&clock);
     let writer =
         Writer::new(path.into(), connection, now, sink, Arc::clone(&statements), Arc::clone(&health));
+    let writer_figures = writer.figures();
     let connection = file::open_reader(path).map_err(says)?;
     let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
     let (writes, write_end) = entrance(writer::QUEUE_MAX, writer::BATCH_MAX);
     let (light_reads, light_end) = entrance(reader::QUEUE_MAX, 1);
     let (heavy_reads, heavy_end) = entrance(reader::QUEUE_MAX, 1);
     let threads = Mutex::new(Threads::default());
-    let store = SqliteStore { epoch, clock, writes, light_reads, heavy_reads, threads, statements, health };
+    let store = SqliteStore {
+        epoch,
+        clock,
+        writes,
+        light_reads,
+        heavy_reads,
+        threads,
+        statements,
+        health,
+        writer_figures,
+    };
     let hands = Hands { writer, reader, writes: write_end, light_reads: light_end, heavy_reads: heavy_end };
     Ok((store, hands))
 }

@@ -15,6 +15,7 @@ use ttp::net::clock;
 
 use super::admission::Gate;
 use super::answer::Answer;
+use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
@@ -165,6 +166,7 @@ pub(super) struct Writer {
     sink: Box<dyn CommitSink>,
     statements: Arc<AtomicU64>,
     health: Arc<Health>,
+    figures: Arc<WriterFigures>,
     complaints: Complaints,
     probe_waits: Backoff,
     probe_at: Instant,
@@ -190,6 +192,7 @@ impl Writer {
             sink,
             statements,
             health,
+            figures: Arc::default(),
             complaints: Complaints::default(),
             probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
             probe_at: clock::now(),
@@ -198,6 +201,11 @@ impl Writer {
             writer.lose(None, &failed.into());
         }
         writer
+    }
+
+    /// What the writer counts.
+    pub(super) fn figures(&self) -> Arc<WriterFigures> {
+        Arc::clone(&self.figures)
     }
 
     /// Stores what comes until the queue is closed, and tells its gate how long that takes.
@@ -244,6 +252,7 @@ impl Writer {
             }
         }
         let began = clock::now();
+        self.figures.begin_batch(batch.len());
         gate.begin_round(began);
         self.store(batch);
         gate.end_round(clock::now() - began);
@@ -273,6 +282,7 @@ impl Writer {
             }
         };
         ttp::failpoint!("data.after_commit");
+        let committed_at = clock::now();
         for job in batch {
             job.finish(ending);
         }
@@ -286,6 +296,7 @@ impl Writer {
         }
         if !news.entries.is_empty() {
             self.sink.committed(news.entries);
+            self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");
         }
     }
@@ -314,7 +325,7 @@ impl Writer {
         if ttp::net::mutant::is("ack_before_commit") {
             return Ok(turn.into());
         }
-        match execute(connection, "COMMIT") {
+        match self.figures.commit(|| execute(connection, "COMMIT")) {
             // What is stored in a file that nobody will find again is not stored.
             Ok(()) if self.identity.has_gone(&self.path) => Err((Ending::Unknown, Trouble::Replaced)),
             Ok(()) => Ok(turn.into()),
@@ -348,7 +359,9 @@ impl Writer {
             };
             turn.entries.truncate(entries_before);
             turn.ended.truncate(ended_before);
-            job.refuse(refused.into_store_error(&mut self.complaints));
+            let refusal = refused.into_store_error(&mut self.complaints);
+            self.figures.refused(&refusal);
+            job.refuse(refusal);
             if has_savepoint {
                 execute(connection, "ROLLBACK TO change")?;
             }
