@@ -39,6 +39,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         _http: HttpArguments,
         #[command(flatten)]
+        _metrics: MetricsArguments,
+        #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
         _database: DatabaseArguments,
@@ -56,6 +58,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         _server: ServerArguments,
         #[command(flatten)]
+        _metrics: MetricsArguments,
+        #[command(flatten)]
         _key: ServiceKeyArguments,
     },
     /// Run the broadcast-server alone.
@@ -64,6 +68,8 @@ pub(crate) enum Command {
         _addresses: AddressArguments,
         #[command(flatten)]
         _server: ServerArguments,
+        #[command(flatten)]
+        _metrics: MetricsArguments,
         #[command(flatten)]
         _key: ServiceKeyArguments,
     },
@@ -241,6 +247,18 @@ pub(crate) enum Command {
         #[command(flatten)]
         _addresses: AddressArguments,
     },
+    /// Show the figures of running servers, every second anew.
+    Top {
+        /// Where servers show them (`--metrics-address` there); once or twice. [default: 127.0.0.1:8890]
+        #[arg(long = "metrics-address", env = "TALKO_METRICS_ADDRESS", value_name = "HOST:PORT",
+              value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+        addresses: Vec<String>,
+        /// Print them once, as a plain table.
+        #[arg(long)]
+        once: bool,
+        #[command(flatten)]
+        _config: ConfigArguments,
+    },
     /// Print the settings in force and where each is from.
     Config {
         #[command(flatten)]
@@ -251,6 +269,8 @@ pub(crate) enum Command {
         _server: ServerArguments,
         #[command(flatten)]
         _http: HttpArguments,
+        #[command(flatten)]
+        _metrics: MetricsArguments,
         #[command(flatten)]
         _key: ServiceKeyArguments,
         #[command(flatten)]
@@ -423,6 +443,13 @@ pub(crate) struct HttpArguments {
     /// Serve the same methods over HTTP and WebSocket there, too. [default: not at all]
     #[arg(long, env = "TALKO_HTTP_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
     http_address: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArguments {
+    /// Show figures for Prometheus and `talko top` there, such as 127.0.0.1:8890. [default: not at all]
+    #[arg(long, env = "TALKO_METRICS_ADDRESS", value_name = "HOST:PORT", value_parser = NonEmptyStringValueParser::new())]
+    metrics_address: Option<String>,
 }
 
 #[derive(Debug, Args)]

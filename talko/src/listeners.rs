@@ -98,6 +98,19 @@ impl<'a> Doors<'a> {
         Ok(Door { listener, address, protection })
     }
 
+    /// Opens the listener for metrics, if there shall be one. On this machine it speaks plaintext whatever others do:
+    /// there is no secret in figures. Elsewhere it is protected like any other.
+    pub(crate) async fn open_metrics(&mut self) -> anyhow::Result<Option<Door>> {
+        let Some(text) = &self.settings.metrics_address.value else {
+            return Ok(None);
+        };
+        let mut door = self.open(text, "--metrics-address").await?;
+        if door.is_local() {
+            door.protection = Protection::Loopback;
+        }
+        Ok(Some(door))
+    }
+
     /// Reads the certificate and its key, or makes them on the first start.
     fn show(&mut self, text: &str) -> anyhow::Result<ServerTls> {
         if let Some(tls) = &self.tls {

@@ -3,6 +3,7 @@
 //! - [`arguments`]: what can be typed; [`choices`]: its words.
 //! - [`settings`]: flags, environment, file and defaults, merged.
 //! - [`servers`]: starting the two servers, in one process or in two; [`listeners`]: where, and behind what.
+//! - [`metrics`]: their figures, for Prometheus; [`top`]: and for people.
 //! - [`account`]: becoming somebody; [`password`] and [`hidden`]: by a word that nobody sees.
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
 //! - [`mod@line`]: the line chat, for pipes and plain terminals.
@@ -16,7 +17,9 @@ mod logging;
 mod port_owner;
 mod service_key;
 mod listeners;
+mod metrics;
 mod servers;
+mod top;
 mod chat;
 mod person;
 mod password;

@@ -13,7 +13,7 @@ use bus::link::{Caller, Carrier, KeyRing, Links, ServiceKey, ServiceKeys};
 use bus::memory::Memory;
 use data_server::{Rates, Registration, SharedTicketKey};
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use ttp::net::forwarded::Forwarded;
@@ -23,6 +23,7 @@ use ttp::net::tls::server::ServerTls;
 use crate::choices::{RatesName, RegistrationName, TlsWhen};
 use crate::failure::{self, Misuse};
 use crate::listeners::{Door, Doors};
+use crate::metrics::{self, BroadcastSource, DataSource, Sources};
 use crate::service_key;
 use crate::settings::Settings;
 
@@ -121,6 +122,7 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
         Some(http_address) => Some(doors.open(http_address, "--http-address").await?),
         None => None,
     };
+    let metrics_door = doors.open_metrics().await?;
     let memory = Memory::new();
     let limits = Limits::shared(settings, if http_door.is_some() { 3 } else { 2 });
     // Nobody else needs to know the key by which one half of this process signs for the other.
@@ -155,14 +157,24 @@ pub(crate) async fn start_both(settings: &Settings) -> anyhow::Result<Running> {
     if let Some(door) = &http_door {
         description += &format!("http on {}, ", door.describe());
     }
+    if let Some(door) = &metrics_door {
+        description += &format!("metrics on {}, ", door.describe());
+    }
     description += &format!("database {}", settings.db.value.display());
     let address = data_door.address;
     let reload = Reload { tls: doors.tls().cloned(), told, keys: None, tickets };
     let gateway = gateway(limits, [&data_door, &broadcast_door], http_door.as_ref(), forwarded);
+    let sources = Sources {
+        data: Some(DataSource::of(&data, None)),
+        broadcast: Some(BroadcastSource::of(&broadcast, None)),
+        gateway: http_door.is_some().then(|| gateway.counters()),
+    };
+    let metrics = metrics::serve(metrics_door, sources);
     let house = House {
         data: (data, data_door.listener),
         broadcast: (broadcast, broadcast_door.listener),
         gateway: http_door.map(|door| (gateway, door.listener)),
+        _metrics: metrics,
     };
     let stop = CancellationToken::new();
     let task = tokio::spawn(house.serve(stop.clone()));
@@ -174,6 +186,8 @@ struct House {
     data: (data_server::Server, TcpListener),
     broadcast: (broadcast_server::Server, TcpListener),
     gateway: Option<(gateway::Server, TcpListener)>,
+    /// Shown until all have ended.
+    _metrics: JoinSet<()>,
 }
 
 impl House {
@@ -237,6 +251,7 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
     settings.check_for_serving()?;
     let mut doors = Doors::new(settings);
     let door = doors.open(&settings.data_address.value, "--data-address").await?;
+    let metrics_door = doors.open_metrics().await?;
     let path = &settings.service_key_file.value;
     let keys = service_key::read_or_make(path)?;
     let tickets = Tickets::of(&keys);
@@ -256,15 +271,19 @@ pub(crate) async fn start_data_server(settings: &Settings) -> anyhow::Result<Run
     caller.attach_directory(server.directory());
     let advice = advise_owner(&server, &door).await;
     let description = format!(
-        "data-server on {}, linked to {broadcast_address}, database {}",
+        "data-server on {}, linked to {broadcast_address}, {}database {}",
         door.describe(),
+        metrics_door.as_ref().map_or(String::new(), |door| format!("metrics on {}, ", door.describe())),
         settings.db.value.display()
     );
+    let sources = Sources { data: Some(DataSource::of(&server, Some(&caller))), ..Sources::default() };
+    let metrics = metrics::serve(metrics_door, sources);
     let reload = Reload { tls: doors.tls().cloned(), told, keys: Some((keys, path.clone())), tickets };
     let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let task = tokio::spawn(async move {
+        let _metrics = metrics;
         server.serve(listener, stopped).await?;
         caller.flush().await;
         Ok(())
@@ -277,6 +296,7 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
     settings.check_for_serving()?;
     let mut doors = Doors::new(settings);
     let door = doors.open(&settings.broadcast_address.value, "--broadcast-address").await?;
+    let metrics_door = doors.open_metrics().await?;
     let path = &settings.service_key_file.value;
     let keys = service_key::read_or_make(path)?;
     let tickets = Tickets::of(&keys);
@@ -288,13 +308,20 @@ pub(crate) async fn start_broadcast_server(settings: &Settings) -> anyhow::Resul
         Some(Arc::clone(&links) as _),
     )?;
     links.attach_receiver(server.receiver());
-    let description = format!("broadcast-server on {}", door.describe());
+    let mut description = format!("broadcast-server on {}", door.describe());
+    if let Some(door) = &metrics_door {
+        description += &format!(", metrics on {}", door.describe());
+    }
+    let sources =
+        Sources { broadcast: Some(BroadcastSource::of(&server, Some(&links))), ..Sources::default() };
+    let metrics = metrics::serve(metrics_door, sources);
     let reload =
         Reload { tls: doors.tls().cloned(), told: Vec::new(), keys: Some((keys, path.clone())), tickets };
     let (address, listener) = (door.address, door.listener);
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
     let task = tokio::spawn(async move {
+        let _metrics = metrics;
         server.serve(listener, stopped).await?;
         Ok(())
     });

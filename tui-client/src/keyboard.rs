@@ -16,7 +16,7 @@ const EVENTS_MAX: usize = 256;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Keys, pasted text and sizes of the window.
-pub(crate) struct Keyboard {
+pub struct Keyboard {
     events: mpsc::Receiver<io::Result<Event>>,
 }
 
@@ -25,14 +25,14 @@ impl Keyboard {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(crate) fn start() -> io::Result<Self> {
+    pub fn start() -> io::Result<Self> {
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         std::thread::Builder::new().name("keyboard".into()).spawn(move || forward(&sender))?;
         Ok(Self { events })
     }
 
     /// The next event; `None` when there will be none. Dropping the future loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<io::Result<Event>> {
+    pub async fn next(&mut self) -> Option<io::Result<Event>> {
         self.events.recv().await
     }
 }

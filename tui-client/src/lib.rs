@@ -22,8 +22,8 @@ mod wrap;
 mod when;
 mod layout;
 mod perform;
-mod terminal;
-mod keyboard;
+pub mod terminal;
+pub mod keyboard;
 mod run;
 
 pub use run::{Error, Options, run};

@@ -19,8 +19,9 @@ static IS_OURS: AtomicBool = AtomicBool::new(false);
 static LOST: Notify = Notify::const_new();
 
 /// The terminal in raw mode and with another screen. Dropping it gives both back.
-pub(crate) struct Screen {
-    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
+pub struct Screen {
+    /// To draw on.
+    pub terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
 impl Screen {
@@ -28,7 +29,7 @@ impl Screen {
     ///
     /// # Errors
     /// Standard input or output is no terminal, or the terminal refuses.
-    pub(crate) fn take() -> io::Result<Self> {
+    pub fn take() -> io::Result<Self> {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "input and output must be a terminal"));
         }
@@ -48,19 +49,22 @@ impl Screen {
 
     /// Clears the screen, so that the next one is drawn cell by cell. `Terminal::clear` would ask the terminal where
     /// its cursor is, and wait for an answer that some never give.
-    pub(crate) fn forget(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn forget(&mut self) -> io::Result<()> {
         let size = self.terminal.size()?;
         self.terminal.resize(size.into())
     }
 
     /// Whether it was given back already, because something panicked.
-    pub(crate) fn is_lost(&self) -> bool {
+    pub fn is_lost(&self) -> bool {
         !IS_OURS.load(Ordering::SeqCst)
     }
 }
 
 /// Waits until something panics.
-pub(crate) async fn lost() {
+pub async fn lost() {
     LOST.notified().await;
 }
 

@@ -20,6 +20,7 @@ use crate::arguments::{Arguments, Command};
 use crate::chat;
 use crate::output::{self, say};
 use crate::settings::Settings;
+use crate::top;
 
 /// Does what was typed.
 pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
@@ -53,6 +54,7 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         Some(Command::Check { file }) => check::run(&file),
         Some(Command::Restore { backup, .. }) => restore::run(backup, &settings).await,
         Some(Command::Ping { .. }) => call::ping(&settings).await,
+        Some(Command::Top { addresses, once, .. }) => top::run(addresses, once, &settings).await,
         Some(Command::Config { .. }) => say_table(&settings.table()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
