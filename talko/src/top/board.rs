@@ -62,7 +62,7 @@ impl Board {
         let mut lines = Vec::new();
         for source in &self.sources {
             let process = rows::process(&source.history).unwrap_or_default();
-            lines.push(format!("{}: {process}", source.address));
+            lines.push(format!("{} {process}", source.address));
         }
         for server in self.servers() {
             lines.push(String::new());

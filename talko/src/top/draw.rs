@@ -37,14 +37,14 @@ pub(crate) fn draw(board: &Board, has_color: bool, frame: &mut Frame<'_>) {
             None => {
                 let process = rows::process(&source.history).unwrap_or_default();
                 Line::from(vec![
-                    Span::styled("talko top", style.bold()),
-                    Span::raw(format!(" {}: {process}", source.address)),
+                    Span::styled(source.address.clone(), style.bold()),
+                    Span::raw(format!(" {process}")),
                 ])
             }
         })
         .collect();
     frame.render_widget(Paragraph::new(lines), head);
-    frame.render_widget(Line::styled("q ends", style.faint()), foot);
+    frame.render_widget(Line::styled("talko top: q ends", style.faint()), foot);
     let servers = board.servers();
     if servers.is_empty() {
         return;
@@ -158,16 +158,16 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "talko top 127.0.0.1:8890: cpu 100 %, mem",
+                "127.0.0.1:8890 cpu 100% 9.0 MiB 30 files",
                 "data-server",
                 "calls/s                    10  ████",
                 "commit p50 p99    250µs 250µs",
                 "connections                 7  █████",
                 "broadcast-server",
-                "deliveries/s             7000  ▂▅▆█",
+                "deliveries/s             7000  ▂▄▆█",
                 "streams                  12 k  █████",
                 "slow cuts                   4!",
-                "q ends",
+                "talko top: q ends",
             ]
         );
     }

@@ -149,10 +149,10 @@ impl Row {
 pub(crate) fn process(history: &History) -> Option<String> {
     let now = history.last()?;
     let cores = history.rate("process_cpu_seconds_total", "");
-    let cores = cores.map_or("–".into(), |cores| format!("{:.0} %", cores * 100.0));
+    let cores = cores.map_or("–".into(), |cores| format!("{:.0}%", cores * 100.0));
     let memory = now.sum("process_resident_memory_bytes", "").map_or("–".into(), bytes);
     let files = now.sum("process_open_fds", "").map_or("–".into(), number);
-    Some(format!("cpu {cores}, memory {memory}, files {files}"))
+    Some(format!("cpu {cores} {memory} {files} files"))
 }
 
 /// A number in at most six characters.
