@@ -17,7 +17,7 @@ use ttp::net::clock;
 use ttp::net::serve::Permit;
 
 use crate::socket::Socket;
-use crate::stats::Stats;
+use crate::stats::{Stats, Work};
 use crate::tickets::Bearer;
 
 /// Batches of hints that may wait for one shard.
@@ -123,14 +123,20 @@ impl Hub {
         }
     }
 
-    /// What waits for the shards, and what found no place.
+    /// What waits for the shards.
     pub(crate) fn add_to(&self, stats: &mut Stats) {
-        stats.hints += self.hints.load(Ordering::Relaxed);
-        stats.connections_refused += self.connections_refused.load(Ordering::Relaxed);
         for mailbox in &self.mailboxes {
             stats.batches_waiting += mailbox.batches.len();
             stats.hint_bytes_waiting += mailbox.waiting_bytes.load(Ordering::Relaxed);
-            stats.hints_lost += mailbox.hints_lost.load(Ordering::Relaxed);
+        }
+    }
+
+    /// What came for them, and what found no place.
+    pub(crate) fn add_work_to(&self, work: &mut Work) {
+        work.hints += self.hints.load(Ordering::Relaxed);
+        work.connections_refused += self.connections_refused.load(Ordering::Relaxed);
+        for mailbox in &self.mailboxes {
+            work.hints_lost += mailbox.hints_lost.load(Ordering::Relaxed);
         }
     }
 

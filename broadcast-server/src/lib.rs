@@ -41,5 +41,5 @@ pub mod simulation;
 pub use config::Config;
 pub use error::Error;
 pub use server::{Server, StatsReader};
-pub use stats::{Stats, Timings};
+pub use stats::{Stats, Work};
 pub use tickets::TicketKeys;

@@ -28,7 +28,7 @@ use crate::places::Places;
 use crate::shard::{MAILBOX, Shard};
 use crate::shared::Shared;
 use crate::socket::Socket;
-use crate::stats::{ShardStats, Stats, Timings};
+use crate::stats::{ShardStats, Stats, Work};
 use crate::tickets::Tickets;
 
 /// A broadcast-server that runs. Dropping it ends its threads and streams at once; the way out with farewells is
@@ -75,11 +75,12 @@ impl StatsReader {
         stats
     }
 
-    /// How long things took.
-    pub fn timings(&self) -> Timings {
-        let mut timings = Timings::default();
-        self.shards.iter().for_each(|shard| shard.add_timings_to(&mut timings));
-        timings
+    /// What was done so far.
+    pub fn work(&self) -> Work {
+        let mut work = Work::default();
+        self.hub.add_work_to(&mut work);
+        self.shards.iter().for_each(|shard| shard.add_work_to(&mut work));
+        work
     }
 }
 

@@ -28,6 +28,15 @@ pub struct Stats {
     pub tickets_refused: u64,
     /// Losses that were announced to streams since the start, counted once in each shard.
     pub resyncs: u64,
+    /// Batches of hints that wait for the shards now, each counted once in each shard.
+    pub batches_waiting: usize,
+    /// Bytes of hints that wait, counted likewise.
+    pub hint_bytes_waiting: usize,
+}
+
+/// What was done since the start, how long it took, and how much came together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Work {
     /// Streams that were opened since the start.
     pub streams_opened: u64,
     /// Events that were handed to streams since the start: one event to three streams is three.
@@ -36,21 +45,12 @@ pub struct Stats {
     pub delivered_bytes: u64,
     /// Turns of the shards since the start.
     pub turns: u64,
-    /// Batches of hints that wait for the shards now, each counted once in each shard.
-    pub batches_waiting: usize,
-    /// Bytes of hints that wait, counted likewise.
-    pub hint_bytes_waiting: usize,
     /// Hints that arrived since the start.
     pub hints: u64,
     /// Hints that found no place in a shard's queue since the start, counted once in each shard.
     pub hints_lost: u64,
     /// Connections that were refused since the start because their shard had too much to do.
     pub connections_refused: u64,
-}
-
-/// How long things took and how many came together, since the start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timings {
     /// Of each event, counted once in each shard that has listeners: from its arrival until the shard begins to write
     /// it to sockets, in nanoseconds.
     pub lag: Buckets,
@@ -60,9 +60,20 @@ pub struct Timings {
     pub fan_out_events: Buckets,
 }
 
-impl Default for Timings {
+impl Default for Work {
     fn default() -> Self {
-        Self { lag: Buckets::of_times(), fan_out: Buckets::of_times(), fan_out_events: Buckets::of_counts() }
+        Self {
+            streams_opened: 0,
+            deliveries: 0,
+            delivered_bytes: 0,
+            turns: 0,
+            hints: 0,
+            hints_lost: 0,
+            connections_refused: 0,
+            lag: Buckets::of_times(),
+            fan_out: Buckets::of_times(),
+            fan_out_events: Buckets::of_counts(),
+        }
     }
 }
 
@@ -121,15 +132,15 @@ impl ShardStats {
         stats.outlet_bytes_held += self.outlet_bytes_held.load(Ordering::Relaxed);
         stats.slow_cuts += self.slow_cuts.load(Ordering::Relaxed);
         stats.resyncs += self.resyncs.load(Ordering::Relaxed);
-        stats.streams_opened += self.streams_opened.load(Ordering::Relaxed);
-        stats.deliveries += self.deliveries.load(Ordering::Relaxed);
-        stats.delivered_bytes += self.delivered_bytes.load(Ordering::Relaxed);
-        stats.turns += self.turns.load(Ordering::Relaxed);
     }
 
-    pub(crate) fn add_timings_to(&self, timings: &mut Timings) {
-        timings.lag.add(&self.lag.read());
-        timings.fan_out.add(&self.fan_out.read());
-        timings.fan_out_events.add(&self.fan_out_events.read());
+    pub(crate) fn add_work_to(&self, work: &mut Work) {
+        work.streams_opened += self.streams_opened.load(Ordering::Relaxed);
+        work.deliveries += self.deliveries.load(Ordering::Relaxed);
+        work.delivered_bytes += self.delivered_bytes.load(Ordering::Relaxed);
+        work.turns += self.turns.load(Ordering::Relaxed);
+        work.lag.add(&self.lag.read());
+        work.fan_out.add(&self.fan_out.read());
+        work.fan_out_events.add(&self.fan_out_events.read());
     }
 }

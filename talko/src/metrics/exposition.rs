@@ -4,7 +4,7 @@
 use std::fmt::Error;
 use std::sync::Arc;
 
-use broadcast_server::{Stats, Timings};
+use broadcast_server::{Stats, Work};
 use data_server::{Class, Figures, QueueFigures, StoreFigures, ThrottleCounters};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, text};
@@ -110,7 +110,7 @@ impl Page<'_> {
             refused.push(row("address", counters.shed_by_address()));
         }
         if let Some(broadcast) = &sources.broadcast {
-            let busy = broadcast.stats.read().connections_refused;
+            let busy = broadcast.stats.work().connections_refused;
             refused.push(([("server", "broadcast"), ("reason", "busy")], busy));
         }
         self.counters("talko_connections_refused", "Connections that were refused.", refused)?;
@@ -259,9 +259,10 @@ impl Page<'_> {
 
     fn broadcast_server(&mut self, broadcast: &BroadcastSource) -> Result<(), Error> {
         let stats = broadcast.stats.read();
-        self.audience(&stats)?;
-        self.deliveries(&stats, &broadcast.stats.timings())?;
-        self.hints(&stats)?;
+        let work = broadcast.stats.work();
+        self.audience(&stats, &work)?;
+        self.deliveries(&work)?;
+        self.hints(&stats, &work)?;
         match &broadcast.links {
             Some(links) => {
                 let links = links.count() as u64;
@@ -271,7 +272,7 @@ impl Page<'_> {
         }
     }
 
-    fn audience(&mut self, stats: &Stats) -> Result<(), Error> {
+    fn audience(&mut self, stats: &Stats, work: &Work) -> Result<(), Error> {
         for (name, help, value) in [
             ("talko_broadcast_streams", "Streams that are live.", stats.streams),
             ("talko_broadcast_people", "People with a stream, once for each shard.", stats.users),
@@ -290,7 +291,7 @@ impl Page<'_> {
         ] {
             self.gauge(name, help, value as u64)?;
         }
-        self.counter("talko_broadcast_streams_opened", "Streams that were opened.", stats.streams_opened)?;
+        self.counter("talko_broadcast_streams_opened", "Streams that were opened.", work.streams_opened)?;
         self.counter("talko_broadcast_slow_cuts", "Streams that were ended as slow.", stats.slow_cuts)?;
         self.counter(
             "talko_broadcast_tickets_refused",
@@ -299,33 +300,33 @@ impl Page<'_> {
         )
     }
 
-    fn deliveries(&mut self, stats: &Stats, timings: &Timings) -> Result<(), Error> {
-        self.counter("talko_broadcast_deliveries", "Events times streams.", stats.deliveries)?;
+    fn deliveries(&mut self, work: &Work) -> Result<(), Error> {
+        self.counter("talko_broadcast_deliveries", "Events times streams.", work.deliveries)?;
         self.counter(
             "talko_broadcast_delivered_bytes",
             "Bytes of events that were handed to streams.",
-            stats.delivered_bytes,
+            work.delivered_bytes,
         )?;
-        self.counter("talko_broadcast_turns", "Turns of the shards.", stats.turns)?;
-        self.counts("talko_broadcast_fan_out_events", "Events of one fan-out.", &timings.fan_out_events)?;
+        self.counter("talko_broadcast_turns", "Turns of the shards.", work.turns)?;
+        self.counts("talko_broadcast_fan_out_events", "Events of one fan-out.", &work.fan_out_events)?;
         self.times(
             "talko_broadcast_fan_out_seconds",
             "Time of one fan-out of a shard, from its first stream to its last.",
-            &timings.fan_out,
+            &work.fan_out,
         )?;
         self.times(
             "talko_broadcast_lag_seconds",
             "Time of an event from its arrival until a shard begins to write it to sockets.",
-            &timings.lag,
+            &work.lag,
         )
     }
 
-    fn hints(&mut self, stats: &Stats) -> Result<(), Error> {
-        self.counter("talko_broadcast_hints", "Hints that arrived over the bus.", stats.hints)?;
+    fn hints(&mut self, stats: &Stats, work: &Work) -> Result<(), Error> {
+        self.counter("talko_broadcast_hints", "Hints that arrived over the bus.", work.hints)?;
         self.counter(
             "talko_broadcast_hints_lost",
             "Hints that found no place with a shard, once for each shard.",
-            stats.hints_lost,
+            work.hints_lost,
         )?;
         self.counter(
             "talko_broadcast_resyncs",

@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "127.0.0.1:8890 cpu 100% 9.0 MiB 30 files",
+                "127.0.0.1:8890 cpu 100% 9.0 MiB 30 fd",
                 "data-server",
                 "calls/s                    10  ████",
                 "commit p50 p99    250µs 250µs",

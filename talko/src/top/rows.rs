@@ -152,7 +152,7 @@ pub(crate) fn process(history: &History) -> Option<String> {
     let cores = cores.map_or("–".into(), |cores| format!("{:.0}%", cores * 100.0));
     let memory = now.sum("process_resident_memory_bytes", "").map_or("–".into(), bytes);
     let files = now.sum("process_open_fds", "").map_or("–".into(), number);
-    Some(format!("cpu {cores} {memory} {files} files"))
+    Some(format!("cpu {cores} {memory} {files} fd"))
 }
 
 /// A number in at most six characters.
