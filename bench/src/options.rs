@@ -57,6 +57,9 @@ pub(crate) enum Scenario {
     All,
     /// The page from the figures that are kept.
     Page,
+    /// Not a scenario: the process that `idle` starts beside the peers, which only accepts and keeps.
+    #[value(hide = true)]
+    Keep,
 }
 
 impl Options {

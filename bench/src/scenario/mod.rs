@@ -29,9 +29,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let kept = options.into.clone().unwrap_or_else(|| project().join("docs/benchmarks"));
     match options.scenario {
         Scenario::Page => return page::write(&project().join("docs"), &kept),
+        Scenario::Keep => return idle::keep(),
         Scenario::All => {
             let wanted = Scenario::value_variants().iter();
-            for scenario in wanted.filter(|wanted| !matches!(wanted, Scenario::All | Scenario::Page)) {
+            for scenario in
+                wanted.filter(|wanted| !matches!(wanted, Scenario::All | Scenario::Page | Scenario::Keep))
+            {
                 measure(*scenario, options)?.keep(&kept)?;
             }
             // A quick form measures nothing that anybody should read.
@@ -66,7 +69,7 @@ fn measure(scenario: Scenario, options: &Options) -> Result<Report> {
         Scenario::Growth => growth::run(options)?,
         Scenario::Day => day::run(options)?,
         Scenario::Start => start::run(options)?,
-        Scenario::All | Scenario::Page => bail!("{name} is not a scenario of its own"),
+        Scenario::All | Scenario::Page | Scenario::Keep => bail!("{name} is not a scenario of its own"),
     };
     print!("{}", report.for_a_terminal());
     println!("{}", report.line()?);
