@@ -110,24 +110,31 @@ async fn one(
             Box::new(shaking.await.context("the handshake failed")?.stream)
         }
     };
-    stream.write_all(&speech.words(number, room)).await?;
+    for (words, answer) in speech.turns(number, room) {
+        say(&mut stream, &words, answer).await?;
+    }
+    Ok(stream)
+}
+
+/// Says something, and hears until the answer.
+async fn say(stream: &mut Box<dyn Duplex>, words: &[u8], answer: &[u8]) -> Result<()> {
+    stream.write_all(words).await?;
     stream.flush().await?;
     let mut heard = Vec::new();
-    while !contains(&heard, speech.answer()) {
+    while !contains(&heard, answer) {
         if stream.read_buf(&mut heard).await? == 0 || heard.len() > ANSWER_BYTES_MAX {
             bail!("a connection was refused: {}", String::from_utf8_lossy(&heard));
         }
     }
-    ensure!(
-        speech != Speech::Talko || !contains(&heard, br#""error":"#),
-        "a stream was refused: {}",
-        String::from_utf8_lossy(&heard)
-    );
-    Ok(stream)
+    let is_refusal = contains(&heard, br#""error":{"#);
+    ensure!(!is_refusal, "a stream was refused: {}", String::from_utf8_lossy(&heard));
+    Ok(())
 }
 
 impl Speech {
-    fn words(self, number: usize, room: usize) -> Vec<u8> {
+    /// What is said, and the answer that shows that it was heard, one after the other.
+    fn turns(self, number: usize, room: usize) -> Vec<(Vec<u8>, &'static [u8])> {
+        let turn = |words: String, answer: &'static [u8]| vec![(words.into_bytes(), answer)];
         match self {
             Self::Talko => {
                 let hello = br#"{"jsonrpc":"2.0","method":"Hello","params":{"protocol":[2]},"id":1}"#;
@@ -135,25 +142,21 @@ impl Speech {
                 let open = format!(
                     r#"{{"jsonrpc":"2.0","method":"OpenStream","params":{{"user_id":{person}}},"id":2}}"#
                 );
-                [encode(hello), encode(open.as_bytes())].concat()
+                vec![([encode(hello), encode(open.as_bytes())].concat(), br#""id":2}"#)]
             }
-            Self::Redis => format!("SUBSCRIBE room:{room}\r\n").into(),
-            Self::Nats => format!("CONNECT {{\"verbose\":false}}\r\nSUB room.{room} 1\r\nPING\r\n").into(),
-            Self::Irc => format!("NICK n{number}\r\nUSER n{number} 0 * :n\r\nJOIN #room{room}\r\n").into(),
-            Self::Mqtt => mqtt(&format!("n{number}"), &format!("room/{room}")),
-            Self::Nothing => Vec::new(),
-        }
-    }
-
-    fn answer(self) -> &'static [u8] {
-        match self {
-            Self::Talko => br#""id":2}"#,
-            Self::Redis => b":1\r\n",
-            Self::Nats => b"PONG\r\n",
-            Self::Irc => b" 366 ",
+            Self::Redis => turn(format!("SUBSCRIBE room:{room}\r\n"), b":1\r\n"),
+            Self::Nats => {
+                turn(format!("CONNECT {{\"verbose\":false}}\r\nSUB room.{room} 1\r\nPING\r\n"), b"PONG\r\n")
+            }
+            // Who joins before the welcome is refused. Numbers of its end, and of the end of the list of names.
+            Self::Irc => [
+                turn(format!("NICK n{number}\r\nUSER n{number} 0 * :n\r\n"), b" 422 "),
+                turn(format!("JOIN #room{room}\r\n"), b" 366 "),
+            ]
+            .concat(),
             // The subscription with number 1 is granted.
-            Self::Mqtt => &[0x90, 3, 0, 1, 0],
-            Self::Nothing => b"!",
+            Self::Mqtt => vec![(mqtt(&format!("n{number}"), &format!("room/{room}")), &[0x90, 3, 0, 1, 0])],
+            Self::Nothing => turn(String::new(), b"!"),
         }
     }
 }
@@ -184,8 +187,8 @@ mod tests {
 
     #[test]
     fn an_answer_is_found_wherever_it_stands() {
-        assert!(contains(b"a PONG\r\n", Speech::Nats.answer()));
-        assert!(!contains(b"a PON", Speech::Nats.answer()));
+        assert!(contains(b"a PONG\r\n", Speech::Nats.turns(1, 1)[0].1));
+        assert!(!contains(b"a PON", Speech::Nats.turns(1, 1)[0].1));
     }
 
     #[test]
