@@ -59,6 +59,9 @@ struct Storm {
     tally: Tally,
 }
 
+/// One number of a storm.
+type Figure = fn(&Storm) -> f64;
+
 /// See the module.
 ///
 /// # Errors
@@ -203,10 +206,9 @@ fn report(clients: usize, runs: u32, forms: [Form; 2], storms: &[Vec<Storm>; 2])
     let columns = ["what"].into_iter().chain(forms.map(Form::name)).map(String::from);
     let title = "Seconds since the cut, and what it took".into();
     let mut table = Table { title, columns: columns.collect(), rows: Vec::new() };
-    let spread = |storms: &[Storm], figure: fn(&Storm) -> f64| {
-        Spread::of(&storms.iter().map(figure).collect::<Vec<_>>())
-    };
-    let figures: [(&str, fn(&Storm) -> f64); 15] = [
+    let spread =
+        |storms: &[Storm], figure: Figure| Spread::of(&storms.iter().map(figure).collect::<Vec<_>>());
+    let figures: [(&str, Figure); 15] = [
         ("both servers are ready, s", |storm| storm.ready_s),
         ("stream is open, p50, s", |storm| storm.opened_s[0]),
         ("stream is open, p99, s", |storm| storm.opened_s[1]),
