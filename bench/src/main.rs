@@ -6,12 +6,20 @@
 
 mod broker;
 mod crowd;
+//! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`language`], [`senders`], [`readers`] and [`load`] (many who
+//! speak and hear), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
+mod durable;
 mod house;
+mod language;
+mod load;
 mod machine;
 mod options;
 mod peer;
+mod readers;
 mod report;
+mod rooms;
 mod scenario;
+mod senders;
 mod server;
 mod spread;
 mod town;
