@@ -1,6 +1,7 @@
 //! The machine that everything runs on: its cores, and what a reader must know of it to compare.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -90,4 +91,16 @@ pub(crate) fn first_line(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).lines().next()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
+}
+
+/// The kind and device of the file system that holds a folder, such as `ext4 on /dev/vda`.
+pub(crate) fn filesystem_of(folder: &Path) -> String {
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let place = |line: &str| {
+        let mut fields = line.split(' ');
+        let (device, point, kind) = (fields.next()?, fields.next()?, fields.next()?);
+        folder.starts_with(point).then(|| (point.len(), format!("{kind} on {device}")))
+    };
+    let nearest = mounts.lines().filter_map(place).max_by_key(|(length, _)| *length);
+    nearest.map_or_else(|| "unknown".into(), |(_, name)| name)
 }

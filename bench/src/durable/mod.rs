@@ -1,6 +1,9 @@
 //! Engines that store a message before they say so, each asked by the same crowd for the same rows: how many they store a
 //! second, what that costs them, and how long it takes.
 
+pub(crate) mod alone;
+pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod talko;
 
 use std::time::Duration;
