@@ -22,8 +22,8 @@ const FILLING: [u8; TEXT_BYTES] = [b'x'; TEXT_BYTES];
 
 /// A way to ask for a durable write.
 pub(crate) trait Language {
-    /// Appends a request. `number` counts the sender's requests; `due_us` goes into the text.
-    fn ask(&self, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>);
+    /// Appends a request to store something in a room. `number` counts the sender's requests; `due_us` goes into the text.
+    fn ask(&self, room: i64, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>);
 
     /// The first reply in these bytes, if it is there as a whole.
     ///
@@ -42,17 +42,13 @@ pub(crate) struct Reply {
 }
 
 /// Sends with keys, as client-lib does, in version 2.
-pub(crate) struct Talko {
-    /// The room that a sender's request goes to.
-    pub(crate) room: Box<dyn Fn(usize, u64) -> i64>,
-}
+pub(crate) struct Talko;
 
 /// What every good reply begins with.
 const RESULT: &[u8] = br#"{"jsonrpc":"2.0","result":"#;
 
 impl Language for Talko {
-    fn ask(&self, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>) {
-        let room = (self.room)(sender, number);
+    fn ask(&self, room: i64, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>) {
         let _ = encode_with(out, |out| {
             write!(out, r#"{{"jsonrpc":"2.0","method":"InsertMessage","params":{{"chat_id":{room},"message_text":""#)?;
             text(due_us, out);
@@ -69,14 +65,10 @@ impl Language for Talko {
 }
 
 /// Redis streams: an entry with the sender, the text and the key.
-pub(crate) struct Redis {
-    /// The stream that a sender's request goes to.
-    pub(crate) room: Box<dyn Fn(usize, u64) -> i64>,
-}
+pub(crate) struct Redis;
 
 impl Language for Redis {
-    fn ask(&self, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>) {
-        let room = (self.room)(sender, number);
+    fn ask(&self, room: i64, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>) {
         let _ = write!(out, "*9\r\n$4\r\nXADD\r\n$12\r\n{room:012}\r\n$1\r\n*\r\n");
         let _ = write!(out, "$4\r\nuser\r\n$8\r\n{sender:08x}\r\n$4\r\ntext\r\n${TEXT_BYTES}\r\n");
         text(due_us, out);
@@ -157,14 +149,10 @@ mod tests {
     use serde_json::Value;
     use ttp::frame::encode;
 
-    fn talko() -> Talko {
-        Talko { room: Box::new(|sender, number| (sender as u64 + number) as i64) }
-    }
-
     #[test]
     fn a_request_is_a_frame_with_a_text_of_its_length() {
         let mut out = Vec::new();
-        talko().ask(3, 40, 17, &mut out);
+        Talko.ask(43, 3, 40, 17, &mut out);
         let request: Value = serde_json::from_slice(payload(&out).unwrap().unwrap()).unwrap();
         assert_eq!((&request["params"]["chat_id"], &request["id"]), (&Value::from(43), &Value::from(40)));
         let text = request["params"]["message_text"].as_str().unwrap();
@@ -175,19 +163,19 @@ mod tests {
     fn a_reply_is_known_by_its_id_and_an_error_is_refused() {
         let good = encode(br#"{"jsonrpc":"2.0","result":{"message":{"seq":9}},"id":40}"#);
         let told = Some(Reply { bytes: good.len(), number: Some(40) });
-        assert_eq!(talko().reply(&good).unwrap(), told);
-        assert_eq!(talko().reply(&[&good[..], b"12"].concat()).unwrap(), told);
-        assert_eq!(talko().reply(&good[..good.len() - 1]).unwrap(), None);
+        assert_eq!(Talko.reply(&good).unwrap(), told);
+        assert_eq!(Talko.reply(&[&good[..], b"12"].concat()).unwrap(), told);
+        assert_eq!(Talko.reply(&good[..good.len() - 1]).unwrap(), None);
         let bad = encode(br#"{"jsonrpc":"2.0","error":{"code":-32053,"message":"overloaded"},"id":40}"#);
-        assert!(talko().reply(&bad).unwrap_err().to_string().contains("overloaded"));
-        assert!(talko().reply(&encode(br#"{"jsonrpc":"2.0","result":{"message":{"seq":9}}}"#)).is_err());
+        assert!(Talko.reply(&bad).unwrap_err().to_string().contains("overloaded"));
+        assert!(Talko.reply(&encode(br#"{"jsonrpc":"2.0","result":{"message":{"seq":9}}}"#)).is_err());
     }
 
     #[test]
     fn redis_answers_in_order_and_its_errors_are_refused() {
-        let redis = Redis { room: Box::new(|_, _| 1) };
+        let redis = Redis;
         let mut out = Vec::new();
-        redis.ask(3, 40, 17, &mut out);
+        redis.ask(1, 3, 40, 17, &mut out);
         assert_eq!(out.iter().filter(|byte| **byte == b'$').count(), 9);
         assert!(String::from_utf8(out).unwrap().contains("\r\nat=000000000017 x"));
         let reply = b"$15\r\n1763690000000-0\r\n";

@@ -27,27 +27,22 @@ pub(crate) struct Load<L> {
     pub(crate) senders: Senders<L>,
     /// Who hears.
     pub(crate) readers: Readers,
+    /// Messages that were said by a route, and deliveries that come of them.
+    pub(crate) said: u64,
+    pub(crate) expected: u64,
 }
 
-/// A rate at which messages are due, one sender after the other.
+/// A message to be said.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pace {
-    begin: Instant,
-    interval: Duration,
-    sent: u32,
+pub(crate) struct Saying {
+    pub(crate) sender: usize,
+    pub(crate) room: i64,
+    /// Streams that hear it.
+    pub(crate) listeners: u64,
 }
 
-impl Pace {
-    /// So many a second from now on.
-    pub(crate) fn new(per_s: f64) -> Self {
-        Self { begin: clock::now(), interval: Duration::from_secs_f64(1.0 / per_s), sent: 0 }
-    }
-
-    /// When the next one is due.
-    fn due(&self) -> Instant {
-        self.begin + self.interval * self.sent
-    }
-}
+/// Who says the message of each number, and where.
+pub(crate) type Route<'a> = &'a dyn Fn(u64) -> Saying;
 
 impl<L: Language> Load<L> {
     /// Nobody yet.
@@ -58,7 +53,8 @@ impl<L: Language> Load<L> {
         let origin = clock::now();
         let (senders, readers) = (Senders::new(language, origin), Readers::new(origin));
         let poll = Poll::new().context("the system has no event loop for us")?;
-        Ok(Self { poll, events: Events::with_capacity(4096), senders, readers })
+        let events = Events::with_capacity(4096);
+        Ok(Self { poll, events, senders, readers, said: 0, expected: 0 })
     }
 
     /// Where connections are to be registered.
@@ -83,39 +79,74 @@ impl<L: Language> Load<L> {
         }
     }
 
-    /// Sends at a pace until this moment, whatever is answered.
+    /// So many messages a second are due from now on until `end`, whatever is answered.
     ///
     /// # Errors
     /// See [`Senders::turn`] and [`Readers::turn`].
-    pub(crate) fn run_paced(&mut self, pace: &mut Pace, end: Instant) -> Result<()> {
+    pub(crate) fn run_paced(&mut self, route: Route<'_>, per_s: f64, end: Instant) -> Result<()> {
+        let (begin, interval) = (clock::now(), Duration::from_secs_f64(1.0 / per_s));
+        let mut sent = 0;
         loop {
             let now = clock::now();
-            while pace.due() <= now {
-                self.senders.send(pace.sent as usize % self.senders.len(), pace.due())?;
-                pace.sent += 1;
-            }
-            if now >= end {
+            let due = begin + interval * sent;
+            if due <= now && due < end {
+                let sender = self.say(route, due);
+                self.senders.flush(sender)?;
+                sent += 1;
+            } else if now >= end {
                 return Ok(());
+            } else {
+                self.turn(now, end.min(due))?;
             }
-            self.turn(now, end.min(pace.due()))?;
         }
     }
 
-    /// Waits for every answer, and for this many deliveries in all.
+    /// New messages are said until `end` as long as fewer deliveries than these are under way: the whole way from senders to
+    /// readers is full, and nothing piles up in it.
     ///
     /// # Errors
-    /// They do not come.
-    pub(crate) fn rest(&mut self, deliveries: u64) -> Result<()> {
+    /// See [`Senders::turn`] and [`Readers::turn`].
+    pub(crate) fn run_full(&mut self, route: Route<'_>, under_way: u64, end: Instant) -> Result<()> {
+        let mut asked = vec![false; self.senders.len()];
+        loop {
+            let now = clock::now();
+            if now >= end {
+                return Ok(());
+            }
+            while self.expected.saturating_sub(self.readers.delivered) < under_way {
+                asked[self.say(route, now)] = true;
+            }
+            for (place, asked) in asked.iter_mut().enumerate().filter(|(_, asked)| **asked) {
+                *asked = false;
+                self.senders.flush(place)?;
+            }
+            self.turn(now, end)?;
+        }
+    }
+
+    fn say(&mut self, route: Route<'_>, due: Instant) -> usize {
+        let Saying { sender, room, listeners } = route(self.said);
+        self.said += 1;
+        self.expected += listeners;
+        self.senders.ask(sender, room, due);
+        sender
+    }
+
+    /// Waits for every answer and every delivery.
+    ///
+    /// # Errors
+    /// They do not come, or more than these.
+    pub(crate) fn rest(&mut self) -> Result<()> {
         self.senders.stop();
         let end = clock::now() + REST_TIMEOUT;
         loop {
-            let (outstanding, delivered) = (self.senders.outstanding(), self.readers.delivered);
-            if outstanding == 0 && delivered == deliveries {
+            let (outstanding, delivered, expected) = (self.senders.outstanding(), self.readers.delivered, self.expected);
+            if outstanding == 0 && delivered == expected {
                 return Ok(());
             }
             let now = clock::now();
-            if now >= end || delivered > deliveries {
-                bail!("{outstanding} requests were never answered, and {delivered} of {deliveries} deliveries came");
+            if now >= end || delivered > expected {
+                bail!("{outstanding} requests were never answered, and {delivered} of {expected} deliveries came");
             }
             self.turn(now, end)?;
         }

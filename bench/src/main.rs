@@ -8,6 +8,8 @@ mod broker;
 mod crowd;
 //! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`language`], [`senders`], [`readers`] and [`load`] (many who
 //! speak and hear), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
+//! speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
+
 mod durable;
 mod house;
 mod language;
@@ -21,6 +23,7 @@ mod rooms;
 mod scenario;
 mod senders;
 mod server;
+mod servers;
 mod spread;
 mod town;
 

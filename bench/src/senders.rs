@@ -28,8 +28,8 @@ pub(crate) struct Senders<L> {
     senders: Vec<Sender>,
     scratch: Vec<u8>,
     origin: Instant,
-    /// Whether an answered sender asks again.
-    asks_again: bool,
+    /// Whether an answered sender asks again, and in how many rooms.
+    asks_again: Option<usize>,
     /// Answers so far.
     pub(crate) answered: u64,
     /// From due to answered, in nanoseconds, of what was answered since it was emptied.
@@ -58,7 +58,7 @@ impl<L: Language> Senders<L> {
             senders: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
             origin,
-            asks_again: false,
+            asks_again: None,
             answered: 0,
             latency_ns: latencies(),
         }
@@ -84,30 +84,39 @@ impl<L: Language> Senders<L> {
         self.senders.len()
     }
 
-    /// Every sender asks this often, and again whenever it is answered, until [`stop`](Self::stop).
+    /// Every sender asks this often, and again whenever it is answered, until [`stop`](Self::stop): in these rooms in turn,
+    /// and not all senders in the same one.
     ///
     /// # Errors
     /// A connection is broken.
-    pub(crate) fn begin(&mut self, outstanding: usize, now: Instant) -> Result<()> {
-        self.asks_again = true;
+    pub(crate) fn begin(&mut self, outstanding: usize, rooms: usize, now: Instant) -> Result<()> {
+        self.asks_again = Some(rooms);
         for place in 0..self.senders.len() {
-            (0..outstanding).for_each(|_| self.ask(place, now));
-            self.senders[place].flush()?;
+            (0..outstanding).for_each(|_| self.ask(place, self.room_in_turn(place, rooms), now));
+            self.flush(place)?;
         }
         Ok(())
     }
 
     /// Nobody asks again.
     pub(crate) fn stop(&mut self) {
-        self.asks_again = false;
+        self.asks_again = None;
     }
 
-    /// A sender asks for what was due at this time.
+    /// A sender is to ask for what was due at this time, with the next [`flush`](Self::flush).
+    pub(crate) fn ask(&mut self, place: usize, room: i64, due: Instant) {
+        let sender = &mut self.senders[place];
+        let number = sender.next_number();
+        sender.waiting.push_back(Some(due));
+        let due_us = (due - self.origin).as_micros() as u64;
+        self.language.ask(room, place, number, due_us, &mut sender.outbox);
+    }
+
+    /// Writes what a sender is to ask.
     ///
     /// # Errors
     /// The connection is broken.
-    pub(crate) fn send(&mut self, place: usize, due: Instant) -> Result<()> {
-        self.ask(place, due);
+    pub(crate) fn flush(&mut self, place: usize) -> Result<()> {
         self.senders[place].flush()
     }
 
@@ -160,8 +169,8 @@ impl<L: Language> Senders<L> {
             let due = self.senders[place].answer(reply.number)?;
             self.answered += 1;
             self.latency_ns.saturating_record((now - due).as_nanos() as u64);
-            if self.asks_again {
-                self.ask(place, now);
+            if let Some(rooms) = self.asks_again {
+                self.ask(place, self.room_in_turn(place, rooms), now);
             }
         }
         if is_whole {
@@ -174,16 +183,21 @@ impl<L: Language> Senders<L> {
         Ok(())
     }
 
-    fn ask(&mut self, place: usize, due: Instant) {
-        let sender = &mut self.senders[place];
-        let number = sender.first + sender.waiting.len() as u64;
-        sender.waiting.push_back(Some(due));
-        let due_us = (due - self.origin).as_micros() as u64;
-        self.language.ask(place, number, due_us, &mut sender.outbox);
+    fn room_in_turn(&self, place: usize, rooms: usize) -> i64 {
+        room_in_turn(place, self.senders[place].next_number(), rooms)
     }
 }
 
+/// The room of a sender's request, when all rooms have their turns.
+pub(crate) fn room_in_turn(sender: usize, number: u64, rooms: usize) -> i64 {
+    1 + ((sender as u64 * 31 + number) % rooms as u64) as i64
+}
+
 impl Sender {
+    fn next_number(&self) -> u64 {
+        self.first + self.waiting.len() as u64
+    }
+
     /// When the request of this number, or the oldest one, was due.
     fn answer(&mut self, number: Option<u64>) -> Result<Instant> {
         let place = number.map_or(Some(0), |number| number.checked_sub(self.first));

@@ -14,7 +14,7 @@ use super::{Figures, Window, talko};
 use crate::language::{Key, TEXT_BYTES};
 use crate::machine::{GENERATOR_CORE, SERVER_CORE, pin};
 use crate::rooms;
-use crate::senders::{latencies, percentile_us};
+use crate::senders::{latencies, percentile_us, room_in_turn};
 
 /// People who say something in turn.
 const PEOPLE: usize = 64;
@@ -54,7 +54,7 @@ fn transact(connection: &Connection, rows: usize, text: &str, number: &mut u64) 
     )?;
     for _ in 0..rows {
         let person = *number as usize % PEOPLE;
-        let room = talko::room_of(person, *number / PEOPLE as u64, talko::ROOMS);
+        let room = room_in_turn(person, *number / PEOPLE as u64, talko::ROOMS);
         let now = clock::now_ms();
         let (seq, last): (i64, i64) = numbers.query_row((room, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
         message.execute((room, 1 + person as i64, text, now, seq, last, Key(person, *number).to_string()))?;

@@ -57,11 +57,12 @@ impl std::fmt::Display for Crowd {
 fn saturate<L: Language>(
     load: &mut Load<L>,
     crowd: Crowd,
+    rooms: usize,
     window: Window,
     server: &Server,
     commits: impl Fn() -> Option<u32>,
 ) -> Result<Figures> {
-    load.senders.begin(crowd.outstanding, clock::now())?;
+    load.senders.begin(crowd.outstanding, rooms, clock::now())?;
     load.run_until(clock::now() + window.warm_up)?;
     load.senders.latency_ns.reset();
     let begun = clock::now();
@@ -73,7 +74,7 @@ fn saturate<L: Language>(
     ensure!(writes > 0, "nothing was acknowledged in {seconds:.1} s");
     let (p50_us, p99_us) =
         (percentile_us(&load.senders.latency_ns, 50.0), percentile_us(&load.senders.latency_ns, 99.0));
-    load.rest(load.readers.delivered)?;
+    load.rest()?;
     let commits = committed.zip(committed_after).map(|(before, after)| after.wrapping_sub(before));
     Ok(Figures {
         per_s: writes as f64 / seconds,

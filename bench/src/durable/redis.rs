@@ -25,13 +25,12 @@ pub(crate) fn measure(crowd: Crowd, window: Window) -> Result<Figures> {
     let mut server = Server::start(&mut command, &[SERVER_CORE])
         .context("is Redis installed? apt-get install redis-server")?;
     server.wait_for(address)?;
-    let room = Box::new(|sender: usize, number: u64| talko::room_of(sender, number, talko::ROOMS));
-    let mut load = Load::new(Redis { room })?;
+    let mut load = Load::new(Redis)?;
     let registry = load.registry()?;
     for _ in 0..crowd.connections {
         load.senders.add(TcpStream::connect(address)?, &registry)?;
     }
-    saturate(&mut load, crowd, window, &server, || None)
+    saturate(&mut load, crowd, talko::ROOMS, window, &server, || None)
 }
 
 /// A port that nobody has, on loopback.

@@ -27,27 +27,21 @@ pub(crate) fn measure(crowd: Crowd, rooms: usize, window: Window) -> Result<Figu
     let everybody: Vec<i64> = (1..=crowd.connections as i64).collect();
     rooms::build(&house.database(), everybody.len() as i64, &vec![everybody; rooms])?;
     let mut talko = house.up(&[SERVER_CORE])?;
-    let room = Box::new(move |sender: usize, number: u64| room_of(sender, number, rooms));
-    let mut load = Load::new(Talko { room })?;
+    let mut load = Load::new(Talko)?;
     let registry = load.registry()?;
     for person in 1..=crowd.connections as i64 {
         load.senders.add(talko_connection(talko.data_address()?, person)?, &registry)?;
     }
     let index = house.folder().join("talko.db-shm");
-    let figures = saturate(&mut load, crowd, window, &talko.server, || commits(&index))?;
+    let figures = saturate(&mut load, crowd, rooms, window, &talko.server, || commits(&index))?;
     talko.server.stop("TERM");
     let acknowledged: Vec<_> = (1..).zip(load.senders.answered_of_each()).collect();
     rooms::check(&house.database(), &acknowledged)?;
     Ok(figures)
 }
 
-/// The rooms in turn, and not all senders in the same one.
-pub(crate) fn room_of(sender: usize, number: u64, rooms: usize) -> i64 {
-    1 + ((sender as u64 * 31 + number) % rooms as u64) as i64
-}
-
 /// Commits so far, as SQLite counts them in the index of its write-ahead log (`iChange` of `WalIndexHdr`).
-fn commits(index: &Path) -> Option<u32> {
+pub(crate) fn commits(index: &Path) -> Option<u32> {
     let mut count = [0; 4];
     File::open(index).ok()?.read_exact_at(&mut count, 8).ok()?;
     Some(u32::from_ne_bytes(count))
