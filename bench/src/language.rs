@@ -50,7 +50,10 @@ const RESULT: &[u8] = br#"{"jsonrpc":"2.0","result":"#;
 impl Language for Talko {
     fn ask(&self, room: i64, sender: usize, number: u64, due_us: u64, out: &mut Vec<u8>) {
         let _ = encode_with(out, |out| {
-            write!(out, r#"{{"jsonrpc":"2.0","method":"InsertMessage","params":{{"chat_id":{room},"message_text":""#)?;
+            write!(
+                out,
+                r#"{{"jsonrpc":"2.0","method":"InsertMessage","params":{{"chat_id":{room},"message_text":""#
+            )?;
             text(due_us, out);
             write!(out, r#"","client_message_id":"{}"}},"id":{number}}}"#, Key(sender, number))
         });

@@ -140,13 +140,16 @@ impl<L: Language> Load<L> {
         self.senders.stop();
         let end = clock::now() + REST_TIMEOUT;
         loop {
-            let (outstanding, delivered, expected) = (self.senders.outstanding(), self.readers.delivered, self.expected);
+            let (outstanding, delivered, expected) =
+                (self.senders.outstanding(), self.readers.delivered, self.expected);
             if outstanding == 0 && delivered == expected {
                 return Ok(());
             }
             let now = clock::now();
             if now >= end || delivered > expected {
-                bail!("{outstanding} requests were never answered, and {delivered} of {expected} deliveries came");
+                bail!(
+                    "{outstanding} requests were never answered, and {delivered} of {expected} deliveries came"
+                );
             }
             self.turn(now, end)?;
         }

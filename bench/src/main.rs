@@ -9,6 +9,7 @@ mod crowd;
 //! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`language`], [`senders`], [`readers`] and [`load`] (many who
 //! speak and hear), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
 //! speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
+//! speak and hear), [`raw_writes`] (what a delivery costs at least), [`servers`] (both, with their people), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
 
 mod durable;
 mod house;
@@ -17,6 +18,7 @@ mod load;
 mod machine;
 mod options;
 mod peer;
+mod raw_writes;
 mod readers;
 mod report;
 mod rooms;

@@ -68,7 +68,15 @@ impl Readers {
     /// Nobody yet. Times in texts are counted from `origin`.
     pub(crate) fn new(origin: Instant) -> Self {
         let (readers, scratch) = (Vec::new(), vec![0; SCRATCH_BYTES]);
-        Self { readers, scratch, origin, pings: None, with_latency: false, delivered: 0, latency_ns: latencies() }
+        Self {
+            readers,
+            scratch,
+            origin,
+            pings: None,
+            with_latency: false,
+            delivered: 0,
+            latency_ns: latencies(),
+        }
     }
 
     /// Opens a person's stream, on which these rooms are heard from now on. Nothing was said in them yet.

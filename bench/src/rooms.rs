@@ -32,8 +32,8 @@ pub(crate) fn build(path: &Path, people: i64, rooms: &[Vec<i64>]) -> Result<()> 
 }
 
 fn insert(tables: &Connection, people: i64, rooms: &[Vec<i64>]) -> Result<()> {
-    let mut person =
-        tables.prepare("INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (?1, ?2, ?2, ?3)")?;
+    let mut person = tables
+        .prepare("INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (?1, ?2, ?2, ?3)")?;
     for number in 1..=people {
         person.execute((number, format!("person {number}"), LONG_AGO))?;
     }
@@ -68,7 +68,10 @@ pub(crate) fn check(path: &Path, acknowledged: &[(i64, u64)]) -> Result<()> {
     let mut of_sender = connection.prepare(of_sender)?;
     for (person, count) in acknowledged {
         let stored: u64 = of_sender.query_row([person], |row| row.get(0))?;
-        ensure!(stored == *count, "{count} messages of person {person} were acknowledged, and {stored} are stored");
+        ensure!(
+            stored == *count,
+            "{count} messages of person {person} were acknowledged, and {stored} are stored"
+        );
     }
     let all: u64 = acknowledged.iter().map(|(_, count)| count).sum();
     let stored: u64 = connection.query_row("SELECT count(*) FROM Messages", [], |row| row.get(0))?;
@@ -100,7 +103,8 @@ mod tests {
             let connection = Connection::open(&path).unwrap();
             let message = "INSERT INTO Messages VALUES (NULL, 1, ?1, 'hi', 1, ?2, ?3, NULL)";
             connection.execute(message, (user, seq, seq - 1)).unwrap();
-            connection.execute("UPDATE Chats SET last_seq = ?1, last_number = ?1 - 1 WHERE chat_id = 1", [seq])
+            connection
+                .execute("UPDATE Chats SET last_seq = ?1, last_number = ?1 - 1 WHERE chat_id = 1", [seq])
         };
         say(1, 2).unwrap();
         check(&path, &[(1, 1)]).unwrap();

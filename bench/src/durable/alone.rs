@@ -37,7 +37,7 @@ pub(crate) fn sqlite(rows: usize, window: Window) -> Result<Figures> {
     connection.pragma_update(None, "foreign_keys", true)?;
     let text = "x".repeat(TEXT_BYTES);
     let mut number = 0;
-    let figures = on_the_core(window, rows, || transact(&connection, rows, &text, &mut number))?;
+    let figures = repeated_on_the_core(window, rows, || transact(&connection, rows, &text, &mut number))?;
     Ok(Figures { rows_per_commit: Some(rows as f64), ..figures })
 }
 
@@ -71,14 +71,21 @@ fn transact(connection: &Connection, rows: usize, text: &str, number: &mut u64) 
 pub(crate) fn disk(window: Window) -> Result<Figures> {
     let folder = tempfile::tempdir().context("there is no place for a folder")?;
     let mut file = File::create(folder.path().join("appended"))?;
-    on_the_core(window, 1, || {
+    repeated_on_the_core(window, 1, || {
         file.write_all(&[1; BLOCK_BYTES])?;
         Ok(file.sync_data()?)
     })
 }
 
 /// Repeats on the server's core; each repetition is so many writes.
-fn on_the_core(window: Window, writes: usize, repeat: impl FnMut() -> Result<()>) -> Result<Figures> {
+///
+/// # Errors
+/// A repetition fails.
+pub(crate) fn repeated_on_the_core(
+    window: Window,
+    writes: usize,
+    repeat: impl FnMut() -> Result<()>,
+) -> Result<Figures> {
     pin(&[SERVER_CORE])?;
     let figures = repeated(window, writes, repeat);
     pin(&[GENERATOR_CORE])?;

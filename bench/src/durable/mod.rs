@@ -81,6 +81,8 @@ fn saturate<L: Language>(
         processor_us: (processor_s_after - processor_s) * 1e6 / writes as f64,
         p50_us,
         p99_us,
-        rows_per_commit: commits.filter(|commits| *commits > 0).map(|commits| writes as f64 / f64::from(commits)),
+        rows_per_commit: commits
+            .filter(|commits| *commits > 0)
+            .map(|commits| writes as f64 / f64::from(commits)),
     })
 }

@@ -77,7 +77,14 @@ impl Postgres {
     }
 
     /// Runs pgbench longer than the window, and counts what falls into it.
-    fn run(&self, crowd: Crowd, port: &str, script: &Path, server: &Server, window: Window) -> Result<Figures> {
+    fn run(
+        &self,
+        crowd: Crowd,
+        port: &str,
+        script: &Path,
+        server: &Server,
+        window: Window,
+    ) -> Result<Figures> {
         let log = self.path().join("log");
         let seconds = (window.warm_up + window.length).as_secs() + 2;
         let mut command = self.command("pgbench");
@@ -112,7 +119,19 @@ impl Postgres {
 
     fn ask(&self, port: &str, sql: &str) -> Result<()> {
         let mut command = self.command("psql");
-        succeed(command.args(["-q", "-h", "127.0.0.1", "-U", PERSON, "-p", port, "-v", "ON_ERROR_STOP=1", "-c", sql]))
+        succeed(command.args([
+            "-q",
+            "-h",
+            "127.0.0.1",
+            "-U",
+            PERSON,
+            "-p",
+            port,
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-c",
+            sql,
+        ]))
     }
 
     /// One of PostgreSQL's programs, as the person that it accepts.

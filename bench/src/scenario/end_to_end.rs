@@ -80,7 +80,8 @@ fn full_room(options: &Options, report: &mut Report) -> Result<()> {
         &["servers on", "messages under way", "deliveries/s", "sends/s", "CPU µs per delivery"],
     );
     let both = [SERVER_CORE, GENERATOR_CORE];
-    let plans = UNDER_WAY.iter().flat_map(|count| [(&both[..1], *count), (&both[..], *count)]).collect::<Vec<_>>();
+    let plans =
+        UNDER_WAY.iter().flat_map(|count| [(&both[..1], *count), (&both[..], *count)]).collect::<Vec<_>>();
     let mut found: Vec<Vec<Full>> = plans.iter().map(|_| Vec::new()).collect();
     for _ in 0..options.runs {
         for ((cores, count), found) in plans.iter().zip(&mut found) {
@@ -118,16 +119,15 @@ fn fill(cores: &[usize], messages: u64, quick: bool) -> Result<Full> {
     let people = SPEAKERS + LISTENERS;
     rooms::build(&house.database(), people as i64, &[(1..=people as i64).collect()])?;
     let mut servers = Servers::in_one_process(&house, cores)?;
-    let mut load = servers.load(1..=SPEAKERS as i64, (SPEAKERS as i64 + 1..=people as i64).map(|person| (person, vec![1])))?;
-    let route = |number: u64| Saying {
-        sender: number as usize % SPEAKERS,
-        room: 1,
-        listeners: LISTENERS as u64,
-    };
+    let mut load = servers
+        .load(1..=SPEAKERS as i64, (SPEAKERS as i64 + 1..=people as i64).map(|person| (person, vec![1])))?;
+    let route =
+        |number: u64| Saying { sender: number as usize % SPEAKERS, room: 1, listeners: LISTENERS as u64 };
     let (under_way, window) = (messages * LISTENERS as u64, seconds(quick, 3.0));
     load.run_full(&route, under_way, clock::now() + seconds(quick, 1.0))?;
     let begun = clock::now();
-    let (delivered, answered, processor_s) = (load.readers.delivered, load.senders.answered, servers.processor_s());
+    let (delivered, answered, processor_s) =
+        (load.readers.delivered, load.senders.answered, servers.processor_s());
     load.run_full(&route, under_way, begun + window)?;
     let processor_s = servers.processor_s() - processor_s;
     let elapsed_s = (clock::now() - begun).as_secs_f64();
@@ -215,8 +215,10 @@ fn size_of_a_room(options: &Options, report: &mut Report) -> Result<()> {
             found.push(sized(*online, *size, options.quick)?);
         }
     }
-    let mut table =
-        Table::new("What a message costs both servers, in CPU µs", &["people in the room", "online", "CPU µs per message"]);
+    let mut table = Table::new(
+        "What a message costs both servers, in CPU µs",
+        &["people in the room", "online", "CPU µs per message"],
+    );
     let mut lines = Vec::new();
     for online in ONLINE {
         let of_these = plans.iter().zip(&found).filter(|((other, _), _)| *other == online);

@@ -128,10 +128,8 @@ fn latest(found: &Found, engine: Engine, crowd: Crowd) -> Option<Figures> {
 
 fn versions() -> Vec<String> {
     let package = |name: &str, package: &str| Some(format!("{name} {}", package_version(package)?));
-    let mut versions = vec![
-        format!("Talko {}", env!("CARGO_PKG_VERSION")),
-        format!("SQLite {}", rusqlite::version()),
-    ];
+    let mut versions =
+        vec![format!("Talko {}", env!("CARGO_PKG_VERSION")), format!("SQLite {}", rusqlite::version())];
     versions.extend(package("Redis", "redis-server"));
     versions.extend(package("PostgreSQL", "postgresql-15"));
     versions
@@ -140,7 +138,15 @@ fn versions() -> Vec<String> {
 fn table(found: &Found) -> Table {
     let mut table = Table::new(
         "Durable writes",
-        &["engine", "connections × outstanding", "writes/s", "CPU µs per write", "p50 µs", "p99 µs", "rows per commit"],
+        &[
+            "engine",
+            "connections × outstanding",
+            "writes/s",
+            "CPU µs per write",
+            "p50 µs",
+            "p99 µs",
+            "rows per commit",
+        ],
     );
     for ((engine, first, second), runs) in found {
         let crowd = Crowd { connections: *first, outstanding: *second };
@@ -170,9 +176,10 @@ fn table(found: &Found) -> Table {
 
 fn chart(found: &Found) -> Chart {
     let line = |name: &str, engine: Engine| {
-        let points = found.iter().filter(|((other, ..), _)| *other == engine).map(|((_, first, second), runs)| {
-            ((first * (*second).max(1)) as f64, spread(runs, |figures| figures.per_s).median)
-        });
+        let points =
+            found.iter().filter(|((other, ..), _)| *other == engine).map(|((_, first, second), runs)| {
+                ((first * (*second).max(1)) as f64, spread(runs, |figures| figures.per_s).median)
+            });
         let mut points: Vec<_> = points.collect();
         points.sort_by(|one, other| one.0.total_cmp(&other.0));
         Line { name: name.into(), points }
@@ -200,18 +207,19 @@ fn verdicts(found: &Found, report: &mut Report) {
     let best = postgres
         .map(|(_, runs)| spread(runs, |figures| figures.per_s))
         .max_by(|one, other| one.median.total_cmp(&other.median));
-    let mut judge = |row: &str, what: &str, figure: Spread, peer: (&str, Spread), target: &str, is_met, stretch| {
-        report.verdicts.push(Verdict {
-            row: row.into(),
-            what: what.into(),
-            figure,
-            peer: Some((peer.0.into(), peer.1)),
-            target: target.into(),
-            is_met,
-            stretch,
-            reason: None,
-        });
-    };
+    let mut judge =
+        |row: &str, what: &str, figure: Spread, peer: (&str, Spread), target: &str, is_met, stretch| {
+            report.verdicts.push(Verdict {
+                row: row.into(),
+                what: what.into(),
+                figure,
+                peer: Some((peer.0.into(), peer.1)),
+                target: target.into(),
+                is_met,
+                stretch,
+                reason: None,
+            });
+        };
     let what = "durable sends a second, 64 × 16, one core";
     if let (Some(rate), Some(best)) = (rate, best) {
         let stretch = Some(("≥ 100 000/s".to_owned(), rate.median >= 100_000.0));
@@ -228,7 +236,15 @@ fn verdicts(found: &Found, report: &mut Report) {
         let (lone, one) = (spread(lone, |figures| figures.p50_us), spread(one, |figures| figures.p50_us));
         let stretch = Some(("≤ 1.3 ×".to_owned(), lone.median <= 1.3 * one.median));
         let is_met = lone.median <= 2.0 * one.median;
-        judge("P8", "durable send, 1 × 1, p50 µs", lone, ("a commit of SQLite alone", one), "≤ 2 ×", is_met, stretch);
+        judge(
+            "P8",
+            "durable send, 1 × 1, p50 µs",
+            lone,
+            ("a commit of SQLite alone", one),
+            "≤ 2 ×",
+            is_met,
+            stretch,
+        );
     }
 }
 
