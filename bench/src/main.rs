@@ -1,16 +1,13 @@
 //! How fast and how small Talko is, measured beside its peers in one run. See docs/BENCHMARKS.md for what comes out.
 //!
 //! Reading order: [`options`] (what can be asked), [`scenario`] (the questions), [`machine`], [`server`] and [`house`] (what is
-//! measured, and where it runs), [`town`] (a full database), [`peer`] (who speaks), [`broker`] (Talko and its peers as rooms),
-//! [`crowd`] (who listens there), [`spread`] (several runs), [`report`] (what is told).
+//! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`broker`] and
+//! [`crowd`] (Talko and its peers as rooms, and who listens there), [`language`], [`senders`], [`readers`] and [`load`] (many
+//! who speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`raw_writes`] (what a delivery
+//! costs at least), [`spread`] (several runs), [`report`] (what is told).
 
 mod broker;
 mod crowd;
-//! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`language`], [`senders`], [`readers`] and [`load`] (many who
-//! speak and hear), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
-//! speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
-//! speak and hear), [`raw_writes`] (what a delivery costs at least), [`servers`] (both, with their people), [`durable`] (who stores), [`spread`] (several runs), [`report`] (what is told).
-
 mod durable;
 mod house;
 mod language;
