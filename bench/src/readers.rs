@@ -100,11 +100,6 @@ impl Readers {
         Ok(())
     }
 
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.readers.len()
-    }
-
     /// The reader of a token; the others are senders.
     pub(crate) fn place_of(token: Token) -> Option<usize> {
         token.0.checked_sub(FIRST_TOKEN)

@@ -10,6 +10,9 @@ use crate::load::Load;
 use crate::rooms;
 use crate::senders::talko_connection;
 
+/// Files that this process, and the servers which it starts, may have open: as an operator would set it.
+const FILES_MAX: u64 = 65_536;
+
 /// See the module.
 pub(crate) struct Servers {
     processes: Vec<Talko>,
@@ -23,6 +26,7 @@ impl Servers {
     /// # Errors
     /// They do not start.
     pub(crate) fn in_one_process(house: &House, cores: &[usize]) -> Result<Self> {
+        rlimit::increase_nofile_limit(FILES_MAX)?;
         let both = house.up(cores)?;
         let (data, broadcast) = (both.data_address()?, both.broadcast_address()?);
         Ok(Self { processes: vec![both], data, broadcast })
@@ -33,6 +37,7 @@ impl Servers {
     /// # Errors
     /// They do not start.
     pub(crate) fn in_two_processes(house: &House, cores: &[usize]) -> Result<Self> {
+        rlimit::increase_nofile_limit(FILES_MAX)?;
         let hearing = house.broadcast_server(cores)?;
         let broadcast = hearing.broadcast_address()?;
         let storing = house.data_server(broadcast, cores)?;

@@ -262,6 +262,6 @@ mod tests {
         assert!((1200..1500).contains(&said[1]), "the first of 1 000 rooms has 13 %, not {}", said[1]);
         assert!(said[1] > 10 * said[20], "{said:?}");
         let memberships: usize = day.rooms_of_each(500).map(|(_, rooms)| rooms.len()).sum();
-        assert_eq!(memberships, day.rooms.iter().map(Vec::len).sum());
+        assert_eq!(memberships, day.rooms.iter().map(Vec::len).sum::<usize>());
     }
 }
