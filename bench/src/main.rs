@@ -6,6 +6,8 @@
 //! who speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`raw_writes`] (what a delivery
 //! costs at least), [`spread`] (several runs), [`report`] (what is told).
 
+mod archive;
+mod asker;
 mod broker;
 mod crowd;
 mod durable;
@@ -23,6 +25,7 @@ mod scenario;
 mod senders;
 mod server;
 mod servers;
+mod slope;
 mod spread;
 mod town;
 

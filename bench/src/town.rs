@@ -18,7 +18,7 @@ pub(crate) struct Town {
 }
 
 /// The definition of the tables.
-const SCHEMA: &str = include_str!("../../schema.sql");
+pub(crate) const SCHEMA: &str = include_str!("../../schema.sql");
 
 /// The time of everything that was said before.
 const LONG_AGO: i64 = 1_700_000_000_000;
@@ -44,7 +44,7 @@ impl Town {
         let _: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "OFF")?;
         let transaction = connection.transaction()?;
-        self.insert(&transaction);
+        self.insert(&transaction)?;
         transaction.commit()?;
         connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
         Ok(())

@@ -1,14 +1,198 @@
-//! Reading and catching up in a large database.
+//! Reading and catching up in a large database, and what its file weighs.
 
-use anyhow::{Result, bail};
+mod bytes;
+mod questions;
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use self::questions::{QUESTIONS, Question, Readers};
+use crate::archive::Archive;
+use crate::asker::Times;
+use crate::house::House;
+use crate::machine::SERVER_CORE;
 use crate::options::Options;
-use crate::report::Report;
+use crate::report::chart::{Chart, Line};
+use crate::report::{Cell, Report, Table, Verdict};
+use crate::slope::exponent;
+use crate::spread::Spread;
+
+/// Messages of the archives.
+const SIZES: [i64; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
+
+/// The targets of P13 in milliseconds.
+const LIMITS: [(Question, f64); 4] =
+    [(Question::Newest, 2.0), (Question::Middle, 3.0), (Question::Unread, 5.0), (Question::Week, 20.0)];
+
+/// The targets of P15 in bytes.
+const BYTES: (f64, f64) = (160.0, 120.0);
+
+/// How long answers took: p50 and p99 in milliseconds of every run, by size, question and whether the file was warm.
+type Found = BTreeMap<(i64, usize, bool), (Vec<f64>, Vec<f64>)>;
 
 /// See the module.
 ///
 /// # Errors
 /// In one sentence for a person.
-pub(crate) fn run(_options: &Options) -> Result<Report> {
-    bail!("not measured yet")
+pub(crate) fn run(options: &Options) -> Result<Report> {
+    let sizes: &[i64] = if options.quick { &SIZES[..2] } else { &SIZES };
+    let (cold_calls, warm_calls) = if options.quick { (10, 50) } else { (100, 500) };
+    let mut found = Found::new();
+    for run in 0..options.runs {
+        for size in sizes {
+            measure(Archive::of(*size), run, (cold_calls, warm_calls), &mut found)?;
+        }
+    }
+    let largest = Archive::of(sizes.last().copied().unwrap_or(SIZES[0]));
+    let weight = bytes::weigh(&largest.file()?, largest.total())?;
+    let mut report = Report::new(
+        "history",
+        "How long does a person wait who reads and catches up in a large database, and what does its file weigh?",
+        "Files of 10⁴ to 10⁷ messages of 60 characters, written in the order of time with all chats in turn; everything is \
+         as `talko up` would have written it. Readers are in 1 000 chats each. The server is on one core, ten readers on \
+         the other ask one thing at a time over TCP: 500 questions of a kind about chats chosen by chance, each answer \
+         checked. *Warm*: the file is in the system's memory, as after the first hours of a server's life. *Cold*: the file \
+         was dropped from it and the server is new, 100 questions of a kind. After a week: cursors of 1 000 chats, of which \
+         50 have 8 new messages each. The unread counts of 1 000 chats come in ten pages; their sum is told.",
+    );
+    report.tables.push(table_of_largest(largest, &found));
+    report.tables.push(table_of_growth(sizes, &found));
+    report.tables.push(weight.table);
+    report.charts.push(chart(sizes, &found));
+    report.verdicts = verdicts(largest, &found);
+    report.verdicts.push(Verdict {
+        row: "P15".into(),
+        what: format!("bytes of the file per message of 60 characters, of {}", largest.total()),
+        figure: Spread::of(&[weight.of_message]),
+        peer: None,
+        target: format!("≤ {}", BYTES.0),
+        is_met: weight.of_message <= BYTES.0,
+        stretch: Some((format!("≤ {}", BYTES.1), weight.of_message <= BYTES.1)),
+        reason: None,
+    });
+    report.caveats = vec![
+        "P14 (search) has no figure: search is not built yet.".into(),
+        "The targets are held against the warm file. Cold figures are those of this machine's disk.".into(),
+        "All chats speak in turn, so that no two messages of a chat are neighbours in the file: real conversations come \
+         in bursts, and need fewer pages."
+            .into(),
+    ];
+    Ok(report)
+}
+
+fn measure(archive: Archive, run: u32, (cold, warm): (u32, u32), found: &mut Found) -> Result<()> {
+    let file = archive.file()?;
+    let house = House::new()?;
+    std::os::unix::fs::symlink(&file, house.database())?;
+    forget(&file)?;
+    for (is_warm, calls) in [(false, cold), (true, warm)] {
+        if is_warm {
+            std::io::copy(&mut std::fs::File::open(&file)?, &mut std::io::sink())?;
+        }
+        for (place, question) in QUESTIONS.into_iter().enumerate() {
+            let mut talko = house.up(&[SERVER_CORE])?;
+            let mut readers = Readers::connect(archive, &talko, u64::from(run) * 8 + place as u64)?;
+            if is_warm {
+                // So that the server has compiled its statements, and its own memory of pages is full.
+                (0..calls / 5).try_for_each(|_| readers.ask(question).map(drop))?;
+            }
+            let mut times = Times::new()?;
+            for _ in 0..calls {
+                times.add(readers.ask(question)?)?;
+            }
+            let (p50, p99) = found.entry((archive.messages, place, is_warm)).or_default();
+            p50.push(times.ms(0.5));
+            p99.push(times.ms(0.99));
+            talko.server.stop("TERM");
+            if !is_warm {
+                forget(&file)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The system does not keep the file in its memory any more.
+fn forget(file: &Path) -> Result<()> {
+    let mut dd = Command::new("dd");
+    dd.arg(format!("if={}", file.display())).args(["iflag=nocache", "count=0", "status=none"]);
+    let status = dd.status().context("dd does not start: is it installed? apt-get install coreutils")?;
+    ensure!(status.success(), "{} could not be dropped from the system's memory", file.display());
+    Ok(())
+}
+
+fn spreads(found: &Found, archive: i64, place: usize, is_warm: bool) -> (Spread, Spread) {
+    let (p50, p99) = found.get(&(archive, place, is_warm)).cloned().unwrap_or_default();
+    (Spread::of(&p50), Spread::of(&p99))
+}
+
+fn table_of_largest(archive: Archive, found: &Found) -> Table {
+    let title = format!(
+        "Milliseconds until the answer is there, {} messages in {} chats",
+        archive.total(),
+        archive.chats
+    );
+    let mut table = Table::new(&title, &["question", "p50", "p99", "p50, cold", "p99, cold"]);
+    for (place, question) in QUESTIONS.into_iter().enumerate() {
+        let mut row = vec![Cell::from(question.name())];
+        for is_warm in [true, false] {
+            let (p50, p99) = spreads(found, archive.messages, place, is_warm);
+            row.extend([Cell::from(p50), Cell::from(p99)]);
+        }
+        table.push(row);
+    }
+    table
+}
+
+fn table_of_growth(sizes: &[i64], found: &Found) -> Table {
+    let names: Vec<String> = sizes.iter().map(|size| format!("{size} messages")).collect();
+    let columns = std::iter::once("question").chain(names.iter().map(String::as_str)).chain(["exponent"]);
+    let columns: Vec<&str> = columns.collect();
+    let mut table = Table::new("Milliseconds at the median as the database grows, warm", &columns);
+    for (place, line) in lines(sizes, found).into_iter().enumerate() {
+        let mut row = vec![Cell::from(line.name)];
+        row.extend(sizes.iter().map(|size| Cell::from(spreads(found, *size, place, true).0)));
+        row.push(exponent(&line.points).into());
+        table.push(row);
+    }
+    table
+}
+
+fn chart(sizes: &[i64], found: &Found) -> Chart {
+    Chart {
+        file: "history".into(),
+        title: "Reading in a growing database".into(),
+        axes: ("stored messages".into(), "milliseconds at the median".into()),
+        lines: lines(sizes, found),
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "sizes are small")]
+fn lines(sizes: &[i64], found: &Found) -> Vec<Line> {
+    let line = |(place, question): (usize, Question)| {
+        let points = sizes.iter().map(|size| (*size as f64, spreads(found, *size, place, true).0.median));
+        Line { name: question.name().into(), points: points.collect() }
+    };
+    QUESTIONS.into_iter().enumerate().map(line).collect()
+}
+
+fn verdicts(archive: Archive, found: &Found) -> Vec<Verdict> {
+    let verdict = |(question, limit): (Question, f64)| {
+        let place = QUESTIONS.iter().position(|asked| *asked == question).unwrap_or(0);
+        let figure = spreads(found, archive.messages, place, true).1;
+        Verdict {
+            row: "P13".into(),
+            what: format!("{}, {} messages, p99 in ms", question.name(), archive.total()),
+            figure,
+            peer: None,
+            target: format!("≤ {limit}"),
+            is_met: figure.median <= limit,
+            stretch: Some((format!("≤ {}", limit / 2.0), figure.median <= limit / 2.0)),
+            reason: None,
+        }
+    };
+    LIMITS.into_iter().map(verdict).collect()
 }

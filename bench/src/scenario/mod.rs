@@ -91,8 +91,15 @@ pub(crate) fn talko() -> Result<PathBuf> {
     let status = build.status().context("cargo does not start")?;
     anyhow::ensure!(status.success(), "talko does not build");
     // This program lies beside it when it is a release itself.
+    Ok(target()?.join("release/talko"))
+}
+
+/// The folder that this program was built into.
+///
+/// # Errors
+/// It was moved elsewhere.
+pub(crate) fn target() -> Result<PathBuf> {
     let this = std::env::current_exe()?;
-    let target =
-        this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists()).context("no target folder")?;
-    Ok(target.join("release/talko"))
+    let target = this.ancestors().find(|folder| folder.join("CACHEDIR.TAG").exists());
+    Ok(target.context("no target folder")?.to_owned())
 }

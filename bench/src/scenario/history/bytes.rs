@@ -1,0 +1,54 @@
+//! Where the bytes of a database are.
+
+use std::path::Path;
+
+use anyhow::Result;
+use rusqlite::Connection;
+
+use crate::report::{Cell, Table};
+use crate::town::SCHEMA;
+
+/// What a database holds, per stored message.
+#[derive(Debug)]
+pub(crate) struct Bytes {
+    /// Without what an empty database has.
+    pub(crate) of_message: f64,
+    /// Each table and index.
+    pub(crate) table: Table,
+}
+
+/// Weighs a database of so many messages.
+///
+/// # Errors
+/// It cannot be read.
+#[allow(clippy::cast_precision_loss, reason = "no file has 2^53 bytes")]
+pub(crate) fn weigh(path: &Path, messages: i64) -> Result<Bytes> {
+    let messages = messages as f64;
+    let empty = Connection::open_in_memory()?;
+    empty.execute_batch(SCHEMA)?;
+    let of_message = (size(&Connection::open(path)?)? - size(&empty)?) as f64 / messages;
+    let columns = ["table or index", "file", "content", "unused in its pages"];
+    let mut table = Table::new("Bytes of the file per stored message, and where they are", &columns);
+    let file = Connection::open(path)?;
+    let mut parts = file.prepare(
+        "SELECT name, pgsize, payload, unused FROM dbstat WHERE aggregate = TRUE ORDER BY pgsize DESC LIMIT 6",
+    )?;
+    let mut rows = parts.query([])?;
+    while let Some(row) = rows.next()? {
+        let name = match row.get::<_, String>(0)? {
+            name if name == "sqlite_autoindex_Messages_1" => "Messages by chat and number".into(),
+            name => name,
+        };
+        let mut line = vec![Cell::from(name)];
+        for column in 1..=3 {
+            line.push(Cell::from(row.get::<_, i64>(column)? as f64 / messages));
+        }
+        table.push(line);
+    }
+    Ok(Bytes { of_message, table })
+}
+
+fn size(file: &Connection) -> Result<i64> {
+    let number = |name: &str| file.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    Ok(number("page_count")? * number("page_size")?)
+}
