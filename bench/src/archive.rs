@@ -1,8 +1,8 @@
 //! A database of many messages with a last week, written once and kept between runs under `target/bench-towns`.
 //!
 //! Messages were said in the order of time, all chats in turn, so that neighbours in a chat are strangers in the file: no
-//! layout has it harder. Everybody's keys are like those that the client library mints. A few people, the *readers*, are in
-//! a thousand chats each; of these fifty have had a few messages in the last week, and the others none.
+//! layout has it harder. Everybody's keys are like those that the client library mints. For every thousand chats there is
+//! a *reader* who is in all of them; fifty of these have had a few messages in the last week, and the others none.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,9 +16,6 @@ use crate::town::SCHEMA;
 
 /// Raised when archives are written differently, so that kept ones are not used any more.
 const EDITION: u32 = 1;
-
-/// People who are in [`CHATS_OF_READER`] chats.
-pub(crate) const READERS: i64 = 10;
 
 /// Chats of a reader.
 pub(crate) const CHATS_OF_READER: i64 = 1_000;
@@ -98,15 +95,20 @@ impl Archive {
         Ok(path)
     }
 
+    /// People who are in [`CHATS_OF_READER`] chats.
+    pub(crate) fn readers(&self) -> i64 {
+        (self.chats / CHATS_OF_READER).max(1)
+    }
+
     /// The chats of a reader, by number.
     pub(crate) fn chats_of(&self, reader: i64) -> impl Iterator<Item = i64> {
-        let groups = self.groups();
-        (0..CHATS_OF_READER).map(move |place| 1 + place * groups + (reader - 1) % groups)
+        let readers = self.readers();
+        (0..CHATS_OF_READER).map(move |place| place * readers + reader)
     }
 
     /// Who reads a chat.
     pub(crate) fn reader_of(&self, chat: i64) -> i64 {
-        1 + (chat - 1) % self.groups()
+        1 + (chat - 1) % self.readers()
     }
 
     /// Chats of [`DEPTH`] messages and more.
@@ -134,12 +136,8 @@ impl Archive {
         (1..=self.chats).map(|chat| self.messages_of(chat)).sum()
     }
 
-    fn groups(&self) -> i64 {
-        (self.chats / CHATS_OF_READER).max(1)
-    }
-
     fn is_of_the_week(&self, chat: i64) -> bool {
-        let place = (chat - 1) / self.groups();
+        let place = (chat - 1) / self.readers();
         place % (CHATS_OF_READER / CHATS_OF_WEEK) == 7
     }
 
@@ -153,9 +151,8 @@ impl Archive {
     }
 
     fn members(&self, chat: i64) -> Vec<i64> {
-        let readers = (1..=READERS).filter(|reader| (chat - *reader) % self.groups() == 0);
-        let neighbours = (0..NEIGHBOURS).map(|place| READERS + 1 + (chat + place * 131) % self.chats);
-        readers.chain(neighbours).collect()
+        let neighbours = (0..NEIGHBOURS).map(|place| self.readers() + 1 + (chat + place * 131) % self.chats);
+        std::iter::once(self.reader_of(chat)).chain(neighbours).collect()
     }
 
     fn build(&self, path: &Path) -> Result<()> {
@@ -179,7 +176,7 @@ impl Archive {
         let mut person = tables.prepare(
             "INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (?1, ?2, ?2, ?3)",
         )?;
-        for number in 1..=READERS + self.chats {
+        for number in 1..=self.readers() + self.chats {
             person.execute((number, format!("person {number}"), TODAY - WEEK_MS - YEAR_MS))?;
         }
         let mut chat =
@@ -273,7 +270,7 @@ mod tests {
             let total = archive.total();
             assert!((messages * 9 / 10..=messages * 11 / 10).contains(&total), "{total} of {messages}");
             assert!(archive.deep_chats().len() >= 5, "{messages}");
-            for reader in 1..=READERS {
+            for reader in 1..=archive.readers() {
                 let chats: Vec<i64> = archive.chats_of(reader).collect();
                 assert_eq!(chats.len() as i64, CHATS_OF_READER);
                 assert!(chats.iter().all(|chat| archive.members(*chat).contains(&reader)));

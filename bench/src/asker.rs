@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use bytes::Bytes;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use ttp::frame::{Decoder, encode};
@@ -35,25 +36,54 @@ impl Asker {
     /// # Errors
     /// The call was refused, or the server is gone.
     pub(crate) fn ask(&mut self, method: &str, params: &Value) -> Result<(Duration, Value)> {
-        let request = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 0});
-        let request = encode(request.to_string().as_bytes());
+        let request = request(method, params);
         let begun = clock::now();
         self.stream.write_all(&request)?;
-        let payload = loop {
+        let payload = self.payload()?;
+        let took = clock::now() - begun;
+        Ok((took, result(method, &payload)?))
+    }
+
+    /// Asks, and goes on with something else.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub(crate) fn send(&mut self, method: &str, params: &Value) -> Result<()> {
+        Ok(self.stream.write_all(&request(method, params))?)
+    }
+
+    /// The answer to what was asked.
+    ///
+    /// # Errors
+    /// The call was refused, or the server is gone.
+    pub(crate) fn receive(&mut self, method: &str) -> Result<Value> {
+        let payload = self.payload()?;
+        result(method, &payload)
+    }
+
+    fn payload(&mut self) -> Result<Bytes> {
+        loop {
             if let Some(payload) = self.decoder.next_payload()? {
-                break payload;
+                return Ok(payload);
             }
             match self.stream.read(&mut self.scratch)? {
                 0 => bail!("the server closed the connection"),
                 count => self.decoder.push(&self.scratch[..count]),
             }
-        };
-        let took = clock::now() - begun;
-        let mut reply: Value = serde_json::from_slice(&payload)?;
-        ensure!(reply.get("error").is_none(), "{method} was refused: {}", reply["error"]);
-        ensure!(reply["id"] == 0, "{method} was answered with something else");
-        Ok((took, reply["result"].take()))
+        }
     }
+}
+
+fn request(method: &str, params: &Value) -> Vec<u8> {
+    let request = json!({"jsonrpc": "2.0", "method": method, "params": params, "id": 0});
+    encode(request.to_string().as_bytes()).to_vec()
+}
+
+fn result(method: &str, payload: &[u8]) -> Result<Value> {
+    let mut reply: Value = serde_json::from_slice(payload)?;
+    ensure!(reply.get("error").is_none(), "{method} was refused: {}", reply["error"]);
+    ensure!(reply["id"] == 0, "{method} was answered with something else");
+    Ok(reply["result"].take())
 }
 
 impl From<Peer> for Asker {

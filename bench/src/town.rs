@@ -87,7 +87,8 @@ impl Town {
         for number in 1..=self.messages_of_chat {
             for chat in 1..=self.chats {
                 let members = &members[chat as usize - 1];
-                let author = members[number as usize % members.len()];
+                // In a chat that nobody is in any more, the first person was.
+                let author = if members.is_empty() { 1 } else { members[number as usize % members.len()] };
                 let mut text = format!("message {number} of room {chat} ");
                 while text.len() < self.text_chars {
                     text.push_str("and so on, ");

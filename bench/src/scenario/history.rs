@@ -1,7 +1,7 @@
 //! Reading and catching up in a large database, and what its file weighs.
 
 mod bytes;
-mod questions;
+pub(super) mod questions;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use self::questions::{QUESTIONS, Question, Readers};
 use crate::archive::Archive;
 use crate::asker::Times;
-use crate::house::House;
+use crate::house::{House, Talko};
 use crate::machine::SERVER_CORE;
 use crate::options::Options;
 use crate::report::chart::{Chart, Line};
@@ -30,8 +30,17 @@ const LIMITS: [(Question, f64); 4] =
 /// The targets of P15 in bytes.
 const BYTES: (f64, f64) = (160.0, 120.0);
 
-/// How long answers took: p50 and p99 in milliseconds of every run, by size, question and whether the file was warm.
-type Found = BTreeMap<(i64, usize, bool), (Vec<f64>, Vec<f64>)>;
+/// What was found, by size, question and whether the file was warm.
+type Found = BTreeMap<(i64, usize, bool), Runs>;
+
+/// A value for each run.
+#[derive(Debug, Clone, Default)]
+struct Runs {
+    p50_ms: Vec<f64>,
+    p99_ms: Vec<f64>,
+    /// KiB for each question that the server had from the disk, and not from the system's memory.
+    disk_kib: Vec<f64>,
+}
 
 /// See the module.
 ///
@@ -52,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         "history",
         "How long does a person wait who reads and catches up in a large database, and what does its file weigh?",
         "Files of 10⁴ to 10⁷ messages of 60 characters, written in the order of time with all chats in turn; everything is \
-         as `talko up` would have written it. Readers are in 1 000 chats each. The server is on one core, ten readers on \
+         as `talko up` would have written it. Readers are in 1 000 chats each. The server is on one core, readers on \
          the other ask one thing at a time over TCP: 500 questions of a kind about chats chosen by chance, each answer \
          checked. *Warm*: the file is in the system's memory, as after the first hours of a server's life. *Cold*: the file \
          was dropped from it and the server is new, 100 questions of a kind. After a week: cursors of 1 000 chats, of which \
@@ -90,7 +99,7 @@ fn measure(archive: Archive, run: u32, (cold, warm): (u32, u32), found: &mut Fou
     forget(&file)?;
     for (is_warm, calls) in [(false, cold), (true, warm)] {
         if is_warm {
-            std::io::copy(&mut std::fs::File::open(&file)?, &mut std::io::sink())?;
+            remember(&file)?;
         }
         for (place, question) in QUESTIONS.into_iter().enumerate() {
             let mut talko = house.up(&[SERVER_CORE])?;
@@ -100,12 +109,14 @@ fn measure(archive: Archive, run: u32, (cold, warm): (u32, u32), found: &mut Fou
                 (0..calls / 5).try_for_each(|_| readers.ask(question).map(drop))?;
             }
             let mut times = Times::new()?;
+            let before = bytes_from_disk(&talko);
             for _ in 0..calls {
                 times.add(readers.ask(question)?)?;
             }
-            let (p50, p99) = found.entry((archive.messages, place, is_warm)).or_default();
-            p50.push(times.ms(0.5));
-            p99.push(times.ms(0.99));
+            let runs = found.entry((archive.messages, place, is_warm)).or_default();
+            runs.p50_ms.push(times.ms(0.5));
+            runs.p99_ms.push(times.ms(0.99));
+            runs.disk_kib.push((bytes_from_disk(&talko) - before) / 1024.0 / f64::from(calls));
             talko.server.stop("TERM");
             if !is_warm {
                 forget(&file)?;
@@ -113,6 +124,21 @@ fn measure(archive: Archive, run: u32, (cold, warm): (u32, u32), found: &mut Fou
         }
     }
     Ok(())
+}
+
+/// The system has the whole file in its memory.
+fn remember(file: &Path) -> Result<()> {
+    let mut file = std::fs::File::open(file)?;
+    let mut part = vec![0; 1024 * 1024];
+    while std::io::Read::read(&mut file, &mut part)? > 0 {}
+    Ok(())
+}
+
+/// Bytes that the server has had from the disk.
+fn bytes_from_disk(talko: &Talko) -> f64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/io", talko.server.id())).unwrap_or_default();
+    let bytes = text.lines().find_map(|line| line.strip_prefix("read_bytes: ")?.parse().ok());
+    bytes.unwrap_or(f64::NAN)
 }
 
 /// The system does not keep the file in its memory any more.
@@ -124,9 +150,18 @@ fn forget(file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn spreads(found: &Found, archive: i64, place: usize, is_warm: bool) -> (Spread, Spread) {
-    let (p50, p99) = found.get(&(archive, place, is_warm)).cloned().unwrap_or_default();
-    (Spread::of(&p50), Spread::of(&p99))
+fn spread(
+    found: &Found,
+    archive: i64,
+    place: usize,
+    is_warm: bool,
+    values: fn(&Runs) -> &Vec<f64>,
+) -> Spread {
+    found.get(&(archive, place, is_warm)).map_or(Spread::of(&[]), |runs| Spread::of(values(runs)))
+}
+
+fn median(found: &Found, archive: i64, place: usize) -> Spread {
+    spread(found, archive, place, true, |runs| &runs.p50_ms)
 }
 
 fn table_of_largest(archive: Archive, found: &Found) -> Table {
@@ -135,12 +170,18 @@ fn table_of_largest(archive: Archive, found: &Found) -> Table {
         archive.total(),
         archive.chats
     );
-    let mut table = Table::new(&title, &["question", "p50", "p99", "p50, cold", "p99, cold"]);
+    let mut table = Table::new(
+        &title,
+        &["question", "p50", "p99", "KiB from the disk", "p50, cold", "p99, cold", "KiB from the disk, cold"],
+    );
     for (place, question) in QUESTIONS.into_iter().enumerate() {
         let mut row = vec![Cell::from(question.name())];
         for is_warm in [true, false] {
-            let (p50, p99) = spreads(found, archive.messages, place, is_warm);
-            row.extend([Cell::from(p50), Cell::from(p99)]);
+            let parts: [fn(&Runs) -> &Vec<f64>; 3] =
+                [|runs| &runs.p50_ms, |runs| &runs.p99_ms, |runs| &runs.disk_kib];
+            row.extend(
+                parts.map(|values| Cell::from(spread(found, archive.messages, place, is_warm, values))),
+            );
         }
         table.push(row);
     }
@@ -154,7 +195,7 @@ fn table_of_growth(sizes: &[i64], found: &Found) -> Table {
     let mut table = Table::new("Milliseconds at the median as the database grows, warm", &columns);
     for (place, line) in lines(sizes, found).into_iter().enumerate() {
         let mut row = vec![Cell::from(line.name)];
-        row.extend(sizes.iter().map(|size| Cell::from(spreads(found, *size, place, true).0)));
+        row.extend(sizes.iter().map(|size| Cell::from(median(found, *size, place))));
         row.push(exponent(&line.points).into());
         table.push(row);
     }
@@ -173,7 +214,7 @@ fn chart(sizes: &[i64], found: &Found) -> Chart {
 #[allow(clippy::cast_precision_loss, reason = "sizes are small")]
 fn lines(sizes: &[i64], found: &Found) -> Vec<Line> {
     let line = |(place, question): (usize, Question)| {
-        let points = sizes.iter().map(|size| (*size as f64, spreads(found, *size, place, true).0.median));
+        let points = sizes.iter().map(|size| (*size as f64, median(found, *size, place).median));
         Line { name: question.name().into(), points: points.collect() }
     };
     QUESTIONS.into_iter().enumerate().map(line).collect()
@@ -182,7 +223,7 @@ fn lines(sizes: &[i64], found: &Found) -> Vec<Line> {
 fn verdicts(archive: Archive, found: &Found) -> Vec<Verdict> {
     let verdict = |(question, limit): (Question, f64)| {
         let place = QUESTIONS.iter().position(|asked| *asked == question).unwrap_or(0);
-        let figure = spreads(found, archive.messages, place, true).1;
+        let figure = spread(found, archive.messages, place, true, |runs| &runs.p99_ms);
         Verdict {
             row: "P13".into(),
             what: format!("{}, {} messages, p99 in ms", question.name(), archive.total()),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::archive::{Archive, CHATS_OF_READER, CHATS_OF_WEEK, DEPTH, MESSAGES_OF_WEEK, READERS, mixed};
+use crate::archive::{Archive, CHATS_OF_READER, CHATS_OF_WEEK, DEPTH, MESSAGES_OF_WEEK, mixed};
 use crate::asker::Asker;
 use crate::house::Talko;
 
@@ -77,7 +77,8 @@ impl Readers {
     /// The server refuses.
     pub(crate) fn connect(archive: Archive, talko: &Talko, seed: u64) -> Result<Self> {
         let address = talko.data_address()?;
-        let askers = (1..=READERS).map(|reader| Asker::person(address, reader)).collect::<Result<_>>()?;
+        let askers =
+            (1..=archive.readers()).map(|reader| Asker::person(address, reader)).collect::<Result<_>>()?;
         Ok(Self { archive, deep_chats: archive.deep_chats(), askers, chance: seed << 32 })
     }
 
