@@ -1,4 +1,4 @@
-//! How each cost grows with chats, messages, a person's chats and senders: curves and their exponents.
+//! How each cost grows with chats, messages, a person's chats, a chat's people and senders: curves and their exponents.
 
 mod curve;
 
@@ -27,6 +27,9 @@ const MESSAGES: [i64; 5] = [1_000, 10_000, 100_000, 1_000_000, 10_000_000];
 
 /// Chats of each person.
 const CHATS_OF_PERSON: [i64; 6] = [1, 5, 10, 50, 100, 500];
+
+/// People of a chat.
+const PEOPLE_OF_CHAT: [i64; 5] = [2, 20, 200, 2_000, 20_000];
 
 /// People who send at a time.
 const SENDERS: [i64; 7] = [1, 2, 4, 8, 16, 32, 64];
@@ -58,12 +61,14 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         Curves::new("growth-chats", "chats in the database", microseconds),
         Curves::new("growth-messages", "stored messages", microseconds),
         Curves::new("growth-person", "chats of a person", microseconds),
+        Curves::new("growth-chat", "people of a chat", microseconds),
         Curves::new("growth-senders", "senders", "durable messages per second"),
     ];
     for_each_run(options, CHATS, amount, chats_in_database, &mut curves[0])?;
     for_each_run(options, MESSAGES, amount, stored_messages, &mut curves[1])?;
     for_each_run(options, CHATS_OF_PERSON, amount, chats_of_person, &mut curves[2])?;
-    for_each_run(options, SENDERS, amount, senders, &mut curves[3])?;
+    for_each_run(options, PEOPLE_OF_CHAT, amount, people_of_chat, &mut curves[3])?;
+    for_each_run(options, SENDERS, amount, senders, &mut curves[4])?;
     let mut report = Report::new(
         "growth",
         "Does a cost grow with the total when it need not?",
@@ -211,6 +216,24 @@ fn chats_of_person(chats: i64, house: &mut Option<House>, amount: Amount, curves
     curves.add("`Sync`, nothing new", Need::InProportion, chats, median(amount.calls, sync)?);
     let list = |call: u64| ask(&talko, anybody(call), "GetChats", &json!({"messages_max": 1}));
     curves.add("`GetChats`, at most 100", Need::InProportion, chats, median(amount.calls, list)?);
+    talko.server.stop("TERM");
+    Ok(())
+}
+
+fn people_of_chat(people: i64, house: &mut Option<House>, amount: Amount, curves: &mut Curves) -> Result<()> {
+    let town = Town { people, chats: 1, chats_of_person: 1, messages_of_chat: 60, text_chars: 60 };
+    let house = settled(house, town)?;
+    let mut talko = house.up(&[SERVER_CORE])?;
+    let anybody = |call: u64| 1 + (mixed(call) % people.unsigned_abs()) as i64;
+    let insert = |_| ask(&talko, 1, "InsertMessage", &json!({"chat_id": 1, "message_text": TEXT}));
+    curves.add("`InsertMessage`", Need::Flat, people, median(amount.calls, insert)?);
+    let page = |call: u64| ask(&talko, anybody(call), "GetMessages", &json!({"chat_id": 1, "limit": 50}));
+    curves.add("newest 50 messages", Need::Flat, people, median(amount.calls, page)?);
+    // From 16 people on as many are told.
+    let list = |call: u64| ask(&talko, anybody(call), "GetChats", &json!({"messages_max": 1}));
+    curves.add("`GetChats`", Need::Flat, people, median(amount.calls, list)?);
+    let open = |call: u64| open_stream(&talko, anybody(call));
+    curves.add("open a stream", Need::Flat, people, median(amount.calls, open)?);
     talko.server.stop("TERM");
     Ok(())
 }
