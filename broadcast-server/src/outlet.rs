@@ -4,6 +4,7 @@
 //! border; the first one is kept whole with the place up to which it was sent, so that [`Outlet::cut`] can find
 //! the end of the frame that is half sent. Nothing here knows sockets: a writer that may refuse is enough.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl Outlet {
     pub(crate) fn send(
         &mut self,
         writer: &mut impl Write,
-        blocks: &[Bytes],
+        blocks: &[impl Borrow<Bytes>],
         now_ms: u64,
         budget: &Arc<Budget>,
     ) -> io::Result<()> {
@@ -69,7 +70,7 @@ impl Outlet {
             return Ok(());
         }
         for (index, group) in blocks.chunks(BLOCKS_PER_WRITE_MAX).enumerate() {
-            let group_bytes: usize = group.iter().map(Bytes::len).sum();
+            let group_bytes: usize = group.iter().map(|block| block.borrow().len()).sum();
             if group_bytes == 0 {
                 continue;
             }
@@ -120,7 +121,7 @@ impl Outlet {
         }
     }
 
-    fn keep(&mut self, blocks: &[Bytes], sent: usize, now_ms: u64, budget: &Arc<Budget>) {
+    fn keep(&mut self, blocks: &[impl Borrow<Bytes>], sent: usize, now_ms: u64, budget: &Arc<Budget>) {
         let mut waiting = Box::new(Waiting {
             blocks: VecDeque::with_capacity(blocks.len()),
             first_sent: 0,
@@ -135,8 +136,8 @@ impl Outlet {
 }
 
 impl Waiting {
-    fn push(&mut self, blocks: &[Bytes]) {
-        for block in blocks.iter().filter(|block| !block.is_empty()) {
+    fn push(&mut self, blocks: &[impl Borrow<Bytes>]) {
+        for block in blocks.iter().map(Borrow::borrow).filter(|block| !block.is_empty()) {
             self.bytes += block.len();
             self.blocks.push_back(block.clone());
         }
@@ -161,16 +162,16 @@ impl Waiting {
 }
 
 /// One write of several blocks, the first from `skip` on. Zero when the writer would block.
-fn write_once(writer: &mut impl Write, blocks: &[Bytes], skip: usize) -> io::Result<usize> {
+fn write_once(writer: &mut impl Write, blocks: &[impl Borrow<Bytes>], skip: usize) -> io::Result<usize> {
     loop {
         let result = match blocks {
             [] => return Ok(0),
-            [only] => writer.write(&only[skip..]),
+            [only] => writer.write(&only.borrow()[skip..]),
             [first, rest @ ..] => {
                 let mut slices = [IoSlice::new(&[]); BLOCKS_PER_WRITE_MAX];
-                slices[0] = IoSlice::new(&first[skip..]);
+                slices[0] = IoSlice::new(&first.borrow()[skip..]);
                 for (slice, block) in slices[1..].iter_mut().zip(rest) {
-                    *slice = IoSlice::new(block);
+                    *slice = IoSlice::new(block.borrow());
                 }
                 let count = blocks.len().min(BLOCKS_PER_WRITE_MAX);
                 writer.write_vectored(&slices[..count])

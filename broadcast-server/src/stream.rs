@@ -3,6 +3,7 @@
 //! Generic over the socket and without a clock: the shard says when there is something to read or write and what
 //! time it is. What concerns others than this connection is returned as a [`Demand`] for the shard to meet.
 
+use std::borrow::Borrow;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -323,9 +324,17 @@ impl<S: Write> Stream<S> {
     ///
     /// # Errors
     /// Why the stream must end: the peer is gone, or too slow.
-    pub(crate) fn send(&mut self, blocks: &[Bytes], now_ms: u64, outlet_bytes_max: usize) -> Result<(), End> {
+    pub(crate) fn send(
+        &mut self,
+        blocks: &[impl Borrow<Bytes>],
+        now_ms: u64,
+        outlet_bytes_max: usize,
+    ) -> Result<(), End> {
         self.sent_ms = now_ms;
-        ttp::failpoint!("broadcast.half_frame", self.socket.write(&blocks[0][..blocks[0].len() / 2]));
+        ttp::failpoint!("broadcast.half_frame", {
+            let block = blocks[0].borrow();
+            self.socket.write(&block[..block.len() / 2])
+        });
         self.outlet.send(&mut self.socket, blocks, now_ms, &self.budget).map_err(|_| End::Gone)?;
         #[cfg(feature = "mutants")]
         if ttp::net::mutant::is("unbounded_outlet") {

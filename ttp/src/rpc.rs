@@ -109,6 +109,10 @@ pub fn parse(payload: &[u8]) -> Incoming<'_> {
             Ok(items) => Incoming::Batch(items.into_iter().map(read_request).collect()),
         };
     }
+    // What is a request is read once. Why something is none takes a second look.
+    if let Ok(members) = serde_json::from_str(text) {
+        return Incoming::Single(request_of(members));
+    }
     match serde_json::from_str::<&RawValue>(text) {
         Err(error) => refuse(ErrorCode::ParseError, format!("not JSON: {error}")),
         Ok(raw) => Incoming::Single(read_request(raw)),
@@ -134,16 +138,14 @@ fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 fn read_request(raw: &RawValue) -> Result<Request<'_>, Refusal> {
-    let invalid = |id: RequestId, message: String| {
-        // A refusal is always answered, so an absent id becomes null.
-        let id = if id == RequestId::Absent { RequestId::Null } else { id };
-        Refusal { id, error: CallError::new(ErrorCode::InvalidRequest, message) }
-    };
     if !raw.get().starts_with('{') {
         return Err(invalid(RequestId::Null, "a request is a JSON object".into()));
     }
-    let members: Members<'_> = serde_json::from_str(raw.get())
-        .map_err(|error| invalid(RequestId::Null, format!("not a request: {error}")))?;
+    let members = serde_json::from_str(raw.get());
+    request_of(members.map_err(|error| invalid(RequestId::Null, format!("not a request: {error}")))?)
+}
+
+fn request_of(members: Members<'_>) -> Result<Request<'_>, Refusal> {
     let id = match members.id {
         None => RequestId::Absent,
         Some(raw) => RequestId::from_raw(raw).ok_or_else(|| {
@@ -163,6 +165,12 @@ fn read_request(raw: &RawValue) -> Result<Request<'_>, Refusal> {
         return Err(invalid(id, "`params` must be an object or an array".into()));
     }
     Ok(Request { id, method, params })
+}
+
+/// A refusal is always answered, so an absent id becomes null.
+fn invalid(id: RequestId, message: String) -> Refusal {
+    let id = if id == RequestId::Absent { RequestId::Null } else { id };
+    Refusal { id, error: CallError::new(ErrorCode::InvalidRequest, message) }
 }
 
 /// A JSON string, borrowed when it holds no escapes. A derived `Cow` would always copy.

@@ -14,7 +14,8 @@ use crate::machine::SERVER_CORE;
 use crate::server::Server;
 
 /// No limits that a room of this size would meet.
-const SETTINGS: &str = "allow_anonymous true\nmax_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 0
+const SETTINGS: &str =
+    "allow_anonymous true\nmax_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 0
 max_connections -1\nsys_interval 0\npersistence false\nlog_type none\nset_tcp_nodelay true\nuser root\n";
 
 /// See the module.

@@ -26,10 +26,10 @@ impl Nats {
     pub(crate) fn start() -> Result<Self> {
         let (address, folder) = (free_address()?, tempfile::tempdir()?);
         let file = folder.path().join("nats.conf");
-        let settings = "max_connections: 30000\nping_interval: \"1h\"\nwrite_deadline: \"60s\"\nmax_pending: 1GB\n";
+        let settings =
+            "max_connections: 30000\nping_interval: \"1h\"\nwrite_deadline: \"60s\"\nmax_pending: 1GB\n";
         fs::write(&file, format!("host: \"127.0.0.1\"\nport: {}\n{settings}", address.port()))?;
-        let mut server =
-            Server::start(Command::new("nats-server").arg("-c").arg(&file), &[SERVER_CORE])?;
+        let mut server = Server::start(Command::new("nats-server").arg("-c").arg(&file), &[SERVER_CORE])?;
         server.wait_for(address)?;
         Ok(Self { server, address, senders: Senders::default(), _folder: folder })
     }

@@ -57,8 +57,7 @@ impl Broker for Redis {
     }
 
     fn publish(&mut self, counters: Range<u64>) -> Result<()> {
-        self.senders
-            .publish(counters, |out, counter| out.extend(array(&["PUBLISH", ROOM, &text(counter)])))
+        self.senders.publish(counters, |out, counter| out.extend(array(&["PUBLISH", ROOM, &text(counter)])))
     }
 
     fn delivered(&self, counter: u64) -> Vec<u8> {

@@ -15,8 +15,8 @@ use tokio::sync::oneshot;
 use ttp::event::EventFrame;
 use ttp::frame::encode;
 use ttp::limits::HEADER_BYTES;
-use ttp::net::clock;
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, User, UserId};
+use ttp::net::clock;
 
 use super::{Broker, Step};
 use crate::crowd::shape::text;

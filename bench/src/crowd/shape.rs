@@ -36,10 +36,7 @@ impl Shape {
     ///
     /// # Errors
     /// The frames are not of one shape.
-    pub(crate) fn of(
-        delivered: impl Fn(u64) -> Vec<u8>,
-        other: fn(&[u8]) -> Option<usize>,
-    ) -> Result<Self> {
+    pub(crate) fn of(delivered: impl Fn(u64) -> Vec<u8>, other: fn(&[u8]) -> Option<usize>) -> Result<Self> {
         let (zero, one) = (delivered(0), delivered(OTHER));
         let place = text(0);
         let counter_at = zero.windows(place.len()).position(|part| part == place.as_bytes());
@@ -100,7 +97,10 @@ mod tests {
 
     /// Lines are something else here.
     fn line(bytes: &[u8]) -> Option<usize> {
-        (bytes.first() != Some(&b'<')).then(|| bytes.iter().position(|byte| *byte == b'\n')).flatten().map(|at| at + 1)
+        (bytes.first() != Some(&b'<'))
+            .then(|| bytes.iter().position(|byte| *byte == b'\n'))
+            .flatten()
+            .map(|at| at + 1)
     }
 
     fn delivered(counter: u64) -> Vec<u8> {
@@ -133,7 +133,8 @@ mod tests {
         let frame = delivered(0).len();
         for end in 0..=bytes.len() {
             let (found, used) = counters(&bytes[..end]).unwrap();
-            let mut borders = vec![(0, 0), (frame, 1), (frame + 6, 1), (2 * frame + 6, 2), (3 * frame + 6, 3)];
+            let mut borders =
+                vec![(0, 0), (frame, 1), (frame + 6, 1), (2 * frame + 6, 2), (3 * frame + 6, 3)];
             borders.retain(|(border, _)| *border <= end);
             let (border, count) = borders.pop().unwrap();
             assert_eq!((found, used), ([7, 8, 9][..count].to_vec(), border), "{end}");

@@ -96,8 +96,7 @@ impl Tally {
             bail!("{} messages are under way: the server does not keep up", self.under_way());
         }
         if let (Some(latencies), Some(due)) = (&mut self.latencies, due) {
-            (begin..self.published)
-                .for_each(|counter| latencies.due[counter as usize % UNDER_WAY_MAX] = due);
+            (begin..self.published).for_each(|counter| latencies.due[counter as usize % UNDER_WAY_MAX] = due);
         }
         Ok(begin..self.published)
     }

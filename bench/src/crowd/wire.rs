@@ -89,11 +89,7 @@ impl Wire {
     pub(crate) fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         use std::os::fd::AsRawFd;
         self.stream.set_nonblocking(true)?;
-        registry.register(
-            &mut mio::unix::SourceFd(&self.stream.as_raw_fd()),
-            token,
-            Interest::READABLE,
-        )
+        registry.register(&mut mio::unix::SourceFd(&self.stream.as_raw_fd()), token, Interest::READABLE)
     }
 
     /// Reads what is there, into the front of `buffer`, and whether there may be more.

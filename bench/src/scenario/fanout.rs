@@ -148,8 +148,7 @@ fn report(plan: &Plan, kinds: &[Kind], sizes: &[usize]) -> Result<Report> {
     );
     report.versions = kinds.iter().filter_map(|kind| kind.version()).collect();
     report.tables = tables(plan, kinds, sizes);
-    report.charts =
-        WINDOWS.into_iter().map(|window| chart(plan, kinds, sizes, window)).collect();
+    report.charts = WINDOWS.into_iter().map(|window| chart(plan, kinds, sizes, window)).collect();
     report.charts.retain(|chart| !chart.lines.is_empty());
     verdicts(plan, &mut report.verdicts);
     report.caveats = caveats(plan);
@@ -231,8 +230,7 @@ fn verdicts(plan: &Plan, verdicts: &mut Vec<Verdict>) {
     add(talko(ROOM, MANY).zip(peer("redis", MANY)).map(|pair| {
         let mut verdict = against("P2", what(MANY), pair, (0.5, "≤ 0.5 × Redis"));
         let limit = plan.cost("raw64", ROOM, 1, MANY);
-        verdict.stretch =
-            limit.map(|limit| ("≤ 1.5 × raw64".into(), pair.0.median <= 1.5 * limit.median));
+        verdict.stretch = limit.map(|limit| ("≤ 1.5 × raw64".into(), pair.0.median <= 1.5 * limit.median));
         verdict
     }));
     for (size, told) in [(5_000, "5 000"), (HALL, "18 000")] {
@@ -260,8 +258,7 @@ fn caveats(plan: &Plan) -> Vec<String> {
         "The generator never sleeps, so no server pays for waking it.".into(),
         "Redis is told not to answer its publishers (CLIENT REPLY OFF), which is to its advantage.".into(),
     ];
-    let frames: Vec<String> =
-        plan.frames.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
+    let frames: Vec<String> = plan.frames.iter().map(|(name, bytes)| format!("{name} {bytes}")).collect();
     caveats.push(format!("Bytes of a delivery of the same text: {}.", frames.join(", ")));
     let one = |window| plan.cost("talko", 1, 1, window);
     if let (Some(alone), Some(joined)) = (one(1), one(MANY)) {

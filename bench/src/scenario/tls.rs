@@ -68,11 +68,7 @@ fn measure(config: Option<&Arc<ClientConfig>>, [warm_up, span]: [Duration; 2]) -
 }
 
 /// Connections a second, each with a question that is answered, and microseconds of the server's processor for each.
-fn connections(
-    broker: &Talko,
-    config: Option<&Arc<ClientConfig>>,
-    span: Duration,
-) -> Result<(f64, f64)> {
+fn connections(broker: &Talko, config: Option<&Arc<ClientConfig>>, span: Duration) -> Result<(f64, f64)> {
     let address = broker.address();
     ask(address, config)?;
     let before_s = broker.server().processor_s();

@@ -94,40 +94,38 @@ impl Shard {
 
     /// Several topics: a stream that hears more than one of them gets all its blocks at once.
     fn deliver_several(&mut self, groups: &[Group]) {
-        for (index, group) in groups.iter().enumerate() {
+        for (place, group) in groups.iter().enumerate() {
             if let Some(listeners) = self.table.listeners(group.topic()) {
-                let keys = listeners.keys().iter();
-                self.pairs.extend(keys.map(|key| (*key, index as u32)));
+                listeners.keys().iter().for_each(|key| self.touched.add(*key, place as u32));
             }
         }
-        // By stream, and for each stream in the order of the groups.
-        self.pairs.sort_unstable();
-        for pairs in self.pairs.chunk_by(|one, other| one.0 == other.0) {
-            let key = pairs[0].0;
+        let outlet_bytes_max = self.shared.config.outlet_bytes_max;
+        let mut blocks: Vec<Cow<'_, Bytes>> = Vec::new();
+        for (key, first) in self.touched.streams() {
             let Some(stream) = self.connections.get_mut(key) else {
                 continue;
             };
             let Some(user) = stream.listener() else { continue };
-            self.blocks.clear();
-            let blocks = pairs
-                .iter()
-                .map(|(_, index)| groups[*index as usize].block_for(user, stream.dialect(), &self.budget));
-            self.blocks.extend(blocks.map(Cow::into_owned).filter(|block| !block.is_empty()));
-            if self.blocks.is_empty() {
+            let dialect = stream.dialect();
+            let (mut events, mut bytes) = (0, 0);
+            blocks.clear();
+            for place in self.touched.groups(first) {
+                let block = groups[place].block_for(user, dialect, &self.budget);
+                if !block.is_empty() {
+                    events += groups[place].events_for(user, dialect);
+                    bytes += block.len();
+                    blocks.push(block);
+                }
+            }
+            if blocks.is_empty() {
                 continue;
             }
-            match stream.send(&self.blocks, self.now_ms, self.shared.config.outlet_bytes_max) {
-                Ok(()) => {
-                    let dialect = stream.dialect();
-                    let events =
-                        pairs.iter().map(|(_, index)| groups[*index as usize].events_for(user, dialect));
-                    self.tally.delivered(events.sum(), self.blocks.iter().map(Bytes::len).sum());
-                }
+            match stream.send(&blocks, self.now_ms, outlet_bytes_max) {
+                Ok(()) => self.tally.delivered(events, bytes),
                 Err(end) => self.ended.push((key, end)),
             }
         }
-        self.pairs.clear();
-        self.blocks.clear();
+        self.touched.clear();
     }
 
     /// Tells those of these streams that are live and understand it that they may have missed something.

@@ -27,10 +27,12 @@ use crate::tally::Tally;
 use crate::tickets::Bearer;
 use crate::turn::Turn;
 use connections::Connections;
+use touched::Touched;
 
 mod connections;
 mod conversation;
 mod delivery;
+mod touched;
 
 /// The token of the mailbox; slots of connections stay far below.
 pub(crate) const MAILBOX: Token = Token(usize::MAX);
@@ -74,8 +76,7 @@ pub(crate) struct Shard {
     // Buffers that are used again, empty between two uses.
     scratch: Box<[u8]>,
     out: Vec<u8>,
-    pairs: Vec<(StreamKey, u32)>,
-    blocks: Vec<bytes::Bytes>,
+    touched: Touched,
     ended: Vec<(StreamKey, End)>,
 }
 
@@ -103,8 +104,7 @@ impl Shard {
             unread: Vec::new(),
             scratch: vec![0; READ_BYTES].into(),
             out: Vec::new(),
-            pairs: Vec::new(),
-            blocks: Vec::new(),
+            touched: Touched::default(),
             ended: Vec::new(),
         }
     }

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn an_observation_is_in_the_first_bucket_that_reaches_it() {
         let histogram = Histogram::new(&[1, 10, 100]);
-        [0, 1, 2, 10, 11, 100, 101, 5_000].map(|value| histogram.observe(value));
+        [0, 1, 2, 10, 11, 100, 101, 5_000].into_iter().for_each(|value| histogram.observe(value));
         histogram.observe_many(50, 3);
         let read = histogram.read();
         assert_eq!(read.counts, [2, 2, 5, 2]);
