@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
@@ -22,6 +23,9 @@ const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// The person that PostgreSQL runs as when we are root, whom it refuses.
 const PERSON: &str = "postgres";
+
+/// Longest wait for it to let somebody in.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SCHEMA: &str = "CREATE SEQUENCE seqs CACHE 1000;
 CREATE TABLE messages (message_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, chat_id bigint NOT NULL,
@@ -67,6 +71,7 @@ impl Postgres {
         command.args(["-c", "max_connections=200", "-c", "unix_socket_directories="]);
         let mut server = Server::start(&mut command, cores)?;
         server.wait_for(format!("127.0.0.1:{port}").parse()?)?;
+        self.wait_for(&port)?;
         let script = self.path().join("insert.sql");
         fs::write(&script, script_text())?;
         self.ask(&port, SCHEMA)?;
@@ -93,7 +98,7 @@ impl Postgres {
         command.arg("-l").arg(format!("--log-prefix={}", log.display())).arg(PERSON);
         let mut pgbench = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         // The connections are part of the warm-up.
-        std::thread::sleep(window.warm_up + std::time::Duration::from_millis(500));
+        std::thread::sleep(window.warm_up + Duration::from_millis(500));
         let (begun_ms, processor_s) = (clock::now_ms(), server.processor_s());
         std::thread::sleep(window.length);
         let (ended_ms, processor_s_after) = (clock::now_ms(), server.processor_s());
@@ -115,6 +120,16 @@ impl Postgres {
             p99_us: percentile_us(&latency_ns, 99.0),
             rows_per_commit: None,
         })
+    }
+
+    /// Its port is open before it lets anybody in.
+    fn wait_for(&self, port: &str) -> Result<()> {
+        let begun = clock::now();
+        while !self.command("pg_isready").args(["-q", "-h", "127.0.0.1", "-p", port]).status()?.success() {
+            ensure!(clock::now() - begun < START_TIMEOUT, "PostgreSQL lets nobody in");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
     }
 
     fn ask(&self, port: &str, sql: &str) -> Result<()> {
