@@ -13,8 +13,10 @@ pub(crate) mod talko;
 
 use std::net::{SocketAddr, TcpListener};
 use std::ops::Range;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use rustls::ClientConfig;
 
 use crate::crowd::wire::Wire;
 use crate::machine::package_version;
@@ -137,16 +139,8 @@ struct Senders {
 
 impl Senders {
     fn open(address: SocketAddr, count: usize, greeting: impl Fn(usize) -> Vec<Step>) -> Result<Self> {
-        let mut wires = Vec::with_capacity(count);
-        for place in 0..count {
-            let mut wire = Wire::connect(address, None)?;
-            let mut heard = Vec::new();
-            for step in greeting(place) {
-                wire.say(&step.say)?;
-                (_, heard) = wire.hear(heard, &step.until)?;
-            }
-            wires.push(wire);
-        }
+        let wires = open_together(address, None, (0..count).map(greeting).collect())?;
+        let wires: Vec<Wire> = wires.into_iter().map(|(wire, _)| wire).collect();
         Ok(Self { waiting: vec![Vec::new(); wires.len()], wires })
     }
 
@@ -168,6 +162,29 @@ impl Senders {
     fn sender_of(&self, counter: u64) -> usize {
         (counter % self.wires.len().max(1) as u64) as usize
     }
+}
+
+/// Connections that open side by side, with what came after the last answer: all say their first words, then all wait for
+/// the answers, and so on.
+///
+/// # Errors
+/// One is refused.
+pub(crate) fn open_together(
+    address: SocketAddr,
+    tls: Option<&Arc<ClientConfig>>,
+    greetings: Vec<Vec<Step>>,
+) -> Result<Vec<(Wire, Vec<u8>)>> {
+    let connect = |_: &Vec<Step>| Ok((Wire::connect(address, tls)?, Vec::new()));
+    let mut opening = greetings.iter().map(connect).collect::<Result<Vec<(Wire, Vec<u8>)>>>()?;
+    for step in 0..greetings.first().map_or(0, Vec::len) {
+        for ((wire, _), greeting) in opening.iter_mut().zip(&greetings) {
+            wire.say(&greeting[step].say)?;
+        }
+        for ((wire, heard), greeting) in opening.iter_mut().zip(&greetings) {
+            (_, *heard) = wire.hear(std::mem::take(heard), &greeting[step].until)?;
+        }
+    }
+    Ok(opening)
 }
 
 /// A port of loopback that nobody uses.

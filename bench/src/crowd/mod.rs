@@ -16,13 +16,13 @@ use mio::{Events, Poll, Token};
 use rustls::ClientConfig;
 use ttp::net::clock;
 
-use crate::broker::{Broker, Step};
+use crate::broker::{Broker, open_together};
 use shape::Shape;
 use tally::Tally;
 use wire::Wire;
 
 /// Subscribers that open at one time.
-const OPENING_AT_ONCE: usize = 256;
+const OPENING_AT_ONCE: usize = 1_000;
 
 /// Bytes of one reading.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -89,11 +89,13 @@ impl Crowd {
         senders: usize,
         tls: Option<&Arc<ClientConfig>>,
     ) -> Result<Self> {
-        let mut members = Vec::with_capacity(subscribers);
+        let mut members: Vec<Member> = Vec::with_capacity(subscribers);
         let poll = Poll::new()?;
         while members.len() < subscribers {
             let count = OPENING_AT_ONCE.min(subscribers - members.len());
-            open_some(broker, &mut members, count, tls)?;
+            let greetings = (members.len()..members.len() + count).map(|place| broker.greeting(place));
+            let opened = open_together(broker.address(), tls, greetings.collect())?;
+            members.extend(opened.into_iter().map(|(wire, rest)| Member { wire, rest }));
         }
         for (place, member) in members.iter_mut().enumerate() {
             member.wire.watch(poll.registry(), Token(place))?;
@@ -247,28 +249,4 @@ impl Member {
         }
         Ok(())
     }
-}
-
-/// Opens some side by side: each says its first words, then all wait for the answers, and so on.
-fn open_some(
-    broker: &dyn Broker,
-    members: &mut Vec<Member>,
-    count: usize,
-    tls: Option<&Arc<ClientConfig>>,
-) -> Result<()> {
-    let begin = members.len();
-    let steps: Vec<Vec<Step>> = (begin..begin + count).map(|place| broker.greeting(place)).collect();
-    for _ in 0..count {
-        members.push(Member { wire: Wire::connect(broker.address(), tls)?, rest: Vec::new() });
-    }
-    for step in 0..steps.first().map_or(0, Vec::len) {
-        for (member, steps) in members[begin..].iter_mut().zip(&steps) {
-            member.wire.say(&steps[step].say)?;
-        }
-        for (member, steps) in members[begin..].iter_mut().zip(&steps) {
-            let heard = std::mem::take(&mut member.rest);
-            (_, member.rest) = member.wire.hear(heard, &steps[step].until)?;
-        }
-    }
-    Ok(())
 }

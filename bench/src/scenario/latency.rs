@@ -57,16 +57,14 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
             Err(error) => failures.push(format!("{error:#}")),
         }
     }
-    let of_hall = in_hall.len() + failures.len();
     let mut report = report(&kinds, &found);
-    let title =
-        format!("One room of {hall} streams at {RATE_PER_S} messages a second, Talko, in microseconds");
+    let title = format!("One room of {hall} streams at {RATE_PER_S} messages a second, Talko, in microseconds");
     let mut table = Table::new(&title, &[&["peer"], &COLUMNS[..]].concat());
     if !in_hall.is_empty() {
         table.push(line("talko", &in_hall));
         report.tables.push(table);
     }
-    report.verdicts.push(verdict_of_hall(&in_hall, &failures, of_hall));
+    report.verdicts.push(verdict_of_hall(hall, &in_hall, &failures));
     Ok(report)
 }
 
@@ -106,7 +104,8 @@ fn report(kinds: &[Kind], found: &BTreeMap<String, Vec<Row>>) -> Report {
             peer: Some(("redis".into(), redis)),
             target: "≤ Redis".into(),
             is_met: talko.median <= redis.median,
-            stretch: of("raw").map(|raw| (format!("≤ 1.1 × raw ({raw})"), talko.median <= 1.1 * raw.median)),
+            stretch: of("raw")
+                .map(|raw| (format!("≤ 1.1 × raw ({raw})"), talko.median <= 1.1 * raw.median)),
             reason: None,
         });
     }
@@ -119,18 +118,15 @@ fn report(kinds: &[Kind], found: &BTreeMap<String, Vec<Row>>) -> Report {
     report
 }
 
-fn verdict_of_hall(rows: &[Row], failures: &[String], runs: usize) -> Verdict {
+fn verdict_of_hall(hall: usize, rows: &[Row], failures: &[String]) -> Verdict {
     let p99_ms: Vec<f64> = rows.iter().map(|row| row[2] / 1_000.0).collect();
     let figure = Spread::of(&p99_ms);
     let is_whole = failures.is_empty() && !rows.is_empty();
-    let reason =
-        failures.first().map(|failure| format!("{} of {runs} runs failed: {failure}", failures.len()));
+    let (failed, runs) = (failures.len(), rows.len() + failures.len());
+    let reason = failures.first().map(|failure| format!("{failed} of {runs} runs failed: {failure}"));
     Verdict {
         row: "P5".into(),
-        what: format!(
-            "p99 in ms of a room of {} streams at 100 messages a second, all delivered",
-            digits(HALL as f64)
-        ),
+        what: format!("p99 in ms of a room of {} streams at 100 messages a second, all delivered", digits(hall as f64)),
         figure,
         peer: None,
         target: "all delivered, p99 ≤ 250 ms, no stream cut".into(),
