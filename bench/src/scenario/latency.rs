@@ -58,7 +58,8 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         }
     }
     let mut report = report(&kinds, &found);
-    let title = format!("One room of {hall} streams at {RATE_PER_S} messages a second, Talko, in microseconds");
+    let title =
+        format!("One room of {hall} streams at {RATE_PER_S} messages a second, Talko, in microseconds");
     let mut table = Table::new(&title, &[&["peer"], &COLUMNS[..]].concat());
     if !in_hall.is_empty() {
         table.push(line("talko", &in_hall));
@@ -104,8 +105,7 @@ fn report(kinds: &[Kind], found: &BTreeMap<String, Vec<Row>>) -> Report {
             peer: Some(("redis".into(), redis)),
             target: "≤ Redis".into(),
             is_met: talko.median <= redis.median,
-            stretch: of("raw")
-                .map(|raw| (format!("≤ 1.1 × raw ({raw})"), talko.median <= 1.1 * raw.median)),
+            stretch: of("raw").map(|raw| (format!("≤ 1.1 × raw ({raw})"), talko.median <= 1.1 * raw.median)),
             reason: None,
         });
     }
@@ -126,7 +126,10 @@ fn verdict_of_hall(hall: usize, rows: &[Row], failures: &[String]) -> Verdict {
     let reason = failures.first().map(|failure| format!("{failed} of {runs} runs failed: {failure}"));
     Verdict {
         row: "P5".into(),
-        what: format!("p99 in ms of a room of {} streams at 100 messages a second, all delivered", digits(hall as f64)),
+        what: format!(
+            "p99 in ms of a room of {} streams at 100 messages a second, all delivered",
+            digits(hall as f64)
+        ),
         figure,
         peer: None,
         target: "all delivered, p99 ≤ 250 ms, no stream cut".into(),
