@@ -139,7 +139,7 @@ struct Senders {
 
 impl Senders {
     fn open(address: SocketAddr, count: usize, greeting: impl Fn(usize) -> Vec<Step>) -> Result<Self> {
-        let wires = open_together(address, None, (0..count).map(greeting).collect())?;
+        let wires = open_together(address, None, 0, (0..count).map(greeting).collect())?;
         let wires: Vec<Wire> = wires.into_iter().map(|(wire, _)| wire).collect();
         Ok(Self { waiting: vec![Vec::new(); wires.len()], wires })
     }
@@ -172,10 +172,13 @@ impl Senders {
 pub(crate) fn open_together(
     address: SocketAddr,
     tls: Option<&Arc<ClientConfig>>,
+    first_place: usize,
     greetings: Vec<Vec<Step>>,
 ) -> Result<Vec<(Wire, Vec<u8>)>> {
-    let connect = |_: &Vec<Step>| Ok((Wire::connect(address, tls)?, Vec::new()));
-    let mut opening = greetings.iter().map(connect).collect::<Result<Vec<(Wire, Vec<u8>)>>>()?;
+    let connect = |place| Ok((Wire::connect_from(place, address, tls)?, Vec::new()));
+    let mut opening = (first_place..first_place + greetings.len())
+        .map(connect)
+        .collect::<Result<Vec<(Wire, Vec<u8>)>>>()?;
     for step in 0..greetings.first().map_or(0, Vec::len) {
         for ((wire, _), greeting) in opening.iter_mut().zip(&greetings) {
             wire.say(&greeting[step].say)?;

@@ -94,7 +94,7 @@ impl Crowd {
         while members.len() < subscribers {
             let count = OPENING_AT_ONCE.min(subscribers - members.len());
             let greetings = (members.len()..members.len() + count).map(|place| broker.greeting(place));
-            let opened = open_together(broker.address(), tls, greetings.collect())?;
+            let opened = open_together(broker.address(), tls, members.len(), greetings.collect())?;
             members.extend(opened.into_iter().map(|(wire, rest)| Member { wire, rest }));
         }
         for (place, member) in members.iter_mut().enumerate() {

@@ -14,9 +14,13 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, PeerIncompatible, SignatureScheme, Stream,
 };
+use socket2::{Domain, Socket, Type};
 
 /// Longest wait for a reply before the measurement.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Connections of one of this machine's addresses.
+const OF_ONE_ADDRESS: usize = 4_000;
 
 /// See the module.
 #[derive(Debug)]
@@ -31,7 +35,26 @@ impl Wire {
     /// # Errors
     /// Nobody answers.
     pub(crate) fn connect(address: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("nobody answers on {address}"))?;
+        Self::connect_from(0, address, tls)
+    }
+
+    /// The same for one of many. Thousands at a time have one of this machine's addresses, since the system looks longer
+    /// and longer for a free port.
+    ///
+    /// # Errors
+    /// Nobody answers.
+    pub(crate) fn connect_from(
+        place: usize,
+        address: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        if place >= OF_ONE_ADDRESS {
+            let last = u8::try_from(1 + place / OF_ONE_ADDRESS).context("too many subscribers")?;
+            socket.bind(&SocketAddr::from(([127, 0, 0, last], 0)).into())?;
+        }
+        socket.connect(&address.into()).with_context(|| format!("nobody answers on {address}"))?;
+        let stream = TcpStream::from(socket);
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
         stream.set_write_timeout(Some(REPLY_TIMEOUT))?;
