@@ -56,20 +56,22 @@ impl<W> Socket<W> {
 }
 
 impl Socket<TcpStream> {
-    /// Tells the peer that nothing more comes. When that finds no room now, flushing and telling again does.
+    /// Tells the peer that nothing more comes, and answers whether that is done. When it finds no room now, flushing and
+    /// telling again does.
     ///
     /// # Errors
     /// The peer is gone.
-    pub(crate) fn say_goodbye(&mut self) -> io::Result<()> {
+    pub(crate) fn say_goodbye(&mut self) -> io::Result<bool> {
         if let Some(Tls { session, .. }) = self.tls.as_deref_mut() {
             // Once, however often it is said.
             session.send_close_notify();
             match push(session, &mut self.wire) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 other => other?,
             }
         }
-        self.wire.shutdown(Shutdown::Write)
+        self.wire.shutdown(Shutdown::Write)?;
+        Ok(true)
     }
 }
 

@@ -66,9 +66,16 @@ struct Talk {
 /// connection is dropped. A link of the bus leaves from Opening.
 #[derive(Debug)]
 enum State {
-    Opening { since_ms: u64, asked: Option<Box<Asked>> },
+    Opening {
+        since_ms: u64,
+        asked: Option<Box<Asked>>,
+    },
     Live(Place),
-    Closing { until_ms: u64 },
+    /// The peer is told once that nothing more comes: each time is an event for the socket, by which it would be told again.
+    Closing {
+        until_ms: u64,
+        is_shut: bool,
+    },
 }
 
 /// An `OpenStream` that waits for the directory.
@@ -227,6 +234,13 @@ impl<S> Stream<S> {
         matches!(self.state, State::Closing { .. })
     }
 
+    /// The peer is told that nothing more comes.
+    pub(crate) fn note_shut(&mut self) {
+        if let State::Closing { is_shut, .. } = &mut self.state {
+            *is_shut = true;
+        }
+    }
+
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
     }
@@ -255,7 +269,7 @@ impl<S> Stream<S> {
     pub(crate) fn due(&self, now_ms: u64, phase: u32, config: &Config) -> Option<Due> {
         let passed = |since_ms: u64, limit_ms: u64| now_ms.saturating_sub(since_ms) >= limit_ms;
         let idle = Some(Due::End(End::Close(CloseCode::Idle)));
-        if let State::Closing { until_ms } = self.state {
+        if let State::Closing { until_ms, .. } = self.state {
             return (now_ms >= until_ms).then_some(Due::End(End::Gone));
         }
         if self.outlet.stalled_ms(now_ms) >= config.stall_timeout_ms {
@@ -361,7 +375,7 @@ impl<S: Write> Stream<S> {
     /// Begins the end: the farewell is sent or waits, and the person's place is free. `false` when there is
     /// nothing for the peer to wait for, so that the connection can be dropped at once.
     pub(crate) fn begin_closing(&mut self, close: &Close, now_ms: u64, linger_ms: u64) -> bool {
-        self.state = State::Closing { until_ms: now_ms + linger_ms };
+        self.state = State::Closing { until_ms: now_ms + linger_ms, is_shut: false };
         self.talk = None;
         if close.code == CloseCode::Slow {
             self.outlet.cut();
@@ -374,9 +388,9 @@ impl<S: Write> Stream<S> {
         !matches!(close.code, CloseCode::Idle | CloseCode::GoingAway)
     }
 
-    /// Whether a closing connection has said everything.
+    /// Whether a closing connection has said everything, and its peer is not told so yet.
     pub(crate) fn has_said_all(&self) -> bool {
-        self.is_closing() && self.outlet.is_empty()
+        matches!(self.state, State::Closing { is_shut: false, .. }) && self.outlet.is_empty()
     }
 }
 

@@ -194,11 +194,13 @@ impl Shard {
     /// When a closing connection has said everything, the peer is told so, and has the linger time to close. To
     /// close before it has would let the kernel take back what it has not read yet.
     fn finish_if_said(&mut self, key: StreamKey) {
-        if let Some(stream) = self.connections.get_mut(key)
-            && stream.has_said_all()
-            && stream.socket().say_goodbye().is_err()
-        {
-            self.connections.remove(key);
+        let Some(stream) = self.connections.get_mut(key).filter(|stream| stream.has_said_all()) else {
+            return;
+        };
+        match stream.socket().say_goodbye() {
+            Ok(true) => stream.note_shut(),
+            Ok(false) => {}
+            Err(_) => drop(self.connections.remove(key)),
         }
     }
 }

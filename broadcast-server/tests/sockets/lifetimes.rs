@@ -168,6 +168,19 @@ fn a_shutdown_has_a_deadline() {
     assert_eq!(stage.stop(), 1);
 }
 
+/// A peer that was told that nothing more comes is waited for, and not told again and again.
+#[test]
+fn who_does_not_close_costs_the_shard_nothing() {
+    let mut stage = Stage::new(Config { drain_timeout_ms: 1_000, shards: 1, ..Config::default() });
+    let mut stubborn = stage.open(7);
+    stage.begin_stop();
+    assert_eq!(stubborn.next()["params"]["code"], 3002);
+    let before = stage.turns();
+    assert_eq!(stage.stop(), 1);
+    let turns = stage.turns() - before;
+    assert!(turns < 100, "{turns} turns in a second of waiting");
+}
+
 #[test]
 fn a_listener_that_others_can_reach_is_refused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -218,6 +218,11 @@ impl Stage {
         }
     }
 
+    /// Turns that the shards have taken.
+    pub(crate) fn turns(&self) -> u64 {
+        self.stats.work().turns
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.stats.read()
     }
