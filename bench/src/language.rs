@@ -1,12 +1,13 @@
 //! What the senders say: Talko's `InsertMessage` and Redis' `XADD`. Requests are written into a buffer, replies are scanned for
 //! whose they are and whether they are errors, and not parsed.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
 use ttp::frame::{encode_with, parse_header};
 use ttp::limits::HEADER_BYTES;
+use ttp::net::clock;
 
 /// Bytes of each text.
 pub(crate) const TEXT_BYTES: usize = 128;
@@ -75,7 +76,7 @@ impl Language for Redis {
         let _ = write!(out, "*9\r\n$4\r\nXADD\r\n$12\r\n{room:012}\r\n$1\r\n*\r\n");
         let _ = write!(out, "$4\r\nuser\r\n$8\r\n{sender:08x}\r\n$4\r\ntext\r\n${TEXT_BYTES}\r\n");
         text(due_us, out);
-        let _ = write!(out, "\r\n$3\r\nkey\r\n$32\r\n{}\r\n", Key(sender, number));
+        let _ = write!(out, "\r\n$3\r\nkey\r\n$26\r\n{}\r\n", Key(sender, number));
     }
 
     fn reply(&self, bytes: &[u8]) -> Result<Option<Reply>> {
@@ -91,13 +92,21 @@ impl Language for Redis {
     }
 }
 
-/// The key of a sender's message: as long and as disorderly as those that client-lib draws, and no two are the same.
+/// The key of a sender's message, as client-lib mints them: 48 bits of time and 80 that no two share, in 26 characters that
+/// sort by time.
 pub(crate) struct Key(pub(crate) usize, pub(crate) u64);
+
+/// Crockford's base 32.
+const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 impl fmt::Display for Key {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let first = scrambled(((self.0 as u64) << 40) | self.1);
-        write!(formatter, "{first:016x}{:016x}", scrambled(first))
+        let time = (clock::now_ms().cast_unsigned() & 0xFFFF_FFFF_FFFF) as u128;
+        let own = scrambled(((self.0 as u64) << 40) | self.1);
+        let bits = (time << 80) | u128::from(own);
+        (0..26).rev().try_for_each(|place| {
+            formatter.write_char(char::from(DIGITS[((bits >> (5 * place)) & 31) as usize]))
+        })
     }
 }
 

@@ -26,17 +26,22 @@ impl Spread {
     }
 }
 
-/// As many digits as a reader can use: `4.11 (4.02–4.30)`.
+/// As many digits as a reader can use: `4.11 (4.02–4.30)`. Of a single run there is nothing to put in brackets.
 impl fmt::Display for Spread {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { median, min, max } = *self;
-        write!(formatter, "{} ({}–{})", digits(median), digits(min), digits(max))
+        let [median, min, max] = [median, min, max].map(digits);
+        if min == max {
+            return write!(formatter, "{median}");
+        }
+        write!(formatter, "{median} ({min}–{max})")
     }
 }
 
 /// A number with three digits that say something, and groups of thousands.
 pub(crate) fn digits(value: f64) -> String {
-    let places = match value.abs() {
+    // What is rounded up to the next power of ten has its digits.
+    let places = match (value.abs() * 1_000.0).round() / 1_000.0 {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 1.0 => 2,
@@ -63,7 +68,7 @@ mod tests {
     fn the_median_stands_between_the_smallest_and_the_largest() {
         let spread = Spread::of(&[5.0, 1.0, 3.0]);
         assert_eq!(spread, Spread { median: 3.0, min: 1.0, max: 5.0 });
-        assert_eq!(Spread::of(&[2.0]).to_string(), "2.00 (2.00–2.00)");
+        assert_eq!(Spread::of(&[2.0]).to_string(), "2.00");
     }
 
     #[test]

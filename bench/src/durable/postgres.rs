@@ -28,11 +28,12 @@ const PERSON: &str = "postgres";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 const SCHEMA: &str = "CREATE SEQUENCE seqs CACHE 1000;
+CREATE SEQUENCE keys CACHE 1000;
 CREATE TABLE messages (message_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, chat_id bigint NOT NULL,
     user_id bigint NOT NULL, message_text text NOT NULL, message_ts bigint NOT NULL,
     seq bigint NOT NULL DEFAULT nextval('seqs'), number bigint NOT NULL, client_message_id text,
     UNIQUE (chat_id, seq));
-CREATE UNIQUE INDEX messages_by_client_key ON messages (user_id, client_message_id)
+CREATE UNIQUE INDEX messages_by_client_key ON messages (client_message_id, user_id)
     WHERE client_message_id IS NOT NULL;";
 
 /// A cluster in a folder of its own, made once and started for each measurement.
@@ -172,14 +173,14 @@ impl Postgres {
     }
 }
 
-/// The insert, for one of the rooms and a thousand people, with a key that is drawn.
+/// The insert, for one of the rooms and a thousand people, with a key of 26 characters that
+/// sort by time.
 fn script_text() -> String {
     let text = "x".repeat(TEXT_BYTES);
     format!(
-        "\\set room random(1, {})\n\\set person random(1, 64)\n\\set high random(1, 9000000000000000000)\n\
-         \\set low random(1000000000000, 9999999999999)\n\
+        "\\set room random(1, {})\n\\set person random(1, 64)\n\\set low random(1000000000000, 9999999999999)\n\
          INSERT INTO messages (chat_id, user_id, message_text, message_ts, number, client_message_id)\n\
-         VALUES (:room, :person, '{text}', 1763690000000, 1, lpad(:high::text, 19, '0') || :low::text)\n\
+         VALUES (:room, :person, '{text}', 1763690000000, 1, lpad(nextval('keys')::text, 13, '0') || :low::text)\n\
          RETURNING message_id, seq;\n",
         talko::ROOMS
     )
