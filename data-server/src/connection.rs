@@ -360,7 +360,7 @@ impl Life {
         self.barrier_in_flight &= weight != Weight::Barrier;
         self.service.answers.count(outcome.as_ref().err().map(|refusal| refusal.code));
         self.learn(speaks);
-        self.exchange.complete(slot, outcome, &mut self.fresh);
+        self.exchange.complete_written(slot, outcome, &mut self.fresh);
         self.last_progress = clock::now();
         self.go_on();
     }

@@ -7,10 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::code::CloseCode;
+use crate::encode;
 use crate::frame::encode_with;
 use crate::limits::HEADER_BYTES;
 use crate::model::{Change, ChatId, Entry, Message, Seq};
 use crate::rpc::{self, ServerMessage};
+
+/// Bytes that the frame of most messages fits in.
+const FRAME_CAPACITY_BYTES: usize = 512;
 
 const EVENT: &str = "Event";
 const HEAD: &str = "Head";
@@ -86,7 +90,7 @@ pub struct EventFrame {
 impl EventFrame {
     /// Encodes an entry.
     pub fn new(entry: &Entry) -> Self {
-        Self { frame: notification(EVENT, entry) }
+        Self { frame: notification_with(EVENT, |out| encode::entry(out, entry)) }
     }
 
     /// Wraps params that were encoded elsewhere by [`EventFrame::new`].
@@ -157,8 +161,15 @@ pub fn close_frame(close: &Close) -> Bytes {
 }
 
 fn notification<P: Serialize + ?Sized>(method: &str, params: &P) -> Bytes {
-    let mut out = Vec::with_capacity(256);
-    encode_with(&mut out, |out| rpc::write_request(out, None, method, params))
+    notification_with(method, |out| serde_json::to_writer(out, params))
+}
+
+fn notification_with(
+    method: &str,
+    write_params: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> Bytes {
+    let mut out = Vec::with_capacity(FRAME_CAPACITY_BYTES);
+    encode_with(&mut out, |out| rpc::write_request_with(out, None, method, write_params))
         .expect("pushes of strings and numbers are JSON");
     out.into()
 }

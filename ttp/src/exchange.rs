@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use serde_json::value::RawValue;
 
 use crate::code::CallError;
+use crate::encode::Json;
 use crate::frame::encode_with;
 use crate::limits::{BATCH_REPLY_BYTES_MAX, IN_FLIGHT_MAX};
 use crate::rpc::{self, Incoming, Refusal, Request, RequestId};
@@ -93,21 +94,30 @@ impl Exchange {
             }
             Err(refusal) => (refusal.id, refusal.error),
         };
-        self.answer(&Slot { id, batch }, Err(error), out);
+        self.answer(&Slot { id, batch }, Err(&error), out);
         None
     }
 
     /// Takes the answer of a call. Appends to `out` the frames that are ready now.
     pub fn complete(&mut self, slot: Slot, outcome: Outcome, out: &mut Vec<u8>) {
-        debug_assert!(self.in_flight > 0, "completed more often than accepted");
-        self.in_flight -= 1;
-        self.answer(&slot, outcome, out);
+        self.finish(&slot, outcome.as_ref().map(|result| result.get().as_bytes()), out);
     }
 
-    fn answer(&mut self, slot: &Slot, outcome: Outcome, out: &mut Vec<u8>) {
+    /// The same with an answer that was written by [`crate::call::Call::write_reply`].
+    pub fn complete_written(&mut self, slot: Slot, outcome: Result<Json, CallError>, out: &mut Vec<u8>) {
+        self.finish(&slot, outcome.as_ref().map(Json::bytes), out);
+    }
+
+    fn finish(&mut self, slot: &Slot, outcome: Result<&[u8], &CallError>, out: &mut Vec<u8>) {
+        debug_assert!(self.in_flight > 0, "completed more often than accepted");
+        self.in_flight -= 1;
+        self.answer(slot, outcome, out);
+    }
+
+    fn answer(&mut self, slot: &Slot, outcome: Result<&[u8], &CallError>, out: &mut Vec<u8>) {
         let Some(key) = slot.batch else {
             if !slot.is_notification() {
-                frame(out, |out| rpc::write_reply(out, &slot.id, outcome.as_deref()));
+                frame(out, |out| rpc::write_outcome(out, &slot.id, outcome));
             }
             return;
         };
@@ -116,7 +126,7 @@ impl Exchange {
         };
         if !slot.is_notification() {
             batch.replies.push(if batch.replies.is_empty() { b'[' } else { b',' });
-            let size = batch.replies.len() + outcome.as_ref().map_or(0, |raw| raw.get().len());
+            let size = batch.replies.len() + outcome.map_or(0, <[u8]>::len);
             if size > BATCH_REPLY_BYTES_MAX {
                 let error = CallError::new(
                     crate::code::ErrorCode::TooLarge,
@@ -124,7 +134,7 @@ impl Exchange {
                 );
                 rpc::write_reply(&mut batch.replies, &slot.id, Err(&error));
             } else {
-                rpc::write_reply(&mut batch.replies, &slot.id, outcome.as_deref());
+                rpc::write_outcome(&mut batch.replies, &slot.id, outcome);
             }
         }
         batch.open -= 1;

@@ -27,6 +27,7 @@ pub mod code;
 pub mod model;
 pub mod call;
 mod server_info;
+pub mod encode;
 pub mod event;
 pub mod invitation;
 #[cfg(feature = "net")]

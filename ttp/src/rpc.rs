@@ -185,10 +185,15 @@ fn read_string(raw: &RawValue) -> Option<Cow<'_, str>> {
 
 /// Appends one reply, without a frame.
 pub fn write_reply(out: &mut Vec<u8>, id: &RequestId, outcome: Result<&RawValue, &CallError>) {
+    write_outcome(out, id, outcome.map(|result| result.get().as_bytes()));
+}
+
+/// The same of a result whose bytes are JSON.
+pub(crate) fn write_outcome(out: &mut Vec<u8>, id: &RequestId, outcome: Result<&[u8], &CallError>) {
     match outcome {
         Ok(result) => {
             out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"result\":");
-            out.extend_from_slice(result.get().as_bytes());
+            out.extend_from_slice(result);
         }
         Err(error) => {
             out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"error\":");
@@ -207,10 +212,20 @@ pub fn write_request<P: Serialize + ?Sized>(
     method: &str,
     params: &P,
 ) -> serde_json::Result<()> {
+    write_request_with(out, id, method, |out| serde_json::to_writer(out, params))
+}
+
+/// The same with params that somebody else writes.
+pub(crate) fn write_request_with(
+    out: &mut Vec<u8>,
+    id: Option<u64>,
+    method: &str,
+    write_params: impl FnOnce(&mut Vec<u8>) -> serde_json::Result<()>,
+) -> serde_json::Result<()> {
     out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"method\":\"");
     out.extend_from_slice(method.as_bytes());
     out.extend_from_slice(b"\",\"params\":");
-    serde_json::to_writer(&mut *out, params)?;
+    write_params(out)?;
     if let Some(id) = id {
         out.extend_from_slice(b",\"id\":");
         out.extend_from_slice(id.to_string().as_bytes());

@@ -7,13 +7,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::value::to_raw_value;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
 use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
 use ttp::code::{CallError, ErrorCode};
-use ttp::exchange::{Outcome, Slot};
+use ttp::encode::Json;
+use ttp::exchange::Slot;
 use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
 use ttp::model::{SessionId, TimestampMs};
 use ttp::net::tls::LearntFingerprint;
@@ -112,7 +112,7 @@ pub(crate) struct Completed {
     /// Where it goes.
     pub(crate) slot: Slot,
     /// The reply.
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: Result<Json, CallError>,
     /// Who the connection speaks for from now on.
     pub(crate) speaks: Speaks,
     /// What the call was, as told when it was started.
@@ -179,7 +179,7 @@ impl<C: Call + 'static> Reply<C> {
     /// Answers, and says who the connection speaks for.
     fn send_as(self, speaks: Speaks, result: Result<C::Reply, CallError>) {
         let outcome = result.and_then(|reply| {
-            to_raw_value(&reply).map_err(|failed| {
+            Json::written(|out| C::write_reply(&reply, out)).map_err(|failed| {
                 error!(method = C::METHOD, error = %failed, "a reply is not JSON");
                 CallError::new(ErrorCode::InternalError, "the reply could not be written")
             })

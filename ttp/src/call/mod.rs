@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::code::{CallError, ErrorCode};
+use crate::encode;
 pub use crate::server_info::{GetServerInfo, ServerInfo};
 
 mod greeting;
@@ -43,6 +44,14 @@ pub trait Call: Serialize + DeserializeOwned {
     const METHOD: &'static str;
     /// What a successful call answers.
     type Reply: Serialize + DeserializeOwned;
+
+    /// Appends an answer as JSON.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    fn write_reply(reply: &Self::Reply, out: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(out, reply)
+    }
 }
 
 /// Which of the two languages a connection speaks.
@@ -166,10 +175,15 @@ fn shorten(name: &str) -> String {
 }
 
 macro_rules! methods {
-    ($($call:ident $method:literal -> $reply:ty;)*) => {$(
+    ($($call:ident $method:literal -> $reply:ty $(, written by $write:path)?;)*) => {$(
         impl Call for $call {
             const METHOD: &'static str = $method;
             type Reply = $reply;
+            $(
+                fn write_reply(reply: &Self::Reply, out: &mut Vec<u8>) -> serde_json::Result<()> {
+                    $write(out, reply)
+                }
+            )?
         }
     )*};
 }
@@ -196,14 +210,14 @@ methods! {
     InsertUser "InsertUser" -> UserReply;
     GetChats "GetChats" -> ChatsReply;
     InsertChat "InsertChat" -> ChatReply;
-    GetMessages "GetMessages" -> MessagesReply;
-    InsertMessage "InsertMessage" -> MessageReply;
+    GetMessages "GetMessages" -> MessagesReply, written by encode::messages_reply;
+    InsertMessage "InsertMessage" -> MessageReply, written by encode::message_reply;
     GetParticipants "GetParticipants" -> ParticipantsReply;
     AddParticipant "AddParticipant" -> Empty;
     RemoveParticipant "RemoveParticipant" -> Empty;
     SetRole "SetRole" -> Empty;
     MarkRead "MarkRead" -> UnreadReply;
-    Sync "Sync" -> SyncReply;
+    Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;
     CloseStream "CloseStreamRequest" -> Empty;
     Broadcast "BroadcastRequest" -> Empty;
