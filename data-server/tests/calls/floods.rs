@@ -17,7 +17,7 @@ fn wrong(name: &str) -> Value {
 /// G14, G22: past the queue the answer is `overloaded`, at once and with a time; who chats is served meanwhile.
 #[tokio::test]
 async fn g22_a_flood_of_logins_is_refused_and_chat_goes_on() {
-    let cost = PasswordCost { memory_kib: 2 * 1024, passes: 4, lanes: 1 };
+    let cost = PasswordCost { memory_kib: 2 * 1024, passes: 24, lanes: 1 };
     let house = House::strict(|config| {
         config.password_cost = cost;
         config.hash_threads = 1;
