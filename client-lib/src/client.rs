@@ -126,7 +126,7 @@ impl Client {
         messages_max: Option<u32>,
         before: Option<ChatsCursor>,
     ) -> Result<ChatsReply, Error> {
-        self.call(GetChats { user_id: None, messages_max, before }).await
+        self.call(GetChats { messages_max, before, ..GetChats::default() }).await
     }
 
     /// Creates a chat of the person and others; with one other, finds or creates the private chat of the two,

@@ -107,7 +107,7 @@ fn expected_calls() -> Vec<DataCall> {
         get_user(Some(UserId(7)), None),
         get_user(None, Some("Ann".into())),
         DataCall::InsertUser(InsertUser { user_name: "Bob".into() }),
-        DataCall::GetChats(GetChats { user_id: None, messages_max: Some(2), before: Some(CURSOR) }),
+        DataCall::GetChats(GetChats { messages_max: Some(2), before: Some(CURSOR), ..GetChats::default() }),
         DataCall::InsertChat(InsertChat {
             chat_name: "Lunch".into(),
             user_ids: vec![UserId(2)],

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, bail};
 use client_lib::{Client, Error, Options, Security, ServerTrust};
+use ttp::call::{ChatsCursor, GetChats};
 use ttp::code::ErrorCode;
 use ttp::model::{Chat, User};
 use ttp::net::tls::{ClientTls, FirstUse, KnownServers, Trusted};
@@ -88,10 +89,9 @@ pub(crate) fn known_servers(settings: &Settings) -> KnownServers {
 pub(crate) async fn chats(client: &Client) -> Result<Vec<Chat>, Error> {
     let mut chats: Vec<Chat> = Vec::new();
     loop {
-        let before = chats
-            .last()
-            .map(|chat| ttp::call::ChatsCursor { activity_ts: chat.activity_ts, chat_id: chat.chat_id });
-        let page = client.call(ttp::call::GetChats { user_id: None, messages_max: None, before }).await?;
+        let before =
+            chats.last().map(|chat| ChatsCursor { activity_ts: chat.activity_ts, chat_id: chat.chat_id });
+        let page = client.call(GetChats { before, ..GetChats::bare() }).await?;
         chats.extend(page.chats);
         if !page.more {
             return Ok(chats);

@@ -21,7 +21,7 @@ pub const PAGE_ROWS_MAX: usize = 500;
 /// Messages of one reply to a version 1 peer, which knows no pages: the newest are sent.
 pub const MESSAGES_MAX_VERSION_1: usize = 10_000;
 
-/// Chats of one page.
+/// Chats of one page when the caller does not say how many; [`PAGE_ROWS_MAX`] are the most.
 pub const CHATS_PER_PAGE: usize = 100;
 
 /// Chats of one reply to a version 1 peer, which knows no pages: the most recent are sent.

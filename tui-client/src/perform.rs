@@ -3,9 +3,9 @@
 use std::pin::Pin;
 use std::task::Poll;
 
-use client_lib::{ChatsCursor, Client, ConnectionState, ErrorCode, Event, Message, User};
+use client_lib::{Client, ConnectionState, ErrorCode, Event, Message, User};
 use tokio::task::{JoinError, JoinSet};
-use ttp::call::InsertMessage;
+use ttp::call::{ChatsCursor, GetChats, InsertMessage};
 use ttp::model::{Chat, ChatId, Seq};
 
 use crate::command::Command;
@@ -16,6 +16,9 @@ const PAGE_MESSAGES: u32 = 100;
 
 /// Chats that are listed; a person who has more sees the most recent ones.
 const CHATS_MAX: usize = 2_000;
+
+/// Chats asked for at once: not so many that long last messages of some leave no room for those of others.
+const CHATS_PER_CALL: u32 = 250;
 
 /// Commands that are being performed. Dropping it gives them up.
 pub(crate) struct Performer {
@@ -113,7 +116,10 @@ async fn chats(client: &Client) -> Result<Vec<Chat>, Failure> {
     let mut chats: Vec<Chat> = Vec::new();
     let mut before = None;
     loop {
-        let reply = client.get_chats(Some(1), before).await.map_err(failure)?;
+        // What is seen of each is its name and its last message.
+        let limit = Some(CHATS_PER_CALL);
+        let call = GetChats { messages_max: Some(1), before, limit, ..GetChats::bare() };
+        let reply = client.call(call).await.map_err(failure)?;
         chats.extend(reply.chats);
         let last = chats.last();
         before = last.map(|last| ChatsCursor { activity_ts: last.activity_ts, chat_id: last.chat_id });

@@ -7,7 +7,7 @@ use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{
     CHAT_USERS_MAX, CHATS_MAX_VERSION_1, CHATS_PER_PAGE, FRAME_BYTES_MAX_VERSION_1,
     MESSAGES_PER_CHAT_DEFAULT, MESSAGES_PER_CHAT_DEFAULT_VERSION_1, MESSAGES_PER_CHAT_MAX, PAGE_BYTES_MAX,
-    USERS_PER_CHAT_MAX, USERS_PER_CHAT_MAX_VERSION_1,
+    PAGE_ROWS_MAX, USERS_PER_CHAT_MAX, USERS_PER_CHAT_MAX_VERSION_1,
 };
 use ttp::model::{Chat, UserId, check_client_key, check_name, check_name_length};
 
@@ -21,14 +21,25 @@ pub(super) fn get(service: &Service, session: &Session, call: &GetChats, reply: 
         Err(refused) => return reply.send(Err(refused)),
     };
     let dialect = session.dialect;
-    let chats_max = match dialect {
-        Dialect::Version1 => CHATS_MAX_VERSION_1,
-        Dialect::Version2 => CHATS_PER_PAGE,
+    let (chats_default, chats_max) = match dialect {
+        Dialect::Version1 => (CHATS_MAX_VERSION_1, CHATS_MAX_VERSION_1),
+        Dialect::Version2 => (CHATS_PER_PAGE, PAGE_ROWS_MAX),
     };
-    let detail = detail(dialect, call.messages_max);
-    let query = ChatsQuery { user_id: caller, before: call.before, chats_max, detail };
+    let detail = detail(dialect, call.messages_max, call.users_max);
+    let query = ChatsQuery {
+        user_id: caller,
+        before: call.before,
+        chats_max: at_most(call.limit, chats_default, chats_max),
+        ends_when_full: dialect == Dialect::Version2,
+        detail,
+    };
+    let seen = move |mut chat: Chat| {
+        chat = as_seen_by(caller, chat, dialect);
+        chat.users.truncate(detail.users_max);
+        chat
+    };
     let done = reply.found(move |page: crate::store::Page<Chat>| ChatsReply {
-        chats: page.items.into_iter().map(|chat| as_seen_by(caller, chat, dialect)).collect(),
+        chats: page.items.into_iter().map(seen).collect(),
         more: page.more && dialect == Dialect::Version2,
     });
     service.store.chats(session.by(), query, done);
@@ -76,19 +87,27 @@ fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
         chat_name: call.chat_name,
         users,
         client_chat_id: call.client_chat_id,
-        detail: detail(session.dialect, None),
+        detail: detail(session.dialect, None, None),
     })
 }
 
-fn detail(dialect: Dialect, messages_max: Option<u32>) -> ChatDetail {
-    let (users_max, messages_default, bytes_max) = match dialect {
+fn detail(dialect: Dialect, messages_max: Option<u32>, users_max: Option<u32>) -> ChatDetail {
+    let (users_default, messages_default, bytes_max) = match dialect {
         Dialect::Version1 => {
             (USERS_PER_CHAT_MAX_VERSION_1, MESSAGES_PER_CHAT_DEFAULT_VERSION_1, FRAME_BYTES_MAX_VERSION_1)
         }
         Dialect::Version2 => (USERS_PER_CHAT_MAX, MESSAGES_PER_CHAT_DEFAULT, PAGE_BYTES_MAX),
     };
-    let asked = messages_max.map_or(messages_default, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
-    ChatDetail { users_max, messages_max: asked.min(MESSAGES_PER_CHAT_MAX), bytes_max }
+    ChatDetail {
+        users_max: at_most(users_max, users_default, users_default),
+        messages_max: at_most(messages_max, messages_default, MESSAGES_PER_CHAT_MAX),
+        bytes_max,
+    }
+}
+
+/// What was asked for, or what comes unasked, within the limit.
+fn at_most(asked: Option<u32>, unasked: usize, limit: usize) -> usize {
+    asked.map_or(unasked, |asked| usize::try_from(asked).unwrap_or(usize::MAX)).min(limit)
 }
 
 /// The chat as one of its people sees it. A private chat whose other person a 2020 file does not know keeps the name

@@ -75,11 +75,12 @@ pub struct ReadMark {
     pub number: u64,
 }
 
-/// How much to tell of each chat. The chats themselves and two people of each are always told; further people and
+/// How much to tell of each chat. The chats themselves come first, each with two of its people; further people and
 /// messages while they fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChatDetail {
-    /// People of each chat at most.
+    /// People of each chat at most, but not fewer than two. When it is 0 there are none, but both of a private chat,
+    /// whose name depends on them.
     pub users_max: usize,
     /// Newest messages of each chat at most.
     pub messages_max: usize,
@@ -96,6 +97,9 @@ pub struct ChatsQuery {
     pub before: Option<ChatsCursor>,
     /// At most so many.
     pub chats_max: usize,
+    /// Whether the page ends before a chat that does not fit into its bytes. Otherwise all chats come, whatever they
+    /// weigh.
+    pub ends_when_full: bool,
     /// How much to tell of each.
     pub detail: ChatDetail,
 }

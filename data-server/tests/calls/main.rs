@@ -7,6 +7,7 @@ mod tls;
 mod wire;
 mod version_1;
 mod version_2;
+mod chats;
 mod accounts;
 mod sessions;
 mod invitations;

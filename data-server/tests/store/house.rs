@@ -163,7 +163,7 @@ impl<S: Store> Caller<S> {
         before: Option<ChatsCursor>,
         chats_max: usize,
     ) -> Answer<Page<Chat>> {
-        let query = ChatsQuery { user_id, before, chats_max, detail: DETAIL };
+        let query = ChatsQuery { user_id, before, chats_max, ends_when_full: true, detail: DETAIL };
         self.ask(|store, done| store.chats(By::Trust, query, done))
     }
 

@@ -215,7 +215,7 @@ fn t29_the_number_of_statements_does_not_grow_with_the_chats() {
     let statements = |chats_max| {
         let before = store.0.statements();
         let detail = ChatDetail { messages_max: 2, bytes_max: 4 * 1024 * 1024, ..DETAIL };
-        let query = ChatsQuery { user_id: ann, before: None, chats_max, detail };
+        let query = ChatsQuery { user_id: ann, before: None, chats_max, ends_when_full: false, detail };
         let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
         assert!(page.items[1..].iter().all(|chat| chat.messages.len() == 2 && chat.users.len() == 3));
         (page.items.len(), store.0.statements() - before)
@@ -237,13 +237,45 @@ fn a_full_page_of_chats_keeps_every_chat() {
         house.now.fetch_add(1, Ordering::SeqCst);
     }
     let detail = ChatDetail { users_max: 4, messages_max: 4, bytes_max: 8_500 };
-    let query = ChatsQuery { user_id: users[0], before: None, chats_max: 10, detail };
+    let query = ChatsQuery { user_id: users[0], before: None, chats_max: 10, ends_when_full: true, detail };
     let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
     let messages: Vec<usize> = page.items.iter().map(|chat| chat.messages.len()).collect();
     assert_eq!(messages, [4, 1, 0]);
     assert!(page.items[1].messages[0].message_text.starts_with('3'), "the newest is kept");
     assert!(page.items.iter().all(|chat| chat.users.len() == 4 && chat.user_count == 5));
     assert!(serde_json::to_string(&page.items).unwrap().len() < detail.bytes_max);
+}
+
+/// However long names are, a page fits into a frame: it ends before the chat that does not fit, and the next one begins
+/// with it. Who knows no pages gets all.
+#[test]
+fn a_page_of_long_names_ends_when_it_is_full() {
+    let house = House::new();
+    let store = house.open();
+    let people: Vec<UserId> =
+        (0..6).map(|number| store.user(&format!("{number}{}", "\u{1}".repeat(254)))).collect();
+    let chats = 5;
+    for other in &people[1..] {
+        store.group(&[people[0], *other]);
+    }
+    let detail = ChatDetail { users_max: 0, messages_max: 0, bytes_max: 20_000 };
+    let page = |before, ends_when_full| {
+        let query = ChatsQuery { user_id: people[0], before, chats_max: 10, ends_when_full, detail };
+        store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap()
+    };
+    let (mut seen, mut before, mut more) = (Vec::new(), None, true);
+    while more {
+        let page = page(before, true);
+        assert!(page.items.len() < chats, "{}", page.items.len());
+        assert!(serde_json::to_string(&page.items).unwrap().len() < detail.bytes_max);
+        seen.extend(page.items.iter().map(|chat| chat.chat_id));
+        let last = page.items.last().unwrap();
+        (before, more) =
+            (Some(ChatsCursor { activity_ts: last.activity_ts, chat_id: last.chat_id }), page.more);
+    }
+    let all = page(None, false);
+    assert_eq!((all.items.len(), all.more), (chats, false));
+    assert_eq!(seen, all.items.iter().map(|chat| chat.chat_id).collect::<Vec<_>>());
 }
 
 /// What changed lately is found by every store on the database: heads by messages and by other changes, and the people

@@ -191,7 +191,8 @@ fn n10_an_existing_chat_takes_nobody_in() {
     assert_eq!(store.chat(NewChat { viewer: bob, ..keyed }), Err(former));
     assert_eq!(store.people(group.chat_id).len(), 2);
     assert_eq!(store.people(pair.chat_id), [ann, bob]);
-    let query = ChatsQuery { user_id: ann, before: None, chats_max: 10, detail: DETAIL };
+    let query =
+        ChatsQuery { user_id: ann, before: None, chats_max: 10, ends_when_full: true, detail: DETAIL };
     let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
     let roles: BTreeSet<_> = page.items.iter().map(|chat| (chat.chat_id, chat.role)).collect();
     assert_eq!(roles, [(group.chat_id, Some(Role::Owner)), (pair.chat_id, Some(Role::Member))].into());

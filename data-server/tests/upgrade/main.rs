@@ -87,7 +87,7 @@ fn ask<T: Send + 'static>(call: impl FnOnce(Done<T>)) -> Result<T, StoreError> {
 
 fn chats(store: &SqliteStore, user_id: UserId) -> Vec<Chat> {
     let detail = ChatDetail { users_max: 16, messages_max: 0, bytes_max: 1 << 20 };
-    let query = ChatsQuery { user_id, before: None, chats_max: 100, detail };
+    let query = ChatsQuery { user_id, before: None, chats_max: 100, ends_when_full: true, detail };
     ask(|done| store.chats(By::Trust, query, done)).unwrap().items
 }
 

@@ -23,6 +23,8 @@ const MEMBERS: &[(To, &str, &str, &str, &[&str])] = &[
     (Data, "Authenticate", "", "user_id", &["null"]),
     (Data, "GetChats", "", "user_id", NO_NUMBER),
     (Data, "GetChats", "\"user_id\":1,", "messages_max", NO_COUNT),
+    (Data, "GetChats", "\"user_id\":1,", "limit", NO_COUNT),
+    (Data, "GetChats", "\"user_id\":1,", "users_max", NO_COUNT),
     (
         Data,
         "GetChats",

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits::PAGE_ROWS_MAX;
 use crate::model::{Chat, ChatId, Participant, Role, TimestampMs, UserId};
 
 /// A person's chats, most recent first.
@@ -16,6 +17,20 @@ pub struct GetChats {
     /// The last chat of the page before this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<ChatsCursor>,
+    /// At most so many chats; a page is never longer than the server's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// How many of each chat's people to list; never more than the server's limit. Without any, a page is cheapest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_max: Option<u32>,
+}
+
+impl GetChats {
+    /// The longest page of what a list of chats shows: names, numbers and what is unread, without people and messages.
+    pub fn bare() -> Self {
+        let limit = u32::try_from(PAGE_ROWS_MAX).ok();
+        Self { messages_max: Some(0), limit, users_max: Some(0), ..Self::default() }
+    }
 }
 
 /// Where a page of chats ended.

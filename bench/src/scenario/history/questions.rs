@@ -13,7 +13,7 @@ use crate::house::Talko;
 /// Messages of a page that fills a screen.
 const SCREEN: i64 = 50;
 
-/// Messages of the longest page.
+/// Messages or chats of the longest page.
 const PAGE: i64 = 500;
 
 /// What can be asked.
@@ -27,7 +27,7 @@ pub(crate) enum Question {
     NewestPage,
     /// The first page of a person's chats, each with its last message.
     Chats,
-    /// What is unread in all chats of a person, page by page.
+    /// What is unread in all chats of a person, without people and messages, in pages as long as can be.
     Unread,
     /// What is new in all chats of a person after a week.
     Week,
@@ -136,7 +136,7 @@ impl Readers {
     fn unread(&mut self, chance: u64) -> Result<Duration> {
         let (reader, asker) = self.asker(chance);
         let (mut total, mut unread) = (Duration::ZERO, BTreeMap::new());
-        let mut params = json!({"messages_max": 0});
+        let mut params = json!({"limit": PAGE, "users_max": 0, "messages_max": 0});
         loop {
             let (took, reply) = asker.ask("GetChats", &params)?;
             total += took;

@@ -50,7 +50,7 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
         )?
         .query_row((chat_id.0, new.viewer.0), from_row)?;
     let mut chats = [chat];
-    fill(tables, &mut chats, new.detail)?;
+    fill(tables, &mut chats, new.detail, false)?;
     let [chat] = chats;
     Ok(chat)
 }
@@ -76,7 +76,9 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
         .collect::<rusqlite::Result<Vec<Chat>>>()?;
     let more = items.len() > query.chats_max;
     items.truncate(query.chats_max);
-    fill(tables, &mut items, query.detail)?;
+    let fitting = fill(tables, &mut items, query.detail, query.ends_when_full)?;
+    let more = more || fitting < items.len();
+    items.truncate(fitting);
     Ok(Page { items, more })
 }
 
@@ -96,27 +98,54 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
     })
 }
 
-/// Adds people and messages: two statements, however many chats there are.
-fn fill(tables: Tables<'_>, chats: &mut [Chat], detail: ChatDetail) -> Result<(), Failure> {
-    let mut budget = Budget::new(detail.bytes_max);
-    for chat in chats.iter() {
-        budget.take_anyway(CHAT_BYTES + text_bytes(&chat.chat_name));
-    }
-    let ids = id_list(chats.iter().map(|chat| chat.chat_id.0));
-    fill_users(tables, chats, &ids, detail.users_max, &mut budget)?;
-    if detail.messages_max > 0 {
-        fill_messages(tables, chats, &ids, detail.messages_max, &mut budget)?;
-    }
-    Ok(())
-}
-
-fn fill_users(
+/// Adds people and messages: two statements, however many chats there are. Answers how many of the chats fit.
+fn fill(
     tables: Tables<'_>,
     chats: &mut [Chat],
-    ids: &str,
-    users_max: usize,
-    budget: &mut Budget,
-) -> Result<(), Failure> {
+    detail: ChatDetail,
+    ends_when_full: bool,
+) -> Result<usize, Failure> {
+    fill_users(tables, chats, detail)?;
+    let mut budget = Budget::new(detail.bytes_max);
+    let mut fitting = chats.len();
+    for (place, chat) in chats.iter().enumerate() {
+        let bytes = bytes_in_any_case(chat);
+        if budget.take(bytes) {
+            continue;
+        }
+        if ends_when_full && place > 0 {
+            fitting = place;
+            break;
+        }
+        budget.take_anyway(bytes);
+    }
+    let chats = &mut chats[..fitting];
+    for users in chats.iter_mut().map(|chat| &mut chat.users) {
+        let further =
+            users.iter().skip(USERS_ALWAYS).take_while(|user| budget.take(user_bytes(user))).count();
+        users.truncate(USERS_ALWAYS + further);
+    }
+    if detail.messages_max > 0 {
+        fill_messages(tables, chats, detail.messages_max, &mut budget)?;
+    }
+    Ok(fitting)
+}
+
+/// Of a chat without its messages and further people. A private chat is told by another name than it is stored with:
+/// that of one of its people.
+fn bytes_in_any_case(chat: &Chat) -> usize {
+    let people = chat.users.iter().take(USERS_ALWAYS).map(user_bytes);
+    let people: usize = if chat.is_private { 2 * people.sum::<usize>() } else { people.sum() };
+    CHAT_BYTES + text_bytes(&chat.chat_name) + people
+}
+
+/// Of a chat whose people are not asked for, only those come whose names make its own.
+fn fill_users(tables: Tables<'_>, chats: &mut [Chat], detail: ChatDetail) -> Result<(), Failure> {
+    let mut asked: Vec<&mut Chat> =
+        chats.iter_mut().filter(|chat| detail.users_max > 0 || chat.is_private).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
     let mut statement = tables.statement(
         "SELECT w.key, u.user_id, u.user_name
          FROM json_each(?1) w CROSS JOIN Participants p CROSS JOIN Users u
@@ -124,19 +153,19 @@ fn fill_users(
              (SELECT q.user_id FROM Participants q WHERE q.chat_id = w.value
               ORDER BY q.user_id LIMIT 1 OFFSET ?2), 9223372036854775807)",
     )?;
-    let mut rows = statement.query((ids, users_max.max(USERS_ALWAYS) - 1))?;
+    let ids = id_list(asked.iter().map(|chat| chat.chat_id.0));
+    // More than fit into the page are not even held in memory.
+    let mut budget = Budget::new(detail.bytes_max);
+    let mut rows = statement.query((ids, detail.users_max.max(USERS_ALWAYS) - 1))?;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
-        let users: &mut Vec<User> = &mut chats[place].users;
+        let users: &mut Vec<User> = &mut asked[place].users;
         let user = users::from_row(row, 1)?;
-        if users.len() < USERS_ALWAYS {
-            budget.take_anyway(user_bytes(&user));
-            users.push(user);
-        } else if budget.take(user_bytes(&user)) {
+        if budget.take(user_bytes(&user)) || users.len() < USERS_ALWAYS {
             users.push(user);
         }
     }
-    for chat in chats {
+    for chat in asked {
         chat.users.sort_unstable_by_key(|user| user.user_id);
     }
     Ok(())
@@ -147,7 +176,6 @@ fn fill_users(
 fn fill_messages(
     tables: Tables<'_>,
     chats: &mut [Chat],
-    ids: &str,
     messages_max: usize,
     budget: &mut Budget,
 ) -> Result<(), Failure> {
@@ -159,6 +187,7 @@ fn fill_messages(
              (SELECT n.seq FROM Messages n WHERE n.chat_id = w.value
               ORDER BY n.seq DESC LIMIT 1 OFFSET ?2), 0)",
     )?;
+    let ids = id_list(chats.iter().map(|chat| chat.chat_id.0));
     let mut rows = statement.query((ids, messages_max - 1))?;
     let mut open = None;
     while let Some(row) = rows.next()? {
