@@ -1,16 +1,17 @@
 -- The one definition of Talko's SQLite tables. `user_version` says which definition a file follows, and
--- `application_id` ("Tlko") that the file is Talko's. The first four tables keep the names and columns that they
--- had in the 2020 system; everything after those columns is new. Times are milliseconds since the Unix epoch.
+-- `application_id` ("Tlko") that the file is Talko's. Users, Chats, Participants and Messages have the names, and among
+-- theirs the columns, that they had in the 2020 system. Times are milliseconds since the Unix epoch.
 
 PRAGMA application_id = 1416391535;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 
 -- One row about the file itself. A file that was restored from a copy lives a new life: it gets another epoch, and
--- cursors of the former one are refused.
+-- cursors of the former one are refused. last_message_id is the highest message_id that was given, or higher.
 CREATE TABLE Meta (
-    meta_id    INTEGER PRIMARY KEY CHECK (meta_id = 1),
-    epoch      TEXT    NOT NULL,
-    created_ts INTEGER NOT NULL
+    meta_id         INTEGER PRIMARY KEY CHECK (meta_id = 1),
+    epoch           TEXT    NOT NULL,
+    created_ts      INTEGER NOT NULL,
+    last_message_id INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- name_key is the name normalized and with its case folded: people are found by it. name_skeleton is what it looks like.
@@ -64,7 +65,8 @@ CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS N
 -- private_key is "LOW:HIGH", the numbers of the two people of a private chat: two people have one such chat.
 -- last_seq and last_number are the newest numbers of the chat's log and among its messages. activity_ts is the time
 -- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know. changed_ts is at most ten
--- seconds before the newest entry of the log: it is moved seldom, because it is in an index.
+-- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
+-- Participants.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -76,7 +78,8 @@ CREATE TABLE Chats (
     last_number    INTEGER NOT NULL,
     activity_ts    INTEGER NOT NULL,
     created_ts     INTEGER NOT NULL,
-    changed_ts     INTEGER NOT NULL DEFAULT 0
+    changed_ts     INTEGER NOT NULL DEFAULT 0,
+    user_count     INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
@@ -97,21 +100,23 @@ CREATE TABLE Participants (
 CREATE INDEX ParticipantsByUserId ON Participants (user_id, chat_id);
 
 -- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables.
--- number counts the messages of a chat alone, without holes too.
+-- number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
+-- together. message_id is of one message in all chats and rises with each that is stored, but nothing is found by it.
+-- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT.
 CREATE TABLE Messages (
-    message_id        INTEGER PRIMARY KEY,
     chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+    seq               INTEGER NOT NULL,
+    message_id        INTEGER NOT NULL,
     user_id           INTEGER NOT NULL REFERENCES Users (user_id),
     message_text      TEXT    NOT NULL,
     message_ts        INTEGER NOT NULL,
-    seq               INTEGER NOT NULL,
     number            INTEGER NOT NULL,
-    client_message_id TEXT,
-    UNIQUE (chat_id, seq)
-) STRICT;
+    client_message_id ANY,
+    PRIMARY KEY (chat_id, seq)
+) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX MessagesByClientKey ON Messages (user_id, client_message_id)
-    WHERE client_message_id IS NOT NULL;
+-- The key first, because ULIDs sort by time: whoever sends a message, it goes to the end of the index.
+CREATE UNIQUE INDEX MessagesByClientKey ON Messages (client_message_id, user_id) WHERE client_message_id IS NOT NULL;
 
 -- Entries of the log that are not messages. user_id joined, left or has the role from now on; by_user_id did it, or
 -- created the chat, and is null when it is not known; chat_name is the name that the chat was created with.

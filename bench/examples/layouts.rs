@@ -21,13 +21,27 @@ const AROUND: &str = "
     CREATE TABLE Users (user_id INTEGER PRIMARY KEY, user_name TEXT NOT NULL) STRICT;
     CREATE TABLE Chats (chat_id INTEGER PRIMARY KEY, chat_name TEXT NOT NULL) STRICT;";
 
+/// As it is.
 const NOW: &str = "CREATE TABLE Messages (
+    chat_id INTEGER NOT NULL REFERENCES Chats, seq INTEGER NOT NULL, message_id INTEGER NOT NULL,
+    user_id INTEGER NOT NULL REFERENCES Users,
+    message_text TEXT NOT NULL, message_ts INTEGER NOT NULL, number INTEGER NOT NULL, client_message_id ANY,
+    PRIMARY KEY (chat_id, seq)) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX MessagesByClientKey ON Messages (client_message_id, user_id)";
+
+/// The number of a message is made of the chat's and the entry's here; in the store it is counted.
+const NOW_INSERT: &str =
+    "INSERT INTO Messages (chat_id, user_id, message_text, message_ts, seq, number, client_message_id, message_id)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?5 * 10000 + ?1)";
+
+/// As it was in version 3.
+const FORMER: &str = "CREATE TABLE Messages (
     message_id INTEGER PRIMARY KEY, chat_id INTEGER NOT NULL REFERENCES Chats, user_id INTEGER NOT NULL REFERENCES Users,
     message_text TEXT NOT NULL, message_ts INTEGER NOT NULL, seq INTEGER NOT NULL, number INTEGER NOT NULL,
     client_message_id ANY, UNIQUE (chat_id, seq)) STRICT;
     CREATE UNIQUE INDEX MessagesByClientKey ON Messages (user_id, client_message_id)";
 
-const NOW_INSERT: &str = "INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const FORMER_INSERT: &str = "INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
 const CLUSTERED: &str = "CREATE TABLE Messages (
     chat_id INTEGER NOT NULL REFERENCES Chats, seq INTEGER NOT NULL, user_id INTEGER NOT NULL REFERENCES Users,
@@ -88,10 +102,12 @@ const fn layout(
 }
 
 const LAYOUTS: &[Layout] = &[
-    layout("now", 4096, (NOW, NOW_INSERT), (PAGE, AFTER), false),
-    layout("now-16", 4096, (NOW, NOW_INSERT), (PAGE, AFTER), true),
-    layout("now-16/8k", 8192, (NOW, NOW_INSERT), (PAGE, AFTER), true),
-    layout("now-16/16k", 16384, (NOW, NOW_INSERT), (PAGE, AFTER), true),
+    layout("now", 4096, (NOW, NOW_INSERT), (PAGE, AFTER), true),
+    layout("now/8k", 8192, (NOW, NOW_INSERT), (PAGE, AFTER), true),
+    layout("now/16k", 16384, (NOW, NOW_INSERT), (PAGE, AFTER), true),
+    layout("now-26", 4096, (NOW, NOW_INSERT), (PAGE, AFTER), false),
+    layout("former", 4096, (FORMER, FORMER_INSERT), (PAGE, AFTER), false),
+    layout("former-16", 4096, (FORMER, FORMER_INSERT), (PAGE, AFTER), true),
     layout("norowid-id-16", 4096, (NUMBERED, NUMBERED_INSERT), (PAGE, AFTER), true),
     layout("norowid-16", 4096, (CLUSTERED, CLUSTERED_INSERT), (PAGE, AFTER), true),
     layout("packed", 4096, (PACKED, PACKED_INSERT), (PACKED_PAGE, PACKED_AFTER), false),

@@ -15,7 +15,7 @@ use ttp::net::clock;
 use crate::town::SCHEMA;
 
 /// Raised when archives are written differently, so that kept ones are not used any more.
-const EDITION: u32 = 1;
+const EDITION: u32 = 2;
 
 /// Chats of a reader.
 pub(crate) const CHATS_OF_READER: i64 = 1_000;
@@ -46,9 +46,6 @@ const TODAY: i64 = 1_790_000_000_000;
 
 /// Memory for building.
 const CACHE_KIB: i64 = 3 * 1024 * 1024;
-
-/// Digits of a key, as the client library has them.
-const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// An archive of about so many messages. People and chats are numbered from 1, and readers come first.
 #[derive(Debug, Clone, Copy, Hash)]
@@ -180,7 +177,7 @@ impl Archive {
             person.execute((number, format!("person {number}"), TODAY - WEEK_MS - YEAR_MS))?;
         }
         let mut chat =
-            tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, ?3, NULL, ?4, ?5, ?6, ?7, ?6)")?;
+            tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8)")?;
         let mut creation = tables.prepare(
             "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
              VALUES (?1, 1, 'created', ?2, ?3, ?4)",
@@ -195,7 +192,8 @@ impl Archive {
             // A chat of the week was active today, and every other one before the week, at a time of its own.
             let active = if self.is_of_the_week(number) { TODAY - number } else { TODAY - WEEK_MS - number };
             let created = TODAY - WEEK_MS - YEAR_MS;
-            chat.execute((number, &name, owner, 1 + messages, messages, active, created))?;
+            let people = members.len();
+            chat.execute((number, &name, owner, 1 + messages, messages, active, created, people))?;
             creation.execute((number, created, owner, name))?;
             for (place, member) in members.into_iter().enumerate() {
                 let role = if place == 0 { "owner" } else { "member" };
@@ -206,7 +204,7 @@ impl Archive {
     }
 
     fn insert_messages(&self, tables: &Connection) -> Result<()> {
-        let mut insert = tables.prepare("INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        let mut insert = tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         let members: Vec<Vec<i64>> = (1..=self.chats).map(|chat| self.members(chat)).collect();
         let total = self.total();
         let mut written = 0_i64;
@@ -217,8 +215,8 @@ impl Archive {
             let mut text =
                 format!("message {number} of room {chat} and so on, and so on, and so forth, and more");
             text.truncate(TEXT_CHARS);
-            insert.execute((chat, author, text, at, number + 1, number, key(at, chance)))?;
             written += 1;
+            insert.execute((chat, number + 1, written, author, text, at, number, key(at, chance)))?;
             if written % 1_000_000 == 0 {
                 eprintln!("bench: {written} of {total} messages written");
             }
@@ -239,6 +237,9 @@ impl Archive {
                 say(chat, depth + round + 1, at + chat)?;
             }
         }
+        // Otherwise who opens the file first would look for the highest number, and read all messages for that.
+        let life = "INSERT INTO Meta VALUES (1, '0123456789abcdef0123456789abcdef', ?1, ?2)";
+        tables.execute(life, (TODAY, written))?;
         Ok(())
     }
 }
@@ -251,12 +252,12 @@ pub(crate) fn mixed(number: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-/// 48 bits of time and 80 of chance, as the client library mints them.
-fn key(at: i64, chance: u64) -> String {
+/// 48 bits of time and 80 of chance, as the client library mints them and the store keeps them.
+fn key(at: i64, chance: u64) -> [u8; 16] {
     let bits = (u128::from(at.unsigned_abs()) << 80)
         | (u128::from(mixed(chance) & 0xFFFF) << 64)
         | u128::from(chance);
-    (0..26).rev().map(|place| char::from(DIGITS[((bits >> (5 * place)) & 31) as usize])).collect()
+    bits.to_be_bytes()
 }
 
 #[cfg(test)]

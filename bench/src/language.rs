@@ -99,11 +99,18 @@ pub(crate) struct Key(pub(crate) usize, pub(crate) u64);
 /// Crockford's base 32.
 const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-impl fmt::Display for Key {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Key {
+    /// Its bits, which the store keeps in the place of the characters.
+    pub(crate) fn bits(&self) -> u128 {
         let time = (clock::now_ms().cast_unsigned() & 0xFFFF_FFFF_FFFF) as u128;
         let own = scrambled(((self.0 as u64) << 40) | self.1);
-        let bits = (time << 80) | u128::from(own);
+        (time << 80) | u128::from(own)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = self.bits();
         (0..26).rev().try_for_each(|place| {
             formatter.write_char(char::from(DIGITS[((bits >> (5 * place)) & 31) as usize]))
         })

@@ -58,7 +58,7 @@ impl Town {
             person.execute((number, format!("person {number}"), LONG_AGO))?;
         }
         let mut chat =
-            tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5)")?;
+            tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5, 0)")?;
         let mut creation = tables.prepare(
             "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
                  VALUES (?1, 1, 'created', ?2, 1, ?3)",
@@ -82,7 +82,11 @@ impl Town {
                 members.push(number);
             }
         }
-        let mut message = tables.prepare("INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        tables.execute(
+            "UPDATE Chats SET user_count = (SELECT count(*) FROM Participants p WHERE p.chat_id = Chats.chat_id)",
+            [],
+        )?;
+        let mut message = tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
         // As they would have been said: the chats in turn.
         for number in 1..=self.messages_of_chat {
             for chat in 1..=self.chats {
@@ -95,7 +99,9 @@ impl Town {
                 }
                 text.truncate(self.text_chars);
                 let key = format!("{chat}-{number}");
-                message.execute((chat, author, text, LONG_AGO + number, number + 1, number, key))?;
+                let message_id = (number - 1) * self.chats + chat;
+                let at = LONG_AGO + number;
+                message.execute((chat, number + 1, message_id, author, text, at, number, key))?;
             }
         }
         Ok(())

@@ -31,8 +31,9 @@ const SCHEMA_2020: &str = "
     CREATE TABLE Messages (message_id INTEGER PRIMARY KEY AUTOINCREMENT, chat_id INTEGER NOT NULL,
         user_id INTEGER NOT NULL, message_text TEXT NOT NULL, message_ts INTEGER NOT NULL);";
 
-/// The definition of the version before, as it was.
+/// The definitions of versions before, as they were.
 const VERSION_2: &str = include_str!("../../data-server/tests/upgrade/version_2.sql");
+const VERSION_3: &str = include_str!("../../data-server/tests/upgrade/version_3.sql");
 
 /// Puts the files of a start into a folder.
 type Lay = fn(&Path);
@@ -55,11 +56,26 @@ fn lay_current(path: &Path) -> Connection {
 }
 
 fn lay_version_2(path: &Path) {
+    lay_earlier(path, VERSION_2, "");
+}
+
+/// With messages, which are written anew.
+fn lay_version_3(path: &Path) {
+    let messages = "
+        INSERT INTO Chats (chat_id, chat_name, is_private, last_seq, last_number, activity_ts, created_ts)
+        VALUES (1, 'chat', 0, 2001, 2000, 1, 1);
+        INSERT INTO Changes (chat_id, seq, kind, change_ts, chat_name) VALUES (1, 1, 'created', 1, 'chat');
+        INSERT INTO Messages (chat_id, user_id, message_text, message_ts, seq, number, client_message_id)
+        SELECT 1, user_id, 'text ' || user_id, 1, user_id + 1, user_id, 'key' FROM Users;";
+    lay_earlier(path, VERSION_3, messages);
+}
+
+fn lay_earlier(path: &Path, definition: &str, more: &str) {
     let rows = "INSERT INTO Users (user_name, name_key, created_ts)
                 SELECT 'user ' || value, 'user ' || value, 0 FROM n";
     let file = Connection::open(path).unwrap();
     file.pragma_update(None, "journal_mode", "WAL").unwrap();
-    file.execute_batch(&format!("{VERSION_2} {ROWS} {rows};")).unwrap();
+    file.execute_batch(&format!("{definition} {ROWS} {rows}; {more}")).unwrap();
 }
 
 /// The rows stand in the log alone, as after the death of a process.
@@ -155,6 +171,11 @@ fn g25_power_cuts_while_a_database_is_created() {
 #[test]
 fn g25_power_cuts_while_a_2020_file_is_upgraded() {
     g25_starts_survive_power_cuts("upgrade_2020", lay_2020, 2000);
+}
+
+#[test]
+fn g25_power_cuts_while_version_3_is_upgraded() {
+    g25_starts_survive_power_cuts("upgrade_3", lay_version_3, 2000);
 }
 
 #[test]

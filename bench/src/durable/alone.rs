@@ -35,13 +35,14 @@ pub(crate) fn sqlite(rows: usize, window: Window) -> Result<Figures> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.execute("INSERT INTO Meta (meta_id, epoch, created_ts) VALUES (1, 'alone', 0)", [])?;
     let text = "x".repeat(TEXT_BYTES);
     let mut number = 0;
     let figures = repeated_on_the_core(window, rows, || transact(&connection, rows, &text, &mut number))?;
     Ok(Figures { rows_per_commit: Some(rows as f64), ..figures })
 }
 
-/// What the writer of Talko cannot do without: the room's numbers, and the row.
+/// What the writer of Talko cannot do without: the room's numbers, and the row; and once the number of the newest one.
 fn transact(connection: &Connection, rows: usize, text: &str, number: &mut u64) -> Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let mut numbers = connection.prepare_cached(
@@ -49,17 +50,19 @@ fn transact(connection: &Connection, rows: usize, text: &str, number: &mut u64) 
          WHERE chat_id = ?1 RETURNING last_seq, last_number",
     )?;
     let mut message = connection.prepare_cached(
-        "INSERT INTO Messages (chat_id, user_id, message_text, message_ts, seq, number, client_message_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO Messages (chat_id, seq, message_id, user_id, message_text, message_ts, number, client_message_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
     )?;
     for _ in 0..rows {
         let person = *number as usize % PEOPLE;
         let room = room_in_turn(person, *number / PEOPLE as u64, talko::ROOMS);
         let now = clock::now_ms();
         let (seq, last): (i64, i64) = numbers.query_row((room, now), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        message.execute((room, 1 + person as i64, text, now, seq, last, Key(person, *number).to_string()))?;
+        let key = Key(person, *number).bits().to_be_bytes();
         *number += 1;
+        message.execute((room, seq, *number, 1 + person as i64, text, now, last, key))?;
     }
+    connection.prepare_cached("UPDATE Meta SET last_message_id = ?1")?.execute([*number])?;
     connection.prepare_cached("COMMIT")?.execute([])?;
     Ok(())
 }

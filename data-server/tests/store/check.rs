@@ -77,7 +77,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     (
         "rows point to rows that are there",
         "UPDATE Messages SET chat_id = 99 WHERE message_id = 5",
-        "a row of Messages (5) points to a row of Chats",
+        "a row of Messages points to a row of Chats",
     ),
     (
         "logs are numbered 1, 2, 3 …",
@@ -137,9 +137,44 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "chat 3: activity_ts is 7 instead of 1000000",
     ),
     (
+        "messages have numbers of their own",
+        "UPDATE Messages SET message_id = 2 WHERE message_id = 4",
+        "2 messages have the number 2, one is entry ",
+    ),
+    (
+        "messages have numbers of their own",
+        "UPDATE Meta SET last_message_id = 4",
+        "message 5 is there, and 4 is the last number that was given",
+    ),
+    (
         "keys stand for one thing",
         "DROP INDEX MessagesByClientKey; UPDATE Messages SET client_message_id = 'one' WHERE message_text = 'two'",
         "user 1: 2 messages have the key 'one'",
+    ),
+    (
+        "keys stand for one thing",
+        "DROP INDEX MessagesByClientKey; UPDATE Messages SET client_message_id = zeroblob(16) WHERE chat_id = 1",
+        "user 1: 2 messages have the key '00000000000000000000000000'",
+    ),
+    (
+        "values are those that there are",
+        "UPDATE Messages SET client_message_id = '01HZX3KQ5WABCDEFGHJKMNPQRS' WHERE message_text = 'two'",
+        "chat 1: the key of entry 3 is not stored as keys are",
+    ),
+    (
+        "values are those that there are",
+        "UPDATE Messages SET client_message_id = x'00' WHERE message_text = 'one'",
+        "chat 1: the key of entry 2 is not stored as keys are",
+    ),
+    (
+        "chats know how many people are in them",
+        "UPDATE Chats SET user_count = 4 WHERE chat_id = 2",
+        "chat 2: user_count is 4 instead of 3",
+    ),
+    (
+        "chats know how many people are in them",
+        "UPDATE Chats SET user_count = 0 WHERE chat_id = 3",
+        "chat 3: user_count is 0 instead of 1",
     ),
     (
         "keys stand for one thing",
@@ -312,10 +347,10 @@ fn g24_what_is_no_database_of_this_version_is_said_to_be_none() {
         check(&path).unwrap_err()
     };
     assert!(matches!(
-        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 4"),
+        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 5"),
         Error::NewerSchema { .. }
     ));
-    for version in ["1", "2"] {
+    for version in ["1", "2", "3"] {
         let earlier = format!("PRAGMA application_id = 1416391535; PRAGMA user_version = {version}");
         assert!(matches!(fails(&earlier), Error::NotUpgraded { .. }));
     }

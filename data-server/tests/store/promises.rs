@@ -182,6 +182,40 @@ fn t28_two_stores_share_one_database() {
     assert_eq!(stores[1].say(chat_id, ann, "still here").number, 201);
 }
 
+/// A message's number is its own and higher than those of messages before, whichever of two stores it came to, and
+/// what is refused or repeated takes none.
+#[test]
+fn message_numbers_rise_over_all_chats_and_stores() {
+    let house = House::new();
+    let stores = [house.open(), house.open()];
+    let ann = stores[0].user("Ann");
+    let chats = [stores[0].group(&[ann]), stores[0].group(&[ann])];
+    let say = |store: usize, chat: usize, key: &str| {
+        stores[store].send(message(chats[chat], ann, "x", Some(key))).map(|message| message.message_id.0)
+    };
+    for (number, (store, chat)) in (1..).zip([(0, 0), (0, 1), (1, 1), (0, 0), (1, 0)]) {
+        assert_eq!(say(store, chat, &number.to_string()), Ok(number));
+        assert_eq!(say(store, chat, &number.to_string()), Ok(number), "repeated");
+        assert_eq!(say(1 - store, 1 - chat, &number.to_string()), Err(StoreError::KeyReused));
+        stores[store].send(message(chats[chat], UserId(99), "x", None)).unwrap_err();
+    }
+    thread::scope(|scope| {
+        for store in &stores {
+            scope.spawn(move || (0..100).for_each(|round| drop(store.say(chats[round % 2], ann, "x"))));
+        }
+    });
+    let mut found: Vec<i64> = chats
+        .iter()
+        .flat_map(|chat_id| stores[0].log(*chat_id, ann))
+        .filter_map(|entry| entry.message().map(|message| message.message_id.0))
+        .collect();
+    assert!(found[..found.len() / 2].is_sorted(), "in each chat they rise");
+    found.sort_unstable();
+    assert_eq!(found, (1..=205).collect::<Vec<_>>());
+    stores.iter().for_each(|store| store.0.close());
+    assert_eq!(house.open().say(chats[0], ann, "x").message_id.0, 206);
+}
+
 /// Promise 5: the clock jumps back, the times of messages do not.
 #[test]
 fn times_never_go_back() {
@@ -195,6 +229,75 @@ fn times_never_go_back() {
     assert_eq!(store.say(chat_id, ann, "early").message_ts, 2_000_000);
     house.now.store(2_000_001, Ordering::SeqCst);
     assert_eq!(store.say(chat_id, ann, "later").message_ts, 2_000_001);
+}
+
+/// Promise 6: a key is each sender's own, and comes back as it came. ULIDs are stored as bytes, and what only looks like
+/// one is another key.
+#[test]
+fn t66_keys_of_every_form_are_told_apart() {
+    let house = House::new();
+    let store = house.open();
+    let (ann, bob) = (store.user("Ann"), store.user("Bob"));
+    let chat_id = store.group(&[ann, bob, store.user("Cid")]);
+    let ulid = "01HZX3KQ5WABCDEFGHJKMNPQRS";
+    let lower = ulid.to_lowercase();
+    let keys = [
+        ulid,
+        &lower,
+        "01HZX3KQ5WABCDEFGHJKMNPQRI",
+        "81HZX3KQ5WABCDEFGHJKMNPQRS",
+        "k",
+        "K",
+        "ключ",
+        " ",
+        "\0",
+    ];
+    let mut said = Vec::new();
+    for user_id in [ann, bob] {
+        for key in keys {
+            let first = store.send(message(chat_id, user_id, key, Some(key))).unwrap();
+            assert_eq!(first.client_message_id.as_deref(), Some(key));
+            assert_eq!(store.send(message(chat_id, user_id, key, Some(key))).as_ref(), Ok(&first));
+            assert_eq!(
+                store.send(message(chat_id, user_id, "other", Some(key))),
+                Err(StoreError::KeyReused),
+                "{key}"
+            );
+            said.push(first);
+        }
+    }
+    assert_eq!(store.messages(newest(chat_id, 100)).unwrap().items, said);
+    let logged: Vec<Message> =
+        store.log(chat_id, ann).into_iter().filter_map(|entry| entry.message().cloned()).collect();
+    assert_eq!(logged, said);
+    assert_eq!(said.len(), 2 * keys.len());
+    store.0.close();
+    let report = data_server::store::sqlite::check(&house.path()).unwrap();
+    assert_eq!(report.faults().collect::<Vec<_>>(), [""; 0]);
+}
+
+/// The number of people is told by the chat, whoever comes, goes, or is refused.
+#[test]
+fn chats_count_their_people() {
+    let house = House::new();
+    let store = house.open();
+    let users = ["Ann", "Bob", "Cid", "Dan"].map(|name| store.user(name));
+    let chat_id = store.group(&users[..3]);
+    let count = || store.chats(users[0], None, 1).unwrap().items[0].user_count;
+    assert_eq!(count(), 3);
+    for _ in 0..2 {
+        store.add(chat_id, users[0], users[3]).unwrap();
+        assert_eq!(count(), 4);
+    }
+    store.add(chat_id, users[0], UserId(99)).unwrap_err();
+    store.set_role(chat_id, users[0], users[3], Role::Owner).unwrap();
+    assert_eq!(count(), 4);
+    for _ in 0..2 {
+        store.remove(chat_id, users[0], users[1]).unwrap();
+        assert_eq!(count(), 3);
+    }
+    store.remove(chat_id, users[3], users[3]).unwrap();
+    assert_eq!(count(), 2);
 }
 
 /// Promise 6, for messages.

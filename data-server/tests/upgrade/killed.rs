@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use rusqlite::Connection;
 
+use super::versions::VERSION_3;
 use super::*;
 
 /// Names the file that the child upgrades.
@@ -28,11 +29,41 @@ const MANY_ROWS: &str = "
         FROM generate, (SELECT value AS u FROM generate WHERE value <= 20);
 ";
 
+/// The same of version 3: messages as they were said, the chats in turn, with keys of each sort.
+const MANY_ROWS_3: &str = "
+    INSERT INTO Meta VALUES (1, 'first life', 5);
+    INSERT INTO Users (user_id, user_name, name_key, created_ts)
+        SELECT value, 'user ' || value, 'user ' || value, 0 FROM generate;
+    INSERT INTO Chats (chat_id, chat_name, is_private, last_seq, last_number, activity_ts, created_ts)
+        SELECT value, 'chat ' || value, 0, 201, 200, 200, 0 FROM generate WHERE value <= 100;
+    INSERT INTO Changes (chat_id, seq, kind, change_ts, chat_name)
+        SELECT chat_id, 1, 'created', 0, chat_name FROM Chats;
+    INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role)
+        SELECT c.value, u.value, 1, 0, iif(u.value <= 50, 'owner', 'member')
+        FROM generate c, generate u WHERE c.value <= 100 AND (u.value + c.value) % 50 = 0;
+    INSERT INTO Messages (chat_id, user_id, message_text, message_ts, seq, number, client_message_id)
+        SELECT c.value, n.value, 'message ' || n.value, n.value, 1 + n.value, n.value,
+               CASE n.value % 3 WHEN 0 THEN printf('01HZX3KQ5W%08d%08d', n.value, c.value)
+                                WHEN 1 THEN 'key ' || c.value || ' ' || n.value END
+        FROM generate n CROSS JOIN generate c WHERE n.value <= 200 AND c.value <= 100;
+";
+
+const NUMBERS: &str = "CREATE TEMP TABLE generate AS
+    WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n WHERE value < 1000)
+    SELECT value FROM n; BEGIN;";
+
 fn large_2020_file() -> House {
-    let numbers = "CREATE TEMP TABLE generate AS
-        WITH RECURSIVE n (value) AS (VALUES (1) UNION ALL SELECT value + 1 FROM n WHERE value < 1000)
-        SELECT value FROM n; BEGIN;";
-    House::with_2020_file("", &format!("{numbers} {MANY_ROWS} COMMIT; DROP TABLE generate;"))
+    House::with_2020_file("", &format!("{NUMBERS} {MANY_ROWS} COMMIT; DROP TABLE generate;"))
+}
+
+/// As servers leave it: with a write-ahead log whenever it is open.
+fn large_version_3_file() -> House {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talko.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+    connection.execute_batch(&format!("{VERSION_3} {NUMBERS} {MANY_ROWS_3} COMMIT;")).unwrap();
+    House { _folder: folder, path }
 }
 
 /// A child that is about to upgrade the file at `path`.
@@ -56,10 +87,12 @@ fn the_child_upgrades() {
     }
 }
 
-/// Everything that must survive, as one number each: rows and what stands in them.
+/// Everything that must survive, as one number each: rows and what stands in them. In 2020 there were no keys.
 fn sums(path: &Path) -> Vec<i64> {
     let connection = Connection::open(path).unwrap();
-    [
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get(0));
+    let keys = number("SELECT count(client_message_id) FROM Messages").unwrap_or(0);
+    let mut sums: Vec<i64> = [
         "SELECT count(*) FROM Users",
         "SELECT count(*) FROM Chats",
         "SELECT count(*) FROM Participants",
@@ -68,13 +101,23 @@ fn sums(path: &Path) -> Vec<i64> {
         "SELECT sum(chat_id * user_id) FROM Participants",
         "SELECT sum(message_id * chat_id + user_id * length(message_text) + message_ts) FROM Messages",
     ]
-    .map(|sql| connection.query_row(sql, [], |row| row.get(0)).unwrap())
-    .into()
+    .map(|sql| number(sql).unwrap())
+    .into();
+    sums.push(keys);
+    sums
 }
 
 #[test]
 fn g25_an_upgrade_survives_a_kill_at_every_step() {
-    let model = large_2020_file();
+    survives_kills(&large_2020_file());
+}
+
+#[test]
+fn g25_an_upgrade_from_the_version_before_survives_a_kill_at_every_step() {
+    survives_kills(&large_version_3_file());
+}
+
+fn survives_kills(model: &House) {
     let expected = sums(&model.path);
     let pristine = std::fs::read(&model.path).unwrap();
     let begun = ttp::net::clock::now();

@@ -1,5 +1,5 @@
-//! Files of versions 1 and 2 become files of this one, with every row. The definition of version 2 stands beside this as
-//! it was; that of version 1 is the same without what version 2 added.
+//! Files of versions 1, 2 and 3 become files of this one, with every row. The definitions of versions 2 and 3 stand beside
+//! this as they were; that of version 1 is the one of version 2 without what that added.
 
 use std::ops::ControlFlow;
 
@@ -12,6 +12,8 @@ use super::*;
 
 const VERSION_2: &str = include_str!("version_2.sql");
 
+pub(super) const VERSION_3: &str = include_str!("version_3.sql");
+
 const TO_VERSION_1: &str = "
     DROP INDEX ChatsByChange; ALTER TABLE Chats DROP COLUMN changed_ts; DROP INDEX ChangesByTime; PRAGMA user_version = 1;
 ";
@@ -20,7 +22,7 @@ const TO_VERSION_1: &str = "
 /// names of one key, and of one look, that version 2 told apart.
 const ROWS: &str = "
     INSERT INTO Meta VALUES (1, 'first life', 5);
-    INSERT INTO Users VALUES (1, 'Ada', 'ada', 1), (2, 'Straße', 'straße', 2), (3, 'STRASSE', 'strasse', 3),
+    INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (1, 'Ada', 'ada', 1), (2, 'Straße', 'straße', 2), (3, 'STRASSE', 'strasse', 3),
         (4, 'сосо', 'сосо', 4), (5, 'coco', 'coco', 5), (6, 'ada', NULL, 6);
     INSERT INTO Chats (chat_id, chat_name, is_private, private_key, creator_id, client_chat_id, last_seq, last_number,
                        activity_ts, created_ts) VALUES
@@ -39,15 +41,25 @@ const ROWS: &str = "
         VALUES (1, 1, 'kept', 20, 2, 1, 'k');
 ";
 
+/// What version 3 had made of these.
+const ROWS_3: &str = "
+    UPDATE Users SET name_key = NULL WHERE user_id = 3;
+    UPDATE Users SET name_key = 'strasse' WHERE user_id = 2;
+    UPDATE Participants SET role = 'owner' WHERE participant_id IN (4, 7, 10);
+";
+
 fn house(version: i64) -> House {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("talko.db");
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch(VERSION_2).unwrap();
+    connection.execute_batch(if version == 3 { VERSION_3 } else { VERSION_2 }).unwrap();
     if version == 1 {
         connection.execute_batch(TO_VERSION_1).unwrap();
     }
     connection.execute_batch(ROWS).unwrap();
+    if version == 3 {
+        connection.execute_batch(ROWS_3).unwrap();
+    }
     House { _folder: folder, path }
 }
 
@@ -92,6 +104,76 @@ fn r09_files_of_earlier_versions_get_owners() {
     }
 }
 
+/// A message of version 3: its number, chat, place there, author and key. They stand in the file in the order of numbers,
+/// of which some were given to nobody.
+type Said = (i64, i64, u64, i64, Option<&'static str>);
+
+const ULID: &str = "01HZX3KQ5WABCDEFGHJKMNPQRS";
+
+const SAID: [Said; 7] = [
+    (3, 4, 4, 2, Some(ULID)),
+    (4, 2, 3, 1, Some("7ZZZZZZZZZZZZZZZZZZZZZZZZZ")),
+    (5, 4, 5, 6, Some(ULID)),
+    (8, 2, 4, 1, Some("01hzx3kq5wabcdefghjkmnpqrs")),
+    (9, 4, 6, 2, None),
+    (10, 2, 5, 3, Some("8ZZZZZZZZZZZZZZZZZZZZZZZZZ")),
+    (40, 2, 6, 3, Some("ключ")),
+];
+
+/// Messages of version 3 keep their numbers, their places and their keys, and both go on behind them.
+#[test]
+fn messages_of_version_3_stay_what_they_are() {
+    let house = house(3);
+    let connection = Connection::open(&house.path).unwrap();
+    for (message_id, chat_id, seq, user_id, key) in SAID {
+        let insert = "INSERT INTO Messages VALUES (?1, ?2, ?3, 'text ' || ?1, 50, ?4, ?5, ?6)";
+        let number = if chat_id == 4 { seq - 3 } else { seq - 2 };
+        connection.execute(insert, (message_id, chat_id, user_id, seq, number, key)).unwrap();
+    }
+    let counted = "UPDATE Chats SET activity_ts = 50, last_seq = 6, last_number = ?2 WHERE chat_id = ?1";
+    connection.execute(counted, (2, 4)).unwrap();
+    connection.execute(counted, (4, 3)).unwrap();
+    drop(connection);
+
+    let store = house.open().unwrap();
+    assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
+    for chat_id in [2, 4] {
+        let found = messages(&store, ChatId(chat_id));
+        let found: Vec<_> = found
+            .iter()
+            .map(|m| (m.message_id.0, m.chat_id.0, m.seq, m.user.user_id.0, m.client_message_id.as_deref()))
+            .collect();
+        let expected: Vec<Said> = SAID.into_iter().filter(|said| said.1 == chat_id).collect();
+        assert_eq!(found, expected);
+    }
+    let people: Vec<u64> = [2, 4]
+        .map(|chat_id| {
+            chats(&store, UserId(if chat_id == 4 { 2 } else { 1 }))
+                .into_iter()
+                .find(|chat| chat.chat_id == ChatId(chat_id))
+                .unwrap()
+                .user_count
+        })
+        .into();
+    assert_eq!(people, [3, 2]);
+    let kinds = "SELECT typeof(client_message_id) FROM Messages WHERE chat_id IN (2, 4) ORDER BY message_id";
+    assert_eq!(rows(&house.path, kinds), ["blob", "blob", "blob", "text", "null", "text", "text"]);
+
+    let send = |user_id, text: &str, key: &str| {
+        let new = NewMessage {
+            chat_id: ChatId(4),
+            user_id: UserId(user_id),
+            message_text: text.into(),
+            client_message_id: Some(key.into()),
+        };
+        ask(|done| store.insert_message(By::Trust, new, done))
+    };
+    assert_eq!(send(6, "text 5", ULID).unwrap().message_id.0, 5, "the key is known");
+    assert_eq!(send(6, "other words", ULID), Err(StoreError::KeyReused));
+    let next = send(6, "text", "next").unwrap();
+    assert_eq!((next.message_id.0, next.seq, next.number), (41, 7, 4));
+}
+
 /// Tables and indexes of an upgraded file are those of a new one, to the column.
 #[test]
 fn files_of_earlier_versions_become_what_new_ones_are() {
@@ -107,7 +189,7 @@ fn files_of_earlier_versions_become_what_new_ones_are() {
     let folder = tempfile::tempdir().unwrap();
     let fresh = House { path: folder.path().join("fresh.db"), _folder: folder };
     fresh.open().unwrap().close();
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let house = house(version);
         assert_ne!(schema(&house.path), schema(&fresh.path));
         house.open().unwrap().close();
@@ -118,7 +200,7 @@ fn files_of_earlier_versions_become_what_new_ones_are() {
 /// So is a copy of one, when it is put in the place of a database.
 #[test]
 fn g24_a_copy_of_an_earlier_version_is_upgraded_by_a_restore() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let house = house(version);
         let [copy, place] = ["copy", "place"].map(|name| house.path.with_extension(name));
         backup(&house.path, &copy, &mut |_| ControlFlow::Continue(())).unwrap();

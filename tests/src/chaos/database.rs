@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use data_server::store::sqlite::ClientKey;
 use rusqlite::{Connection, OpenFlags};
 use ttp::model::{ChatId, UserId};
 
@@ -22,7 +23,7 @@ pub fn rows(path: &Path) -> Vec<Row> {
         let message = match text {
             Some(text) => Some(StoredMessage {
                 sender: UserId(row.get(3)?),
-                key: row.get(4)?,
+                key: row.get::<_, Option<ClientKey<String>>>(4)?.map(|ClientKey(key)| key),
                 text,
                 number: row.get(6)?,
             }),

@@ -54,7 +54,7 @@ impl Town {
             person.execute((number, format!("person {number}"), LONG_AGO)).unwrap();
         }
         let mut chat = tables
-            .prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5)")
+            .prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5, 0)")
             .unwrap();
         let mut creation = tables
             .prepare(
@@ -82,8 +82,15 @@ impl Town {
                 members.push(number);
             }
         }
+        tables
+            .execute(
+                "UPDATE Chats SET user_count =
+                     (SELECT count(*) FROM Participants p WHERE p.chat_id = Chats.chat_id)",
+                [],
+            )
+            .unwrap();
         let mut message =
-            tables.prepare("INSERT INTO Messages VALUES (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7)").unwrap();
+            tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)").unwrap();
         // As they would have been said: the chats in turn.
         for number in 1..=self.messages_of_chat {
             for chat in 1..=self.chats {
@@ -95,7 +102,9 @@ impl Town {
                 }
                 text.truncate(self.text_chars);
                 let key = format!("{chat}-{number}");
-                message.execute((chat, author, text, LONG_AGO + number, number + 1, number, key)).unwrap();
+                let message_id = (number - 1) * self.chats + chat;
+                let at = LONG_AGO + number;
+                message.execute((chat, number + 1, message_id, author, text, at, number, key)).unwrap();
             }
         }
     }

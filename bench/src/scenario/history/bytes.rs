@@ -35,11 +35,7 @@ pub(crate) fn weigh(path: &Path, messages: i64) -> Result<Bytes> {
     )?;
     let mut rows = parts.query([])?;
     while let Some(row) = rows.next()? {
-        let name = match row.get::<_, String>(0)? {
-            name if name == "sqlite_autoindex_Messages_1" => "Messages by chat and number".into(),
-            name => name,
-        };
-        let mut line = vec![Cell::from(name)];
+        let mut line = vec![Cell::from(row.get::<_, String>(0)?)];
         for column in 1..=3 {
             line.push(Cell::from(row.get::<_, i64>(column)? as f64 / messages));
         }

@@ -44,7 +44,7 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
                     ifnull(c.last_number - p.read_number, 0), c.activity_ts,
-                    p.role, (SELECT count(*) FROM Participants q WHERE q.chat_id = c.chat_id)
+                    p.role, c.user_count
              FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
              WHERE c.chat_id = ?1",
         )?
@@ -61,16 +61,13 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
     let before_ts = query.before.map(|before| before.activity_ts);
     let before_id = query.before.map(|before| before.chat_id.0);
     let chats_max = i64::try_from(query.chats_max).unwrap_or(i64::MAX - 1);
-    // The inner query finds the page, so that people are counted for its chats alone.
     let mut items = tables
         .statement(
-            "SELECT *, (SELECT count(*) FROM Participants q WHERE q.chat_id = page.chat_id) FROM (
-                 SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                        c.last_number - p.read_number, c.activity_ts, p.role
-                 FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
-                 WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
-                 ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4
-             ) page ORDER BY activity_ts DESC, chat_id DESC",
+            "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
+                    c.last_number - p.read_number, c.activity_ts, p.role, c.user_count
+             FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
+             WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
+             ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4",
         )?
         .query_map((query.user_id.0, before_ts, before_id, chats_max + 1), from_row)?
         .collect::<rusqlite::Result<Vec<Chat>>>()?;
@@ -297,10 +294,18 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
     turn.tables
         .statement(
             "INSERT INTO Chats (chat_name, is_private, private_key, creator_id, client_chat_id, last_seq,
-                                last_number, activity_ts, created_ts, changed_ts)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6, ?6)",
+                                last_number, activity_ts, created_ts, changed_ts, user_count)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6, ?6, ?7)",
         )?
-        .execute((chat_name, is_private, private_key, creator, &new.client_chat_id, turn.now))?;
+        .execute((
+            chat_name,
+            is_private,
+            private_key,
+            creator,
+            &new.client_chat_id,
+            turn.now,
+            new.users.len(),
+        ))?;
     let chat_id = ChatId(turn.tables.last_row_id());
     turn.tables
         .statement(

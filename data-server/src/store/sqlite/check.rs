@@ -9,6 +9,7 @@ use std::path::Path;
 use rusqlite::{Connection, ErrorCode};
 use ttp::model::TimestampMs;
 
+use super::client_key;
 use super::file::{self, Kind, SCHEMA};
 use super::snapshot;
 use crate::error::Error;
@@ -65,6 +66,7 @@ const TABLES: [&str; 8] =
     ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers", "Sessions", "Invitations"];
 
 fn report(connection: &Connection) -> rusqlite::Result<Report> {
+    client_key::teach_to_tell(connection)?;
     let mut rules = vec![
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
@@ -174,7 +176,7 @@ fn wrong_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 /// Rules and the questions that answer what breaks them. Of a chat's log the first fault is told.
-const QUESTIONS: [(&str, &str); 14] = [
+const QUESTIONS: [(&str, &str); 16] = [
     (
         "the database has one epoch",
         "SELECT 'it has ' || count(*) || ' epochs' FROM Meta WHERE epoch <> '' HAVING count(*) <> 1",
@@ -193,7 +195,15 @@ const QUESTIONS: [(&str, &str); 14] = [
          WHERE role NOT IN ('guest', 'member', 'moderator', 'owner')
          UNION ALL
          SELECT 'user ' || user_id || ': ' || quote(server_role) || ' is no role' FROM Users
-         WHERE server_role NOT IN ('guest', 'member', 'moderator', 'owner')",
+         WHERE server_role NOT IN ('guest', 'member', 'moderator', 'owner')
+         UNION ALL
+         SELECT 'chat ' || chat_id || ': the key of entry ' || seq || ' is not stored as keys are' FROM Messages
+         WHERE client_message_id IS NOT NULL AND CASE typeof(client_message_id)
+             WHEN 'blob' THEN length(client_message_id) <> 16
+             WHEN 'text' THEN length(client_message_id) = 26 AND octet_length(client_message_id) = 26
+                              AND client_message_id GLOB '[0-7]*'
+                              AND client_message_id NOT GLOB '*[^0-9A-HJKMNP-TV-Z]*'
+             ELSE TRUE END",
     ),
     (
         "rows point to rows that are there",
@@ -226,6 +236,15 @@ const QUESTIONS: [(&str, &str); 14] = [
          WHERE number <> expected GROUP BY chat_id",
     ),
     (
+        "messages have numbers of their own",
+        "SELECT count(*) || ' messages have the number ' || message_id || ', one is entry ' || min(seq)
+                || ' of chat ' || chat_id
+         FROM Messages GROUP BY message_id HAVING count(*) > 1
+         UNION ALL
+         SELECT 'message ' || last || ' is there, and ' || last_message_id || ' is the last number that was given'
+         FROM Meta, (SELECT max(message_id) AS last FROM Messages) WHERE last > last_message_id",
+    ),
+    (
         "chats know their newest numbers",
         "SELECT 'chat ' || c.chat_id || ': last_seq is ' || c.last_seq || ' and last_number ' || c.last_number
                 || ', the newest ones are ' || max(m.seq, e.seq) || ' and ' || m.number
@@ -255,9 +274,9 @@ const QUESTIONS: [(&str, &str); 14] = [
     ),
     (
         "keys stand for one thing",
-        "SELECT 'user ' || user_id || ': ' || count(*) || ' messages have the key ' || quote(client_message_id)
+        "SELECT 'user ' || user_id || ': ' || count(*) || ' messages have the key ' || quote(told_key(client_message_id))
          FROM Messages WHERE client_message_id IS NOT NULL
-         GROUP BY user_id, client_message_id HAVING count(*) > 1
+         GROUP BY client_message_id, user_id HAVING count(*) > 1
          UNION ALL
          SELECT 'user ' || creator_id || ': ' || count(*) || ' chats have the key ' || quote(client_chat_id)
          FROM Chats WHERE client_chat_id IS NOT NULL
@@ -274,6 +293,12 @@ const QUESTIONS: [(&str, &str); 14] = [
          WHERE private_key IS NOT pair
            AND NOT (private_key IS NULL AND EXISTS
                     (SELECT 1 FROM Chats c WHERE c.private_key = found.pair AND c.chat_id < found.chat_id))",
+    ),
+    (
+        "chats know how many people are in them",
+        "SELECT 'chat ' || c.chat_id || ': user_count is ' || c.user_count || ' instead of ' || count(p.user_id)
+         FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id
+         GROUP BY c.chat_id HAVING c.user_count <> count(p.user_id)",
     ),
     (
         "people came by an entry",

@@ -12,6 +12,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior};
 use tracing::{info, warn};
 use ttp::model::TimestampMs;
+use ttp::net::clock;
 
 use super::{legacy, upgrade};
 use crate::error::Error;
@@ -20,7 +21,7 @@ use crate::error::Error;
 pub(super) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// `user_version` of [`SCHEMA`].
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 
 /// `application_id` of [`SCHEMA`].
 const APPLICATION_ID: i64 = 1_416_391_535;
@@ -103,16 +104,24 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
     connection.pragma_update(None, "foreign_keys", false).map_err(says)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(says)?;
     // Another process may have been here since the first look.
-    let mut backup = None;
+    let begun = clock::now();
+    let (mut backup, mut earlier) = (None, None);
     match refuse_others(kind(&transaction).map_err(says)?, path)? {
         Kind::Empty => transaction.execute_batch(SCHEMA).map_err(says)?,
-        Kind::Earlier(version) => upgrade::run(&transaction, version).map_err(says)?,
+        Kind::Earlier(version) => {
+            upgrade::run(&transaction, version).map_err(says)?;
+            earlier = Some(version);
+        }
         Kind::Talko2020 => backup = Some(legacy::upgrade(&transaction, path)?),
         _ => {}
     }
     set_epoch(&transaction, now, path)?;
     let epoch = transaction.query_row("SELECT epoch FROM Meta", [], |row| row.get(0)).map_err(says)?;
     transaction.commit().map_err(says)?;
+    if let Some(from) = earlier {
+        let took_ms = (clock::now() - begun).as_millis();
+        info!(path = %path.display(), from, to = SCHEMA_VERSION, took_ms, "upgraded the database");
+    }
     if let Some(backup) = backup {
         let backup = backup.keep();
         info!(path = %path.display(), backup = %backup.display(), "upgraded a database of 2020");
@@ -271,11 +280,16 @@ pub(super) fn refuse_others(kind: Kind, path: &Path) -> Result<Kind, Error> {
     }
 }
 
-/// Gives the file its epoch, unless it has one.
+/// Gives the file its epoch, unless it has one. A file of 2020 may hold messages already.
 fn set_epoch(connection: &Connection, now: TimestampMs, path: &Path) -> Result<(), Error> {
     let epoch = random_epoch()?;
     connection
-        .execute("INSERT OR IGNORE INTO Meta (meta_id, epoch, created_ts) VALUES (1, ?1, ?2)", (epoch, now))
+        .execute(
+            "INSERT INTO Meta (meta_id, epoch, created_ts, last_message_id)
+             SELECT 1, ?1, ?2, ifnull((SELECT max(message_id) FROM Messages), 0)
+             WHERE NOT EXISTS (SELECT 1 FROM Meta)",
+            (epoch, now),
+        )
         .map_err(|source| Error::Sqlite { path: path.into(), source })?;
     Ok(())
 }

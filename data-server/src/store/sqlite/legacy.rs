@@ -277,10 +277,12 @@ const ADD_MISSING_CHATS: &str = "
 const CONVERT: &str = "
     INSERT INTO Users (user_id, user_name, created_ts) SELECT user_id, user_name, 0 FROM OldUsers;
 
-    INSERT INTO Chats (chat_id, chat_name, is_private, last_seq, last_number, activity_ts, created_ts)
+    INSERT INTO Chats
+        (chat_id, chat_name, is_private, last_seq, last_number, activity_ts, created_ts, user_count)
     SELECT c.chat_id, c.chat_name, ifnull(c.is_private <> 0, 1) AND ifnull(p.people, 0) <= 2
                AND (c.is_private IS NOT NULL OR ifnull(p.people, 0) = 2),
-           1 + ifnull(m.messages, 0), ifnull(m.messages, 0), ifnull(m.last_ts, 0), ifnull(m.first_ts, 0)
+           1 + ifnull(m.messages, 0), ifnull(m.messages, 0), ifnull(m.last_ts, 0), ifnull(m.first_ts, 0),
+           ifnull(p.people, 0)
     FROM OldChats c
     LEFT JOIN (SELECT chat_id, count(*) AS people FROM OldParticipants GROUP BY chat_id) p
         ON p.chat_id = c.chat_id
@@ -294,8 +296,8 @@ const CONVERT: &str = "
     SELECT p.participant_id, p.chat_id, p.user_id, 1, c.last_number
     FROM OldParticipants p JOIN Chats c ON c.chat_id = p.chat_id;
 
-    INSERT INTO Messages (message_id, chat_id, user_id, message_text, message_ts, seq, number)
-    SELECT message_id, chat_id, user_id, message_text, message_ts, 1 + row_number() OVER log,
+    INSERT INTO Messages (chat_id, seq, message_id, user_id, message_text, message_ts, number)
+    SELECT chat_id, 1 + row_number() OVER log, message_id, user_id, message_text, message_ts,
            row_number() OVER log
     FROM OldMessages WINDOW log AS (PARTITION BY chat_id ORDER BY message_ts, message_id);
 

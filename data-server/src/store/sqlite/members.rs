@@ -180,16 +180,21 @@ impl LogChange {
     }
 }
 
-/// Takes the next number of the chat's log and writes the entry. Answers it, and the newest message's number.
+/// Takes the next number of the chat's log, writes the entry, and counts who comes or leaves by it. Answers it, and the newest message's number.
 pub(super) fn log(turn: &Turn<'_>, change: &LogChange) -> Result<(u64, u64), Failure> {
     let LogChange { chat_id, kind, user_id, by, role } = *change;
+    let came = match kind {
+        "joined" => 1,
+        "left" => -1,
+        _ => 0,
+    };
     let (seq, last_number, changed_ts) = turn
         .tables
         .statement(
-            "UPDATE Chats SET last_seq = last_seq + 1 WHERE chat_id = ?1
+            "UPDATE Chats SET last_seq = last_seq + 1, user_count = user_count + ?2 WHERE chat_id = ?1
              RETURNING last_seq, last_number, changed_ts",
         )?
-        .query_row([chat_id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        .query_row((chat_id.0, came), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     recent::note(turn, chat_id, changed_ts)?;
     turn.tables
         .statement(

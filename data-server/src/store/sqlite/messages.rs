@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, Row};
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, Seq, TimestampMs, User, UserId};
 
 use super::budget::{Budget, message_bytes};
+use super::client_key::ClientKey;
 use super::members::{self, require_access};
 use super::recent;
 use super::tables::{Failure, Tables, role_from};
@@ -23,7 +24,7 @@ pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Message>
         message_ts: row.get(first + 5)?,
         seq: row.get(first + 6)?,
         number: row.get(first + 7)?,
-        client_message_id: row.get(first + 8)?,
+        client_message_id: row.get::<_, Option<ClientKey<String>>>(first + 8)?.map(|ClientKey(key)| key),
     })
 }
 
@@ -37,26 +38,28 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
     };
     let (seq, number) = (author.last_seq + 1, author.last_number + 1);
     let message_ts = turn.now.max(author.activity_ts);
+    let message_id = turn.next_message_id()?;
     let inserted = turn
         .tables
         .statement(
             "INSERT INTO Messages
-                 (chat_id, user_id, message_text, message_ts, seq, number, client_message_id)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+                 (chat_id, seq, message_id, user_id, message_text, message_ts, number, client_message_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         )?
         .execute((
             new.chat_id.0,
+            seq,
+            message_id.0,
             new.user_id.0,
             &new.message_text,
             message_ts,
-            seq,
             number,
-            &new.client_message_id,
+            new.client_message_id.as_deref().map(ClientKey),
         ))?;
     if inserted == 0 {
         return find_first(turn.tables, &new)?.ok_or(StoreError::Failed.into());
     }
-    let message_id = MessageId(turn.tables.last_row_id());
+    turn.take_message_id();
     count(turn, &new, &author, message_ts).map_err(Failure::Half)?;
     let message = Message {
         message_id,
@@ -179,9 +182,9 @@ fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
                     m.number, m.client_message_id
              FROM Messages m JOIN Users u ON u.user_id = m.user_id
-             WHERE m.user_id = ?1 AND m.client_message_id = ?2",
+             WHERE m.client_message_id = ?2 AND m.user_id = ?1",
         )?
-        .query_row((new.user_id.0, key), |row| from_row(row, 0))
+        .query_row((new.user_id.0, ClientKey(key)), |row| from_row(row, 0))
         .optional()
 }
 

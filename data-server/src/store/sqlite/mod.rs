@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -51,6 +51,7 @@ mod sessions;
 mod invitations;
 mod roles;
 mod chats;
+mod client_key;
 mod messages;
 mod members;
 mod log;
@@ -64,6 +65,7 @@ mod new_password;
 mod unthreaded;
 
 pub use check::{Report, Rule, check};
+pub use client_key::ClientKey;
 pub use copy::{Contents, Progress, Watch, backup};
 pub use new_password::NewPassword;
 pub(crate) use new_password::set_password;

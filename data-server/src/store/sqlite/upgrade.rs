@@ -1,8 +1,13 @@
 //! What makes a file of an earlier version one of the next, in the caller's one transaction.
 
 use rusqlite::Connection;
+use tracing::info;
 
+use super::client_key;
 use crate::names;
+
+/// Memory for sorting and writing what is made anew.
+const CACHE_KIB: i64 = 64 * 1024;
 
 /// Version 2 finds what changed lately by time.
 const FROM_1: &str = "
@@ -74,6 +79,35 @@ const FROM_2: &str = "
     PRAGMA user_version = 3;
 ";
 
+/// Version 4 has the messages of a chat together, keys that sort by time, and the number of people of each chat. All messages
+/// are read in the order of the file and sorted: to look for one after the other would take many times as long on a disk.
+const FROM_3: &str = "
+    ALTER TABLE Meta ADD COLUMN last_message_id INTEGER NOT NULL DEFAULT 0;
+    UPDATE Meta SET last_message_id = (SELECT ifnull(max(message_id), 0) FROM Messages);
+    ALTER TABLE Chats ADD COLUMN user_count INTEGER NOT NULL DEFAULT 0;
+    UPDATE Chats SET user_count = (SELECT count(*) FROM Participants p WHERE p.chat_id = Chats.chat_id);
+
+    DROP INDEX MessagesByClientKey;
+    ALTER TABLE Messages RENAME TO Messages3;
+    CREATE TABLE Messages (
+        chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+        seq               INTEGER NOT NULL,
+        message_id        INTEGER NOT NULL,
+        user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+        message_text      TEXT    NOT NULL,
+        message_ts        INTEGER NOT NULL,
+        number            INTEGER NOT NULL,
+        client_message_id ANY,
+        PRIMARY KEY (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO Messages
+        SELECT chat_id, seq, message_id, user_id, message_text, message_ts, number, stored_key(client_message_id)
+        FROM Messages3 NOT INDEXED ORDER BY chat_id, seq;
+    DROP TABLE Messages3;
+    CREATE UNIQUE INDEX MessagesByClientKey ON Messages (client_message_id, user_id) WHERE client_message_id IS NOT NULL;
+    PRAGMA user_version = 4;
+";
+
 /// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
 const GIVE_OWNERS: &str = "
     UPDATE Participants SET role = 'owner' WHERE participant_id IN (
@@ -85,14 +119,22 @@ const GIVE_OWNERS: &str = "
         WHERE place = 1);
 ";
 
-/// Makes a file of version 1 or 2 one of the current version.
+/// Makes a file of an earlier version one of the current version.
 pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    let messages: i64 =
+        connection.query_row("SELECT ifnull(sum(last_number), 0) FROM Chats", [], |row| row.get(0))?;
+    info!(version, messages, "upgrading the database: each message is written anew");
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     if version < 2 {
         connection.execute_batch(FROM_1)?;
     }
-    connection.execute_batch(FROM_2)?;
-    connection.execute_batch("UPDATE Users SET name_key = NULL")?;
-    fill(connection)
+    if version < 3 {
+        connection.execute_batch(FROM_2)?;
+        connection.execute_batch("UPDATE Users SET name_key = NULL")?;
+        fill(connection)?;
+    }
+    client_key::teach_to_store(connection)?;
+    connection.execute_batch(FROM_3)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use ttp::model::{SessionId, TimestampMs};
+use ttp::model::{MessageId, SessionId, TimestampMs};
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
@@ -53,6 +53,52 @@ pub(super) struct Turn<'a> {
     pub(super) entries: Vec<Committed>,
     /// Sessions that the sink will hear to have ended.
     pub(super) ended: Vec<SessionId>,
+    /// The numbers of messages, once one was asked for.
+    message_ids: Option<MessageIds>,
+}
+
+/// The highest number that a message has: as the file says, and as it is after the changes before.
+#[derive(Clone, Copy)]
+struct MessageIds {
+    stored: i64,
+    last: i64,
+}
+
+impl<'a> Turn<'a> {
+    fn new(tables: Tables<'a>) -> Self {
+        Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None }
+    }
+
+    /// The number of the next message. It stays the same until it is taken.
+    pub(super) fn next_message_id(&mut self) -> rusqlite::Result<MessageId> {
+        let ids = match self.message_ids {
+            Some(ids) => ids,
+            None => {
+                let mut statement = self.tables.statement("SELECT last_message_id FROM Meta")?;
+                let stored = statement.query_row([], |row| row.get(0))?;
+                *self.message_ids.insert(MessageIds { stored, last: stored })
+            }
+        };
+        Ok(MessageId(ids.last + 1))
+    }
+
+    /// Notes that the next number is taken, by a message that is in the tables.
+    pub(super) fn take_message_id(&mut self) {
+        if let Some(ids) = &mut self.message_ids {
+            ids.last += 1;
+        }
+    }
+
+    /// Writes down which numbers were taken.
+    fn keep_message_ids(&self) -> rusqlite::Result<()> {
+        match self.message_ids {
+            Some(MessageIds { stored, last }) if last > stored => {
+                let mut statement = self.tables.statement("UPDATE Meta SET last_message_id = ?1")?;
+                statement.execute([last]).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What the sink hears of a batch.
@@ -310,15 +356,12 @@ impl Writer {
         execute(connection, "BEGIN IMMEDIATE").map_err(|failed| (Ending::NotStored, failed.into()))?;
         let statements = Arc::clone(&self.statements);
         let tables = Tables::new(connection, &statements);
-        let mut turn = Turn { tables, now: 0, entries: Vec::new(), ended: Vec::new() };
-        for job in batch.iter_mut() {
-            turn.now = (self.clock)();
-            if let Err(failed) = self.make(connection, job.as_mut(), &mut turn) {
-                // Where SQLite has not rolled back by itself, this does; then there is nothing left to lose.
-                let is_over = connection.is_autocommit() || execute(connection, "ROLLBACK").is_ok();
-                let ending = if is_over { Ending::NotStored } else { Ending::Unknown };
-                return Err((ending, failed.into()));
-            }
+        let mut turn = Turn::new(tables);
+        if let Err(failed) = self.make_all(connection, batch, &mut turn) {
+            // Where SQLite has not rolled back by itself, this does; then there is nothing left to lose.
+            let is_over = connection.is_autocommit() || execute(connection, "ROLLBACK").is_ok();
+            let ending = if is_over { Ending::NotStored } else { Ending::Unknown };
+            return Err((ending, failed.into()));
         }
         ttp::failpoint!("data.before_commit");
         #[cfg(feature = "mutants")]
@@ -337,6 +380,19 @@ impl Writer {
             }
             Err(failed) => Err((Ending::Unknown, failed.into())),
         }
+    }
+
+    fn make_all(
+        &mut self,
+        connection: &Connection,
+        batch: &mut [Box<dyn Job>],
+        turn: &mut Turn<'_>,
+    ) -> rusqlite::Result<()> {
+        for job in batch {
+            turn.now = (self.clock)();
+            self.make(connection, job.as_mut(), turn)?;
+        }
+        turn.keep_message_ids()
     }
 
     /// One change, guarded as it needs to be. An error means that the whole transaction is lost.
