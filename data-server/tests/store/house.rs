@@ -115,13 +115,25 @@ impl<S: Store> Caller<S> {
         receiver.recv_timeout(Duration::from_secs(30)).expect("an answer always comes")
     }
 
+    /// Asks again what a busy machine refused, as a client does.
+    fn ask_patiently<T>(&self, mut ask: impl FnMut() -> Answer<T>) -> Answer<T> {
+        for _ in 0..100 {
+            match ask() {
+                Err(StoreError::Overloaded) => std::thread::park_timeout(Duration::from_millis(100)),
+                answer => return answer,
+            }
+        }
+        Err(StoreError::Overloaded)
+    }
+
     pub(crate) fn user(&self, name: &str) -> UserId {
         let new = NewUser { user_name: name.into(), rule: NameRule::MayRepeat };
-        self.ask(|store, done| store.insert_user(new, done)).unwrap().user_id
+        let insert = || self.ask(|store, done| store.insert_user(new.clone(), done));
+        self.ask_patiently(insert).unwrap().user_id
     }
 
     pub(crate) fn chat(&self, new: NewChat) -> Answer<Chat> {
-        self.ask(|store, done| store.insert_chat(By::Trust, new, done))
+        self.ask_patiently(|| self.ask(|store, done| store.insert_chat(By::Trust, new.clone(), done)))
     }
 
     pub(crate) fn group(&self, users: &[UserId]) -> ChatId {

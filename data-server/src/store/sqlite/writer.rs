@@ -19,6 +19,7 @@ use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
+use super::messages;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 
@@ -55,6 +56,8 @@ pub(super) struct Turn<'a> {
     pub(super) ended: Vec<SessionId>,
     /// The numbers of messages, once one was asked for.
     message_ids: Option<MessageIds>,
+    /// What stores messages, once one was to be stored.
+    pub(super) inserting: Option<messages::Inserting<'a>>,
 }
 
 /// The highest number that a message has: as the file says, and as it is after the changes before.
@@ -66,7 +69,7 @@ struct MessageIds {
 
 impl<'a> Turn<'a> {
     fn new(tables: Tables<'a>) -> Self {
-        Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None }
+        Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None, inserting: None }
     }
 
     /// The number of the next message. It stays the same until it is taken.
