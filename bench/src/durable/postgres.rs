@@ -77,7 +77,7 @@ impl Postgres {
         fs::write(&script, script_text())?;
         self.ask(&port, SCHEMA)?;
         let figures = self.run(crowd, &port, &script, &server, window);
-        self.ask(&port, "DROP TABLE messages; DROP SEQUENCE seqs;")?;
+        self.ask(&port, "DROP TABLE messages; DROP SEQUENCE seqs, keys;")?;
         server.stop("INT");
         figures
     }
