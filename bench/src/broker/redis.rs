@@ -26,6 +26,8 @@ impl Redis {
         let port = address.port().to_string();
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--port", &port, "--daemonize", "no", "--tcp-backlog", "4096"]);
+        // Thousands of subscribers have several of this machine's addresses, and it believes only the first one.
+        command.args(["--protected-mode", "no"]);
         command.args(["--save", "", "--appendonly", "no", "--maxclients", "19000"]);
         command.args(["--client-output-buffer-limit", "pubsub 0 0 0"]);
         let mut server = Server::start(&mut command, &[SERVER_CORE])?;

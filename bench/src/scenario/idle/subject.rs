@@ -203,8 +203,9 @@ fn irc(port: &str, folder: &TempDir) -> String {
 <path configdir="{folder}" datadir="{folder}" logdir="{folder}" runtimedir="{folder}">
 <connect allow="*" timeout="60" pingfreq="600" localmax="100000" globalmax="100000" limit="100000"
  maxconnwarn="no" resolvehostnames="no" useconnectban="no" useconnflood="no" maxchans="100"
- hardsendq="16777216" softsendq="16777216" recvq="1048576" commandrate="100000000" threshold="100000">
-<performance netbuffersize="10240" somaxconn="4096" softlimit="100000" clonesonconnect="no">
+ hardsendq="16777216" softsendq="16777216" recvq="1048576" commandrate="100000000" threshold="100000"
+ fakelag="no">
+<performance netbuffersize="10240" nouserdns="yes" somaxconn="4096" softlimit="100000" clonesonconnect="no">
 <options defaultmodes="">
 "##
     )
