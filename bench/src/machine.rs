@@ -19,7 +19,7 @@ pub(crate) const GENERATOR_CORE: usize = 1;
 pub(crate) struct Machine {
     /// Model of the processor.
     pub(crate) processor: String,
-    /// Cores that this process may use.
+    /// Its cores.
     pub(crate) cores: usize,
     /// Memory, in GiB.
     pub(crate) memory_gib: u64,
@@ -44,7 +44,8 @@ impl Machine {
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             processor,
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            // This process itself is on one of them.
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
             memory_gib: memory_kib.unwrap_or(0_u64).div_ceil(1024 * 1024),
             system: format!("{}, Linux {}", name.trim_matches('"'), kernel.trim()),
             compiler: first_line("rustc", &["--version"]).unwrap_or_else(|| "unknown".into()),

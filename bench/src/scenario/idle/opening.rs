@@ -18,6 +18,7 @@ use ttp::net::tls::{ClientTls, Expected};
 
 /// Connections that are opened at one time.
 const AT_ONE_TIME: usize = 64;
+const AT_ONE_TIME_IRC: usize = 2_000;
 
 /// Longest wait for a connection to be open.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -54,9 +55,11 @@ pub(crate) async fn open(
 ) -> Result<Vec<Box<dyn Duplex>>> {
     let tls = tls.cloned().map(Arc::new);
     let mut opened = Vec::with_capacity(until - first);
-    for begin in (first..until).step_by(AT_ONE_TIME) {
+    // InspIRCd welcomes people once a second.
+    let at_one_time = if matches!(speech, Speech::Irc) { AT_ONE_TIME_IRC } else { AT_ONE_TIME };
+    for begin in (first..until).step_by(at_one_time) {
         let mut opening = JoinSet::new();
-        for number in begin..until.min(begin + AT_ONE_TIME) {
+        for number in begin..until.min(begin + at_one_time) {
             let tls = tls.clone();
             opening.spawn(tokio::time::timeout(PATIENCE, async move {
                 one(speech, address, tls.as_deref(), (number, number % rooms)).await
