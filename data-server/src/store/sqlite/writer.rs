@@ -142,7 +142,7 @@ pub(super) enum Guard {
     /// By a savepoint.
     Savepoint,
     /// It writes nothing before it is certain, and loses the transaction when it fails after that. Savepoints keep a copy
-    /// of each page that a change touches, which costs a message as much as a fifth of its insertion.
+    /// of each page that a change touches, and messages are most of all changes.
     Itself,
 }
 
