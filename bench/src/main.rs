@@ -27,6 +27,7 @@ mod server;
 mod servers;
 mod slope;
 mod spread;
+mod stops;
 mod town;
 
 use std::process::ExitCode;

@@ -12,8 +12,8 @@ use mio::{Events, Interest, Poll, Token};
 use crate::durable::Window;
 use crate::durable::alone::repeated_on_the_core;
 
-/// Sockets that are written to.
-const SOCKETS: usize = 1000;
+/// Sockets that one process may write to: both ends are its own, and a process may have 20 000 open files.
+pub(crate) const SOCKETS_MAX: usize = 9_500;
 
 /// Bytes of an event with a text of 128.
 const EVENT_BYTES: usize = 410;
@@ -21,17 +21,17 @@ const EVENT_BYTES: usize = 410;
 /// Longest wait for bytes, after which is looked whether all is over.
 const WAIT_MAX: Duration = Duration::from_millis(20);
 
-/// CPU microseconds of a write.
+/// CPU microseconds of a write, to so many sockets in turn.
 ///
 /// # Errors
 /// The system has no sockets for this.
-pub(crate) fn processor_us(window: Window) -> Result<f64> {
-    let (mut written, read): (Vec<_>, Vec<_>) = pairs()?.into_iter().unzip();
+pub(crate) fn processor_us(sockets: usize, window: Window) -> Result<f64> {
+    let (mut written, read): (Vec<_>, Vec<_>) = pairs(sockets)?.into_iter().unzip();
     let is_over = AtomicBool::new(false);
     let figures = std::thread::scope(|scope| {
         let reader = scope.spawn(|| swallow(read, &is_over));
         let event = [b'x'; EVENT_BYTES];
-        let figures = repeated_on_the_core(window, SOCKETS, || {
+        let figures = repeated_on_the_core(window, sockets, || {
             written.iter_mut().try_for_each(|socket| Ok(socket.write_all(&event)?))
         });
         is_over.store(true, Ordering::Release);
@@ -41,10 +41,10 @@ pub(crate) fn processor_us(window: Window) -> Result<f64> {
     Ok(figures.processor_us)
 }
 
-fn pairs() -> Result<Vec<(TcpStream, TcpStream)>> {
+fn pairs(sockets: usize) -> Result<Vec<(TcpStream, TcpStream)>> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    (0..SOCKETS)
+    (0..sockets)
         .map(|_| {
             let read = TcpStream::connect(address)?;
             let (written, _) = listener.accept()?;

@@ -35,6 +35,8 @@ pub(crate) fn sqlite(rows: usize, window: Window) -> Result<Figures> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "wal_autocheckpoint", talko::CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "cache_size", -talko::CACHE_KIB)?;
     connection.execute("INSERT INTO Meta (meta_id, epoch, created_ts) VALUES (1, 'alone', 0)", [])?;
     let text = "x".repeat(TEXT_BYTES);
     let mut number = 0;

@@ -15,6 +15,10 @@ use crate::machine::SERVER_CORE;
 use crate::rooms;
 use crate::senders::talko_connection;
 
+/// As the writer of Talko sets them.
+pub(crate) const CHECKPOINT_PAGES: i64 = 4000;
+pub(crate) const CACHE_KIB: i64 = 32 * 1024;
+
 /// Rooms that messages are spread over; all senders are in all of them.
 pub(crate) const ROOMS: usize = 100;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use ttp::net::clock;
 
+use crate::durable::{Figures, Window, alone};
 use crate::house::House;
 use crate::load::Saying;
 use crate::machine::{GENERATOR_CORE, SERVER_CORE};
@@ -16,6 +17,7 @@ use crate::rooms;
 use crate::senders::percentile_us;
 use crate::servers::Servers;
 use crate::spread::{Spread, digits};
+use crate::stops::{self, Stops};
 
 /// People who speak in the full room, and streams that hear them.
 const SPEAKERS: usize = 64;
@@ -148,16 +150,20 @@ fn idle_system(options: &Options, report: &mut Report) -> Result<()> {
         &["servers", "stored p50 µs", "stored p99 µs", "seen p50 µs", "seen p99 µs", "seen max µs"],
     );
     let (mut one, mut two) = (Vec::new(), Vec::new());
+    let (mut disk, mut stopped) = (Vec::new(), Vec::new());
+    let window = Window { warm_up: seconds(options.quick, 0.5), length: seconds(options.quick, 3.0) };
     for _ in 0..options.runs {
         one.push(lone(Servers::in_one_process, options.quick)?);
         two.push(lone(Servers::in_two_processes, options.quick)?);
+        disk.push(alone::disk(window)?);
+        stopped.push(stops::of_the_machine(options.quick)?);
     }
     for (name, found) in [("in one process", &one), ("in two processes, with a link", &two)] {
         let stored = [0, 1].map(|place| Cell::from(spread(found, |lone| lone.stored[place])));
         let seen = [0, 1, 2].map(|place| Cell::from(spread(found, |lone| lone.seen[place])));
         table.push([Cell::from(name)].into_iter().chain(stored).chain(seen));
     }
-    report.tables.push(table);
+    report.tables.extend([table, machine_alone(&disk, &stopped)]);
     let (stored, seen) = (spread(&one, |lone| lone.stored[0]), spread(&one, |lone| lone.seen[0]));
     let slowest = spread(&one, |lone| lone.seen[1]);
     report.verdicts.push(Verdict {
@@ -174,13 +180,23 @@ fn idle_system(options: &Options, report: &mut Report) -> Result<()> {
         row: "P9".into(),
         what: "from send to seen, idle system, p99 µs".into(),
         figure: slowest,
-        peer: None,
+        peer: Some(("fdatasync alone, p99".into(), spread(&disk, |disk| disk.p99_us))),
         target: "≤ 2 000 µs".into(),
         is_met: slowest.median <= 2000.0,
         stretch: None,
         reason: None,
     });
     Ok(())
+}
+
+fn machine_alone(disk: &[Figures], stopped: &[Stops]) -> Table {
+    let mut table = Table::new("The machine alone", &["", "figure"]);
+    let mut line = |name: &str, figure: Spread| table.push([Cell::from(name), figure.into()]);
+    line("an append of 4 KiB to a file and its fdatasync, p50 µs", spread(disk, |disk| disk.p50_us));
+    line("the same, p99 µs", spread(disk, |disk| disk.p99_us));
+    line("part of the time in which a core stops, %", spread(stopped, |stops| stops.percent));
+    line("longest stop of a core, µs", spread(stopped, |stops| stops.longest_us));
+    table
 }
 
 fn lone(start: fn(&House, &[usize]) -> Result<Servers>, quick: bool) -> Result<Lone> {
