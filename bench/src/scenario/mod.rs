@@ -30,6 +30,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     match options.scenario {
         Scenario::Page => return page::write(&project().join("docs"), &kept),
         Scenario::Keep => return idle::keep(),
+        _ => need_two_cores()?,
+    }
+    match options.scenario {
         Scenario::All => {
             let wanted = Scenario::value_variants().iter();
             for scenario in
@@ -53,7 +56,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn measure(scenario: Scenario, options: &Options) -> Result<Report> {
-    need_two_cores()?;
     pin(&[GENERATOR_CORE])?;
     let name = scenario.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default();
     eprintln!("bench: {name}, {} runs", options.runs);
