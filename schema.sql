@@ -3,7 +3,7 @@
 -- theirs the columns, that they had in the 2020 system. Times are milliseconds since the Unix epoch.
 
 PRAGMA application_id = 1416391535;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 
 -- One row about the file itself. A file that was restored from a copy lives a new life: it gets another epoch, and
 -- cursors of the former one are refused. last_message_id is the highest message_id that was given, or higher.
@@ -66,7 +66,8 @@ CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS N
 -- last_seq and last_number are the newest numbers of the chat's log and among its messages. activity_ts is the time
 -- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know. changed_ts is at most ten
 -- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
--- Participants.
+-- Participants. topic, room_name and the columns after it are the rules of a group as the log says: room_name is what a
+-- room is found by, and of one name there is one.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -79,9 +80,16 @@ CREATE TABLE Chats (
     activity_ts    INTEGER NOT NULL,
     created_ts     INTEGER NOT NULL,
     changed_ts     INTEGER NOT NULL DEFAULT 0,
-    user_count     INTEGER NOT NULL DEFAULT 0
+    user_count     INTEGER NOT NULL DEFAULT 0,
+    topic          TEXT    NOT NULL DEFAULT '',
+    room_name      TEXT,
+    is_public      INTEGER NOT NULL DEFAULT 0 CHECK (is_public IN (0, 1)),
+    is_archived    INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1)),
+    users_max      INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
+CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
+CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
 CREATE INDEX ChatsByChange ON Chats (changed_ts);
 
@@ -102,7 +110,8 @@ CREATE INDEX ParticipantsByUserId ON Participants (user_id, chat_id);
 -- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables.
 -- number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
 -- together. message_id is of one message in all chats and rises with each that is stored, but nothing is found by it.
--- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT.
+-- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT. details is what a message has besides its
+-- text, as JSON; most have nothing. Of a message that was deleted the text is empty.
 CREATE TABLE Messages (
     chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
     seq               INTEGER NOT NULL,
@@ -112,30 +121,92 @@ CREATE TABLE Messages (
     message_ts        INTEGER NOT NULL,
     number            INTEGER NOT NULL,
     client_message_id ANY,
+    details           TEXT,
     PRIMARY KEY (chat_id, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- The key first, because ULIDs sort by time: whoever sends a message, it goes to the end of the index.
 CREATE UNIQUE INDEX MessagesByClientKey ON Messages (client_message_id, user_id) WHERE client_message_id IS NOT NULL;
 
--- Entries of the log that are not messages. user_id joined, left or has the role from now on; by_user_id did it, or
--- created the chat, and is null when it is not known; chat_name is the name that the chat was created with.
+-- Entries of the log that are not messages. user_id joined, left, has the role or may not do something from now on;
+-- by_user_id did it, or created the chat, and is null when it is not known. target_seq is the entry of the message that is
+-- changed. details is, of a creation the chat's name, of a reaction its sign, of an edit, an update and a restriction what it
+-- says as JSON; of an edit of a message that was deleted since it is null.
 CREATE TABLE Changes (
     chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
     seq        INTEGER NOT NULL,
-    kind       TEXT    NOT NULL CHECK (kind IN ('created', 'joined', 'left', 'role')),
+    kind       TEXT    NOT NULL CHECK (kind IN (
+                   'created', 'joined', 'left', 'role', 'updated', 'restricted',
+                   'edited', 'deleted', 'reacted', 'unreacted', 'pinned', 'unpinned')),
     change_ts  INTEGER NOT NULL,
     user_id    INTEGER REFERENCES Users (user_id),
     by_user_id INTEGER REFERENCES Users (user_id),
-    chat_name  TEXT,
+    details    TEXT,
     role       TEXT    CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+    target_seq INTEGER,
     PRIMARY KEY (chat_id, seq),
-    CHECK ((kind = 'created') = (user_id IS NULL)),
-    CHECK ((kind = 'created') = (chat_name IS NOT NULL)),
-    CHECK ((kind = 'role') = (role IS NOT NULL))
+    CHECK ((kind IN ('joined', 'left', 'role', 'restricted')) = (user_id IS NOT NULL)),
+    CHECK ((kind = 'role') = (role IS NOT NULL)),
+    CHECK ((kind IN ('edited', 'deleted', 'reacted', 'unreacted', 'pinned', 'unpinned')) = (target_seq IS NOT NULL)),
+    CHECK (kind NOT IN ('created', 'updated', 'restricted', 'reacted', 'unreacted') OR details IS NOT NULL)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX ChangesByTime ON Changes (change_ts);
+CREATE INDEX ChangesByTime ON Changes (change_ts) WHERE kind IN ('created', 'joined', 'left');
+CREATE INDEX ChangesByTarget ON Changes (chat_id, target_seq) WHERE target_seq IS NOT NULL;
+
+-- What a message said before its first edit, for as long as it is not deleted. What it said later is in its edits.
+CREATE TABLE Originals (
+    chat_id      INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    message_text TEXT    NOT NULL,
+    PRIMARY KEY (chat_id, seq),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Signs that are on messages now, and messages that are pinned now, as the log says.
+CREATE TABLE Reactions (
+    chat_id INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    emoji   TEXT    NOT NULL,
+    user_id INTEGER NOT NULL REFERENCES Users (user_id),
+    PRIMARY KEY (chat_id, seq, emoji, user_id),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE Pins (
+    chat_id INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, seq),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Messages of each thread by the entry of its first one.
+CREATE TABLE Threads (
+    chat_id    INTEGER NOT NULL,
+    thread_seq INTEGER NOT NULL,
+    seq        INTEGER NOT NULL,
+    PRIMARY KEY (chat_id, thread_seq, seq),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Who is called by which message, by the message's number among those of its chat: what is above read_number is unread.
+CREATE TABLE Mentions (
+    user_id INTEGER NOT NULL REFERENCES Users (user_id),
+    chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
+    number  INTEGER NOT NULL,
+    PRIMARY KEY (user_id, chat_id, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX MentionsByMessage ON Mentions (chat_id, number);
+
+-- Who may not be in a group, or not write in it, until when; null is for ever.
+CREATE TABLE Restrictions (
+    chat_id  INTEGER NOT NULL REFERENCES Chats (chat_id),
+    user_id  INTEGER NOT NULL REFERENCES Users (user_id),
+    penalty  TEXT    NOT NULL CHECK (penalty IN ('ban', 'mute')),
+    until_ts INTEGER,
+    PRIMARY KEY (chat_id, user_id, penalty)
+) STRICT, WITHOUT ROWID;
 
 -- Rows of a 2020 file that these rules cannot hold. row_json has each column's value as an SQL literal.
 CREATE TABLE Leftovers (

@@ -225,6 +225,7 @@ mod tests {
             seq,
             number: seq - 1,
             client_message_id: None,
+            details: None,
         };
         let entry = Entry { chat_id: ChatId(7), seq, change: Change::Message(message) };
         EventFrame::new(&entry).frame()[HEADER_BYTES..].to_vec()

@@ -158,6 +158,7 @@ mod tests {
             seq,
             number: seq,
             client_message_id: None,
+            details: None,
         };
         Event {
             topic: Topic(topic),

@@ -183,6 +183,7 @@ mod tests {
             seq: 2,
             number: 1,
             client_message_id: Some(key.into()),
+            details: None,
         }
     }
 

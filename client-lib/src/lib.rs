@@ -53,6 +53,7 @@ mod session_file;
 mod stream;
 mod poll;
 mod raw;
+mod sentence;
 
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
@@ -60,6 +61,7 @@ pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use raw::RawConnection;
 pub use resume::{Cursors, Position};
+pub use sentence::{change_ts, sentence};
 pub use security::{Security, ServerTrust};
 pub use session_file::{SavedSession, SessionFile};
 pub use stream::{ConnectionState, Event, EventStream};
@@ -72,7 +74,8 @@ pub use ttp::call::{
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;
 pub use ttp::model::{
-    Change, Chat, ChatId, Entry, InvitationId, Message, MessageId, Role, Seq, SessionId, User, UserId,
+    Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Role, Seq,
+    SessionId, User, UserId,
 };
 pub use ttp::net::tls::{
     Authorities, ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted,

@@ -35,7 +35,7 @@ pub(crate) fn comes_with(committed: &Committed) -> Option<Membership> {
     let users: Arc<[UserId]> = match &committed.entry.change {
         Change::Created(_) => Arc::clone(&committed.first_users),
         Change::Joined(membership) => [membership.user.user_id].into(),
-        Change::Message(_) | Change::Left(_) | Change::Role(_) => return None,
+        _ => return None,
     };
     Some(Membership { topic: topic_of(committed.entry.chat_id), users })
 }
@@ -51,7 +51,7 @@ pub(crate) fn goes_after(committed: &Committed) -> Option<Membership> {
             topic: topic_of(committed.entry.chat_id),
             users: [membership.user.user_id].into(),
         }),
-        Change::Message(_) | Change::Created(_) | Change::Joined(_) | Change::Role(_) => None,
+        _ => None,
     }
 }
 

@@ -221,15 +221,8 @@ fn print_help() -> anyhow::Result<()> {
 pub(crate) fn describe(entry: &Entry) -> Option<String> {
     match &entry.change {
         Change::Message(message) => Some(format_message(message)),
-        Change::Created(created) if !created.is_private => {
-            Some(format!("* the chat {} was made", one_line(&created.chat_name)))
-        }
-        Change::Created(_) => None,
-        Change::Joined(membership) => Some(format!("* {} joined", one_line(&membership.user.user_name))),
-        Change::Left(membership) => Some(format!("* {} left", one_line(&membership.user.user_name))),
-        Change::Role(change) => {
-            Some(format!("* {} is now {}", one_line(&change.user.user_name), change.role))
-        }
+        Change::Created(created) if created.is_private => None,
+        change => client_lib::sentence(change, one_line).map(|said| format!("* {said}")),
     }
 }
 

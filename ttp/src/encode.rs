@@ -33,7 +33,10 @@ impl Json {
 }
 
 /// Appends a message.
-pub fn message(out: &mut Vec<u8>, message: &Message) {
+///
+/// # Errors
+/// Never in practice.
+pub fn message(out: &mut Vec<u8>, message: &Message) -> serde_json::Result<()> {
     out.extend_from_slice(b"{\"message_id\":");
     write_number(out, message.message_id.0);
     out.extend_from_slice(b",\"chat_id\":");
@@ -59,7 +62,11 @@ pub fn message(out: &mut Vec<u8>, message: &Message) {
         out.extend_from_slice(b",\"client_message_id\":");
         write_string(out, key);
     }
+    if let Some(details) = &message.details {
+        member(out, b",\"details\":", details)?;
+    }
     out.push(b'}');
+    Ok(())
 }
 
 /// Appends an entry. Only messages are frequent enough to be written by hand.
@@ -75,7 +82,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry) -> serde_json::Result<()> {
     out.extend_from_slice(b",\"seq\":");
     write_number(out, entry.seq);
     out.extend_from_slice(b",\"change\":{\"message\":");
-    message(out, said);
+    message(out, said)?;
     out.extend_from_slice(b"}}");
     Ok(())
 }
@@ -86,7 +93,7 @@ pub fn entry(out: &mut Vec<u8>, entry: &Entry) -> serde_json::Result<()> {
 /// Never.
 pub fn message_reply(out: &mut Vec<u8>, reply: &MessageReply) -> serde_json::Result<()> {
     out.extend_from_slice(b"{\"message\":");
-    message(out, &reply.message);
+    message(out, &reply.message)?;
     out.push(b'}');
     Ok(())
 }
@@ -102,7 +109,7 @@ pub fn messages_reply(out: &mut Vec<u8>, reply: &MessagesReply) -> serde_json::R
         if place > 0 {
             out.push(b',');
         }
-        message(out, said);
+        message(out, said)?;
     }
     out.extend_from_slice(if *more { b"],\"more\":true}" } else { b"]}" });
     Ok(())

@@ -207,6 +207,7 @@ mod tests {
             seq: 3,
             number: 2,
             client_message_id: Some("k".into()),
+            details: None,
         };
         Entry { chat_id: ChatId(17), seq: 3, change: Change::Message(message) }
     }

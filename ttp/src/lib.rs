@@ -24,6 +24,7 @@ pub mod secret;
 pub mod rpc;
 pub mod exchange;
 pub mod code;
+mod change;
 pub mod model;
 pub mod call;
 mod server_info;

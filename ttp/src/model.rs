@@ -1,4 +1,4 @@
-//! What people chat with: users, chats, messages, and the entries of a chat's log.
+//! What people chat with: users, chats and messages. What becomes of them is in `change`.
 //!
 //! The first five members of [`Message`] and the first four of [`Chat`] are the 2020 dialect, byte for byte.
 //! Members that version 2 adds are left out of JSON when they are zero or absent, so one type serves both.
@@ -6,6 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::code::{CallError, ErrorCode};
+pub use crate::change::{
+    Change, ChatCreated, ChatSettings, ChatUpdate, Deletion, Edit, Entry, Forwarded, Membership, Mentions,
+    MessageDetails, Penalty, Pin, Reaction, ReactionCount, Restriction, RoleChange,
+};
 use crate::limits::{CLIENT_KEY_BYTES_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX};
 
 macro_rules! ids {
@@ -50,7 +54,7 @@ pub type Seq = u64;
 /// Milliseconds since the Unix epoch.
 pub type TimestampMs = i64;
 
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
@@ -136,12 +140,15 @@ pub struct Message {
     /// The key that the sender minted, by which it knows its own message again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_message_id: Option<String>,
+    /// What it has besides its text; absent when that is nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<MessageDetails>>,
 }
 
 impl Message {
     /// The five members of the 2020 dialect alone.
     pub fn into_version_1(self) -> Self {
-        Self { seq: 0, number: 0, client_message_id: None, ..self }
+        Self { seq: 0, number: 0, client_message_id: None, details: None, ..self }
     }
 }
 
@@ -192,95 +199,6 @@ impl Chat {
             activity_ts: 0,
             role: None,
             ..self
-        }
-    }
-}
-
-/// One entry of a chat's log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The chat.
-    pub chat_id: ChatId,
-    /// The entry's number in it.
-    pub seq: Seq,
-    /// What happened.
-    pub change: Change,
-}
-
-/// What an entry of the log records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Change {
-    /// Somebody said something.
-    Message(Message),
-    /// The chat was created. Always entry 1.
-    Created(ChatCreated),
-    /// Somebody was added.
-    Joined(Membership),
-    /// Somebody left or was removed.
-    Left(Membership),
-    /// Somebody got another role.
-    Role(RoleChange),
-}
-
-/// The first entry of a chat.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChatCreated {
-    /// The name it was given; empty for a private chat.
-    pub chat_name: String,
-    /// Whether it is the private chat of two people.
-    pub is_private: bool,
-    /// Who created it, when that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<User>,
-    /// When.
-    pub change_ts: TimestampMs,
-}
-
-/// A change of who takes part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Membership {
-    /// Who joined or left.
-    pub user: User,
-    /// Who did it; absent when the person did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<User>,
-    /// When.
-    pub change_ts: TimestampMs,
-}
-
-/// A change of what somebody may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RoleChange {
-    /// Whose role.
-    pub user: User,
-    /// The role from now on.
-    pub role: Role,
-    /// Who gave it; absent when the server did, because the last owner had left.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub by: Option<User>,
-    /// When.
-    pub change_ts: TimestampMs,
-}
-
-impl Entry {
-    /// The message, when the entry is one.
-    pub fn message(&self) -> Option<&Message> {
-        match &self.change {
-            Change::Message(message) => Some(message),
-            _ => None,
-        }
-    }
-
-    /// Who caused the entry, when that is known.
-    pub fn author(&self) -> Option<UserId> {
-        match &self.change {
-            Change::Message(message) => Some(message.user.user_id),
-            Change::Created(created) => created.by.as_ref().map(|user| user.user_id),
-            Change::Joined(membership) | Change::Left(membership) => {
-                Some(membership.by.as_ref().unwrap_or(&membership.user).user_id)
-            }
-            Change::Role(change) => change.by.as_ref().map(|user| user.user_id),
         }
     }
 }

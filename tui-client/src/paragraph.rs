@@ -80,18 +80,8 @@ fn written(item: Item<'_>, setting: Setting<'_>) -> (String, Vec<(usize, Part)>)
             }
             return (text, parts);
         }
-        Item::Entry(_, Change::Created(created)) => {
-            let by = created.by.as_ref().map(|user| words::created(&wrap::one_line(&user.user_name)));
-            (created.change_ts, by.unwrap_or_else(|| words::CREATED_BY_NOBODY.to_owned()))
-        }
-        Item::Entry(_, Change::Joined(joined)) => {
-            (joined.change_ts, words::joined(&wrap::one_line(&joined.user.user_name)))
-        }
-        Item::Entry(_, Change::Left(left)) => {
-            (left.change_ts, words::left(&wrap::one_line(&left.user.user_name)))
-        }
-        Item::Entry(_, Change::Role(change)) => {
-            (change.change_ts, words::role(&wrap::one_line(&change.user.user_name), change.role))
+        Item::Entry(_, change) => {
+            (client_lib::change_ts(change), client_lib::sentence(change, wrap::one_line).unwrap_or_default())
         }
     };
     write(Part::Time, &stamp(time));

@@ -86,24 +86,6 @@ pub(crate) fn input_full() -> String {
     format!("A message holds at most {TEXT_CHARS_MAX} characters; the rest was left out.")
 }
 
-pub(crate) fn created(by: &str) -> String {
-    format!("{by} started the chat")
-}
-
-pub(crate) const CREATED_BY_NOBODY: &str = "the chat was started";
-
-pub(crate) fn joined(user_name: &str) -> String {
-    format!("{user_name} joined")
-}
-
-pub(crate) fn left(user_name: &str) -> String {
-    format!("{user_name} left")
-}
-
-pub(crate) fn role(user_name: &str, role: Role) -> String {
-    format!("{user_name} is now {role}")
-}
-
 pub(crate) fn not_sent(failure: &Failure) -> String {
     format!("Not sent. {} Ctrl-R sends it again, Ctrl-O lets you edit it.", self::failure(failure))
 }

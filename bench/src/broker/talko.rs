@@ -184,6 +184,7 @@ fn event(counter: u64) -> Event {
         seq,
         number: seq,
         client_message_id: Some(format!("{seq:020}")),
+        details: None,
     };
     let entry = Entry { chat_id: ChatId(1), seq, change: Change::Message(message) };
     Event { topic: Topic(1), seq, author: None, frame: EventFrame::new(&entry) }

@@ -347,6 +347,7 @@ pub(crate) fn message(topic: i64, seq: u64, author: i64, text: &str) -> Event {
         seq,
         number: seq,
         client_message_id: None,
+        details: None,
     };
     let entry = Entry { chat_id: ChatId(topic), seq, change: Change::Message(message) };
     Event { topic: Topic(topic), seq, author: Some(UserId(author)), frame: EventFrame::new(&entry) }

@@ -54,6 +54,7 @@ pub fn entry(chat: i64, seq: Seq, sender: UserId, text: &str, key: Option<&str>)
         seq,
         number: seq,
         client_message_id: key.map(Into::into),
+        details: None,
     };
     Entry { chat_id: ChatId(chat), seq, change: Change::Message(message) }
 }

@@ -1,4 +1,4 @@
-//! Files of versions 1, 2 and 3 become files of this one, with every row. The definitions of versions 2 and 3 stand beside
+//! Files of versions 1 to 4 become files of this one, with every row. The definitions of versions 2 to 4 stand beside
 //! this as they were; that of version 1 is the one of version 2 without what that added.
 
 use std::ops::ControlFlow;
@@ -11,6 +11,8 @@ use ttp::model::{Change, Role};
 use super::*;
 
 const VERSION_2: &str = include_str!("version_2.sql");
+
+const VERSION_4: &str = include_str!("version_4.sql");
 
 pub(super) const VERSION_3: &str = include_str!("version_3.sql");
 
@@ -208,4 +210,41 @@ fn g24_a_copy_of_an_earlier_version_is_upgraded_by_a_restore() {
         restore(&copy, &place, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(check(&place).unwrap().faults().next(), None);
     }
+}
+
+/// Version 4 knows four kinds of changes, which stay what they are, and messages that have nothing besides their text.
+#[test]
+fn the_log_of_version_4_stays_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("talko.db");
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(VERSION_4).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO Meta VALUES (1, 'first life', 5, 7);
+             INSERT INTO Users (user_id, user_name, name_key, created_ts) VALUES (1, 'Ada', 'ada', 1), (2, 'Bob', 'bob', 2);
+             INSERT INTO Chats (chat_id, chat_name, is_private, creator_id, last_seq, last_number, activity_ts, created_ts,
+                                user_count) VALUES (1, 'lunch', 0, 1, 5, 1, 20, 10, 1);
+             INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id, chat_name, role) VALUES
+                 (1, 1, 'created', 10, NULL, 1, 'lunch', NULL), (1, 2, 'joined', 11, 2, 1, NULL, NULL),
+                 (1, 4, 'role', 21, 2, 1, NULL, 'moderator'), (1, 5, 'left', 22, 2, NULL, NULL, NULL);
+             INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role) VALUES (1, 1, 1, 1, 'owner');
+             INSERT INTO Messages VALUES (1, 3, 7, 1, 'kept', 20, 1, 'k');",
+        )
+        .unwrap();
+    drop(connection);
+    let house = House { _folder: folder, path };
+    let store = house.open().unwrap();
+    assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
+    let query =
+        EntriesQuery { user_id: UserId(1), cursors: [(ChatId(1), 0)].into(), rows_max: 50, bytes_max: 1 << 20 };
+    let entries = ask(|done| store.entries(By::Trust, query, done)).unwrap().entries;
+    assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+    let [created, joined, said, role, left] = &entries[..] else { panic!("{entries:?}") };
+    assert!(matches!(&created.change, Change::Created(created) if created.chat_name == "lunch"));
+    assert!(matches!(&joined.change, Change::Joined(joined) if joined.by.as_ref().unwrap().user_id == UserId(1)));
+    let said = said.message().unwrap();
+    assert_eq!((said.message_text.as_str(), said.details.as_deref()), ("kept", None));
+    assert!(matches!(&role.change, Change::Role(change) if change.role == Role::Moderator));
+    assert!(matches!(&left.change, Change::Left(left) if left.by.is_none() && left.change_ts == 22));
 }

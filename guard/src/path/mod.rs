@@ -130,6 +130,7 @@ fn entry(chat_id: ChatId, seq: Seq) -> Entry {
         seq,
         number: seq,
         client_message_id: Some(format!("0123456789abcdef{seq:016x}")),
+        details: None,
     };
     Entry { chat_id, seq, change: Change::Message(message) }
 }

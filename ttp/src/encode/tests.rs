@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{ChatCreated, ChatId, MessageId, Seq, User, UserId};
+use crate::model::{ChatCreated, ChatId, MessageDetails, MessageId, Seq, User, UserId};
 
 prop_compose! {
     fn messages()(
@@ -24,6 +24,8 @@ prop_compose! {
             seq,
             number,
             client_message_id,
+            details: (number % 2 == 0)
+                .then(|| Box::new(MessageDetails { reply_to: Some(number), ..MessageDetails::default() })),
         }
     }
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use ttp::call::{BroadcastCall, DataCall};
 use ttp::model::{
-    Change, Chat, ChatCreated, ChatId, Entry, Membership, Message, MessageId, Role, RoleChange, User, UserId,
+    Change, Chat, ChatCreated, ChatId, ChatSettings, ChatUpdate, Deletion, Edit, Entry, Membership, Mentions,
+    Message, MessageDetails, MessageId, Penalty, Pin, Reaction, Restriction, Role, RoleChange, User, UserId,
 };
 
 /// Bytes that a header might have, so that lengths and near misses both come up.
@@ -215,6 +216,10 @@ pub(crate) fn message() -> impl Strategy<Value = Message> {
                 seq,
                 number,
                 client_message_id: key,
+                details: (seq % 2 == 0).then(|| {
+                    let mentions = Mentions { user_ids: vec![UserId(message_id)], all: false };
+                    Box::new(MessageDetails { edited: Some(seq), mentions, ..MessageDetails::default() })
+                }),
             }
         })
 }
@@ -252,6 +257,48 @@ fn role() -> impl Strategy<Value = Role> {
     proptest::sample::select(Role::ALL.to_vec())
 }
 
+/// What people do with messages.
+fn on_a_message() -> impl Strategy<Value = Change> {
+    (any::<u64>(), any::<String>(), any::<bool>(), user(), any::<i64>(), 0..4_u8).prop_map(
+        |(seq, text, is_removed, by, change_ts, kind)| match kind {
+            0 => Change::Edited(Edit {
+                seq,
+                message_text: text,
+                mentions: Mentions { user_ids: vec![by.user_id], all: is_removed },
+                by,
+                change_ts,
+            }),
+            1 => Change::Deleted(Deletion { seq, by, change_ts }),
+            2 => Change::Reacted(Reaction { seq, emoji: text, is_removed, by, change_ts }),
+            _ => Change::Pinned(Pin { seq, is_removed, by, change_ts }),
+        },
+    )
+}
+
+/// What people do with groups.
+fn rules() -> impl Strategy<Value = Change> {
+    let texts = || option::of(any::<String>());
+    let settings = (texts(), texts(), texts(), option::of(any::<bool>()), option::of(any::<u64>())).prop_map(
+        |(chat_name, topic, room_name, is_public, users_max)| ChatSettings {
+            chat_name,
+            topic,
+            room_name,
+            is_public,
+            is_archived: is_public,
+            users_max,
+        },
+    );
+    let update = (settings, option::of(user()), any::<i64>())
+        .prop_map(|(settings, by, change_ts)| Change::Updated(ChatUpdate { settings, by, change_ts }));
+    let restriction = (user(), option::of(any::<i64>()), any::<bool>(), user(), any::<i64>()).prop_map(
+        |(user, until_ts, is_lifted, by, change_ts)| {
+            let penalty = if is_lifted { Penalty::Ban } else { Penalty::Mute };
+            Change::Restricted(Restriction { user, penalty, until_ts, is_lifted, by, change_ts })
+        },
+    );
+    prop_oneof![update, restriction]
+}
+
 /// An entry of any kind.
 pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     let membership = || {
@@ -272,6 +319,8 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         (membership(), role()).prop_map(|(Membership { user, by, change_ts }, role)| {
             Change::Role(RoleChange { user, role, by, change_ts })
         }),
+        on_a_message(),
+        rules(),
     ];
     (any::<i64>(), any::<u64>(), change).prop_map(|(chat_id, seq, change)| Entry {
         chat_id: ChatId(chat_id),

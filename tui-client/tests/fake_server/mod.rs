@@ -91,6 +91,7 @@ fn stored(call: InsertMessage, number: u64) -> Message {
         seq: number + 1,
         number,
         client_message_id: call.client_message_id,
+        details: None,
     }
 }
 

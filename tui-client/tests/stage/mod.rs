@@ -193,6 +193,7 @@ pub(crate) fn message(chat: i64, number: u64, by: UserId, text: &str) -> Message
         seq: number + 1,
         number,
         client_message_id: None,
+        details: None,
     }
 }
 

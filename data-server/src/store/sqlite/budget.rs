@@ -2,6 +2,7 @@
 //!
 //! Costs are upper bounds, close enough to fill a page and safe enough never to pass it.
 
+use serde::Serialize;
 use ttp::model::{Change, Entry, Message, User};
 
 /// Braces, member names and numbers of a user.
@@ -9,6 +10,9 @@ const USER_BYTES: usize = 64;
 
 /// The same of a message, without its user.
 const MESSAGE_BYTES: usize = 256;
+
+/// The name of a message's details.
+const DETAILS_BYTES: usize = 16;
 
 /// The same of an entry, without what it records.
 const ENTRY_BYTES: usize = 160;
@@ -61,27 +65,27 @@ pub(super) fn user_bytes(user: &User) -> usize {
 /// Bytes of a message.
 pub(super) fn message_bytes(message: &Message) -> usize {
     let key = message.client_message_id.as_deref().map_or(0, text_bytes);
-    MESSAGE_BYTES + user_bytes(&message.user) + text_bytes(&message.message_text) + key
+    let details = message.details.as_deref().map_or(0, |details| DETAILS_BYTES + json_bytes(details));
+    MESSAGE_BYTES + user_bytes(&message.user) + text_bytes(&message.message_text) + key + details
 }
 
-/// Bytes of an entry.
+/// Bytes of an entry. Only messages are many enough to be reckoned up.
 pub(super) fn entry_bytes(entry: &Entry) -> usize {
     let change = match &entry.change {
         Change::Message(message) => message_bytes(message),
-        Change::Created(created) => {
-            text_bytes(&created.chat_name) + created.by.as_ref().map_or(0, user_bytes)
-        }
-        Change::Joined(membership) | Change::Left(membership) => {
-            user_bytes(&membership.user) + membership.by.as_ref().map_or(0, user_bytes)
-        }
-        Change::Role(change) => user_bytes(&change.user) + change.by.as_ref().map_or(0, user_bytes),
+        change => json_bytes(change),
     };
     ENTRY_BYTES + change
 }
 
+/// Bytes of anything as JSON, by writing it.
+fn json_bytes(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(0, |json| json.len())
+}
+
 #[cfg(test)]
 mod tests {
-    use ttp::model::{ChatId, MessageId, UserId};
+    use ttp::model::{ChatId, MessageDetails, MessageId, UserId};
 
     use super::*;
 
@@ -98,6 +102,7 @@ mod tests {
             seq: u64::MAX,
             number: u64::MAX,
             client_message_id: Some("\u{1}".repeat(64)),
+            details: Some(Box::new(MessageDetails { reply_to: Some(u64::MAX), ..MessageDetails::default() })),
         };
         let entry =
             Entry { chat_id: ChatId(i64::MIN), seq: u64::MAX, change: Change::Message(message.clone()) };

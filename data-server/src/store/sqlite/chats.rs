@@ -178,7 +178,7 @@ fn fill_messages(
 ) -> Result<(), Failure> {
     let mut statement = tables.statement(
         "SELECT w.key, m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
-                m.number, m.client_message_id
+                m.number, m.client_message_id, m.details
          FROM json_each(?1) w CROSS JOIN Messages m CROSS JOIN Users u
          WHERE m.chat_id = w.value AND u.user_id = m.user_id AND m.seq >= ifnull(
              (SELECT n.seq FROM Messages n WHERE n.chat_id = w.value
@@ -309,7 +309,7 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
     let chat_id = ChatId(turn.tables.last_row_id());
     turn.tables
         .statement(
-            "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+            "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, details)
              VALUES (?1, 1, 'created', ?2, ?3, ?4)",
         )?
         .execute((chat_id.0, turn.now, creator, chat_name))?;

@@ -187,8 +187,12 @@ const QUESTIONS: [(&str, &str); 16] = [
         "SELECT 'chat ' || chat_id || ': is_private is ' || is_private FROM Chats WHERE is_private NOT IN (0, 1)
          UNION ALL
          SELECT 'chat ' || chat_id || ': entry ' || seq || ' is of no kind' FROM Changes
-         WHERE kind NOT IN ('created', 'joined', 'left', 'role') OR (kind = 'created') <> (user_id IS NULL)
-            OR (kind = 'created') <> (chat_name IS NOT NULL) OR (kind = 'role') <> (role IS NOT NULL)
+         WHERE kind NOT IN ('created', 'joined', 'left', 'role', 'updated', 'restricted', 'edited', 'deleted', 'reacted',
+                            'unreacted', 'pinned', 'unpinned')
+            OR (kind IN ('joined', 'left', 'role', 'restricted')) <> (user_id IS NOT NULL)
+            OR (kind IN ('edited', 'deleted', 'reacted', 'unreacted', 'pinned', 'unpinned')) <> (target_seq IS NOT NULL)
+            OR (kind IN ('created', 'updated', 'restricted', 'reacted', 'unreacted') AND details IS NULL)
+            OR (kind = 'role') <> (role IS NOT NULL)
          UNION ALL
          SELECT 'chat ' || chat_id || ': ' || quote(role) || ' is no role' FROM (
              SELECT chat_id, role FROM Participants UNION ALL SELECT chat_id, ifnull(role, 'member') FROM Changes)

@@ -21,7 +21,7 @@ use crate::error::Error;
 pub(super) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// `user_version` of [`SCHEMA`].
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// `application_id` of [`SCHEMA`].
 const APPLICATION_ID: i64 = 1_416_391_535;

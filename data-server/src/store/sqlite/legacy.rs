@@ -289,7 +289,7 @@ const CONVERT: &str = "
     LEFT JOIN (SELECT chat_id, count(*) AS messages, min(message_ts) AS first_ts, max(message_ts) AS last_ts
                FROM OldMessages GROUP BY chat_id) m ON m.chat_id = c.chat_id;
 
-    INSERT INTO Changes (chat_id, seq, kind, change_ts, chat_name)
+    INSERT INTO Changes (chat_id, seq, kind, change_ts, details)
     SELECT chat_id, 1, 'created', created_ts, iif(is_private, '', chat_name) FROM Chats;
 
     INSERT INTO Participants (participant_id, chat_id, user_id, joined_seq, read_number)

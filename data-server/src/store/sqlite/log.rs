@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::Row;
-use ttp::model::{Change, ChatCreated, ChatId, Entry, Membership, RoleChange, Seq, User, UserId};
+use ttp::model::{Change, ChatId, Entry, Seq, UserId};
 
 use super::budget::{Budget, entry_bytes};
-use super::messages;
-use super::tables::{Failure, Tables, role_from};
-use super::users;
+use super::tables::{Failure, Tables};
+use super::{changes, messages, users};
 use crate::store::{EntriesPage, EntriesQuery};
 
 /// The newest entry's number of each chat of a person.
@@ -95,7 +93,7 @@ impl Reading<'_> {
         let mut changes = self.changes(range)?.into_iter().peekable();
         let mut statement = self.tables.statement(
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
-                    m.number, m.client_message_id
+                    m.number, m.client_message_id, m.details
              FROM Messages m JOIN Users u ON u.user_id = m.user_id
              WHERE m.chat_id = ?1 AND m.seq > ?2 ORDER BY m.seq LIMIT ?3",
         )?;
@@ -136,34 +134,12 @@ impl Reading<'_> {
         self.tables
             .statement(
                 "SELECT e.chat_id, e.seq, e.kind, e.change_ts, e.user_id, u.user_name, e.by_user_id, b.user_name,
-                        e.chat_name, c.is_private, e.role
+                        e.details, c.is_private, e.role, e.target_seq
                  FROM Changes e JOIN Chats c ON c.chat_id = e.chat_id
                  LEFT JOIN Users u ON u.user_id = e.user_id LEFT JOIN Users b ON b.user_id = e.by_user_id
                  WHERE e.chat_id = ?1 AND e.seq > ?2 ORDER BY e.seq LIMIT ?3",
             )?
-            .query_map(range, change_from_row)?
+            .query_map(range, changes::from_row)?
             .collect()
     }
-}
-
-fn change_from_row(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let kind: String = row.get(2)?;
-    let change_ts = row.get(3)?;
-    let by = optional_user(row, 6)?;
-    let change = if kind == "created" {
-        Change::Created(ChatCreated { chat_name: row.get(8)?, is_private: row.get(9)?, by, change_ts })
-    } else {
-        let user = users::from_row(row, 4)?;
-        match kind.as_str() {
-            "role" => Change::Role(RoleChange { user, role: role_from(row, 10)?, by, change_ts }),
-            "joined" => Change::Joined(Membership { user, by, change_ts }),
-            _ => Change::Left(Membership { user, by, change_ts }),
-        }
-    };
-    Ok(Entry { chat_id: ChatId(row.get(0)?), seq: row.get(1)?, change })
-}
-
-fn optional_user(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<User>> {
-    let user_id: Option<i64> = row.get(first)?;
-    user_id.map(|_| users::from_row(row, first)).transpose()
 }

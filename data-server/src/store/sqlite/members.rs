@@ -1,13 +1,13 @@
 //! Who takes part in which chat, in SQLite, and how far each has read.
 
 use rusqlite::OptionalExtension;
-use ttp::model::{Change, ChatId, Entry, Membership, Participant, Role, SessionId, TimestampMs, UserId};
+use ttp::model::{Change, ChatId, Membership, Participant, Role, SessionId, TimestampMs, UserId};
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{recent, roles, users};
+use super::{changes, roles, users};
 use crate::rights::ChatAct;
-use crate::store::{Committed, Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
+use crate::store::{Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
 
 /// Refuses when there is no such chat, or when `viewer` is somebody who is not in it or may not do this in it.
 pub(super) fn require_access(
@@ -34,15 +34,13 @@ pub(super) fn add(turn: &mut Turn<'_>, change: MembershipChange) -> Result<(), F
     if users::is_deactivated(turn.tables, user_id)? {
         return Err(StoreError::Deactivated.into());
     }
-    let (seq, last_number) = log(turn, &LogChange::membership("joined", change))?;
+    let changes::Place { seq, last_number } = changes::append(turn, chat_id, Change::Joined(membership))?;
     turn.tables
         .statement(
             "INSERT INTO Participants (chat_id, user_id, joined_seq, read_number, role)
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute((chat_id.0, user_id.0, seq, last_number, Role::Member.name()))?;
-    let entry = Entry { chat_id, seq, change: Change::Joined(membership) };
-    turn.entries.push(Committed { entry, first_users: [].into() });
     Ok(())
 }
 
@@ -62,9 +60,7 @@ pub(super) fn remove(turn: &mut Turn<'_>, change: MembershipChange) -> Result<()
     turn.tables
         .statement("DELETE FROM Participants WHERE chat_id = ?1 AND user_id = ?2")?
         .execute((chat_id.0, user_id.0))?;
-    let (seq, _) = log(turn, &LogChange::membership("left", change))?;
-    let entry = Entry { chat_id, seq, change: Change::Left(membership) };
-    turn.entries.push(Committed { entry, first_users: [].into() });
+    changes::append(turn, chat_id, Change::Left(membership))?;
     if role == Role::Owner { roles::hand_on(turn, chat_id, user_id) } else { Ok(()) }
 }
 
@@ -161,46 +157,4 @@ fn membership(turn: &Turn<'_>, change: MembershipChange) -> Result<Membership, F
         by => Some(users::get(turn.tables, by)?),
     };
     Ok(Membership { user, by, change_ts: turn.now })
-}
-
-/// An entry to write.
-pub(super) struct LogChange {
-    pub(super) chat_id: ChatId,
-    pub(super) kind: &'static str,
-    pub(super) user_id: UserId,
-    /// Somebody else, or nobody.
-    pub(super) by: Option<UserId>,
-    pub(super) role: Option<Role>,
-}
-
-impl LogChange {
-    fn membership(kind: &'static str, change: MembershipChange) -> Self {
-        let MembershipChange { chat_id, user_id, by } = change;
-        Self { chat_id, kind, user_id, by: (by != user_id).then_some(by), role: None }
-    }
-}
-
-/// Takes the next number of the chat's log, writes the entry, and counts who comes or leaves by it. Answers it, and the newest message's number.
-pub(super) fn log(turn: &Turn<'_>, change: &LogChange) -> Result<(u64, u64), Failure> {
-    let LogChange { chat_id, kind, user_id, by, role } = *change;
-    let came = match kind {
-        "joined" => 1,
-        "left" => -1,
-        _ => 0,
-    };
-    let (seq, last_number, changed_ts) = turn
-        .tables
-        .statement(
-            "UPDATE Chats SET last_seq = last_seq + 1, user_count = user_count + ?2 WHERE chat_id = ?1
-             RETURNING last_seq, last_number, changed_ts",
-        )?
-        .query_row((chat_id.0, came), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-    recent::note(turn, chat_id, changed_ts)?;
-    turn.tables
-        .statement(
-            "INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id, role)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-        )?
-        .execute((chat_id.0, seq, kind, turn.now, user_id.0, by.map(|by| by.0), role.map(Role::name)))?;
-    Ok((seq, last_number))
 }

@@ -1,6 +1,8 @@
 //! Messages in SQLite.
 
+use rusqlite::types::Type;
 use rusqlite::{CachedStatement, OptionalExtension, Row};
+use serde::de::DeserializeOwned;
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, Seq, TimestampMs, User, UserId};
 
 use super::budget::{Budget, message_bytes};
@@ -14,7 +16,7 @@ use crate::rights::ChatAct;
 use crate::store::{Committed, MessagesQuery, NewMessage, Page, StoreError};
 
 /// A message from ten columns: message_id, chat_id, user_id, user_name, message_text, message_ts, seq, number,
-/// client_message_id, beginning at `first`.
+/// client_message_id, details, beginning at `first`.
 pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Message> {
     Ok(Message {
         message_id: MessageId(row.get(first)?),
@@ -25,7 +27,14 @@ pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Message>
         seq: row.get(first + 6)?,
         number: row.get(first + 7)?,
         client_message_id: row.get::<_, Option<ClientKey<String>>>(first + 8)?.map(|ClientKey(key)| key),
+        details: row.get::<_, Option<String>>(first + 9)?.map(|text| json(&text, first + 9)).transpose()?,
     })
+}
+
+/// What a column of JSON says.
+pub(super) fn json<T: DeserializeOwned>(text: &str, column: usize) -> rusqlite::Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))
 }
 
 /// The statements that store a message, compiled once for a whole batch: to look for them took each message a tenth of its
@@ -111,6 +120,7 @@ fn insert_with(
         seq,
         number,
         client_message_id: new.client_message_id,
+        details: None,
     };
     let entry = Entry { chat_id: new.chat_id, seq, change: Change::Message(message.clone()) };
     turn.entries.push(Committed { entry, first_users: [].into() });
@@ -177,7 +187,7 @@ pub(super) fn page(tables: Tables<'_>, query: MessagesQuery) -> Result<Page<Mess
     let before_seq = query.before_seq.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
     let mut statement = tables.statement(
         "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                m.client_message_id
+                m.client_message_id, m.details
          FROM Messages m JOIN Users u ON u.user_id = m.user_id
          WHERE m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC",
     )?;
@@ -209,7 +219,7 @@ fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<
     tables
         .statement(
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
-                    m.number, m.client_message_id
+                    m.number, m.client_message_id, m.details
              FROM Messages m JOIN Users u ON u.user_id = m.user_id
              WHERE m.client_message_id = ?2 AND m.user_id = ?1",
         )?

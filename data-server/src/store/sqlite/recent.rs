@@ -34,7 +34,7 @@ pub(super) fn find(tables: Tables<'_>, query: RecentQuery, now: TimestampMs) -> 
     // Who is in a chat since its creation has no entry of their own.
     let mut statement = tables.statement(
         "SELECT ifnull(e.user_id, p.user_id)
-         FROM (SELECT chat_id, user_id, change_ts FROM Changes WHERE change_ts >= ?1 AND kind <> 'role'
+         FROM (SELECT chat_id, user_id, change_ts FROM Changes WHERE change_ts >= ?1 AND kind IN ('created', 'joined', 'left')
                ORDER BY change_ts DESC LIMIT ?2) e
          LEFT JOIN Participants p ON p.chat_id = iif(e.user_id IS NULL, e.chat_id, NULL) AND p.joined_seq = 1
          ORDER BY e.change_ts DESC LIMIT ?2",

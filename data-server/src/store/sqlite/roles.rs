@@ -1,14 +1,13 @@
 //! Roles of the people of a chat, in SQLite: what each may do, and that a group never stays without an owner.
 
 use rusqlite::OptionalExtension;
-use ttp::model::{Change, ChatId, Entry, Role, RoleChange, UserId};
+use ttp::model::{Change, ChatId, Role, RoleChange, UserId};
 
-use super::members::{self, LogChange};
 use super::tables::{Failure, Tables, role_from};
-use super::users;
+use super::{changes, members, users};
 use super::writer::Turn;
 use crate::rights::ChatAct;
-use crate::store::{Committed, RoleAssignment, StoreError};
+use crate::store::{RoleAssignment, StoreError};
 
 /// The role of somebody in a chat; `None` when not in it.
 pub(super) fn of(tables: Tables<'_>, chat_id: ChatId, user_id: UserId) -> rusqlite::Result<Option<Role>> {
@@ -105,11 +104,9 @@ fn give(
     turn.tables
         .statement("UPDATE Participants SET role = ?3 WHERE chat_id = ?1 AND user_id = ?2")?
         .execute((chat_id.0, user_id.0, role.name()))?;
-    let (seq, _) = members::log(turn, &LogChange { chat_id, kind: "role", user_id, by, role: Some(role) })?;
     let user = users::get(turn.tables, user_id)?;
     let by = by.map(|by| users::get(turn.tables, by)).transpose()?;
     let change = Change::Role(RoleChange { user, role, by, change_ts: turn.now });
-    let entry = Entry { chat_id, seq, change };
-    turn.entries.push(Committed { entry, first_users: [].into() });
+    changes::append(turn, chat_id, change)?;
     Ok(())
 }

@@ -108,6 +108,87 @@ const FROM_3: &str = "
     PRAGMA user_version = 4;
 ";
 
+/// Version 5 has what people do with messages and groups: edits, deletions, reactions, pins, threads, mentions, rules of a
+/// room. No message is touched.
+const FROM_4: &str = "
+    ALTER TABLE Messages ADD COLUMN details TEXT;
+    ALTER TABLE Chats ADD COLUMN topic TEXT NOT NULL DEFAULT '';
+    ALTER TABLE Chats ADD COLUMN room_name TEXT;
+    ALTER TABLE Chats ADD COLUMN is_public INTEGER NOT NULL DEFAULT 0 CHECK (is_public IN (0, 1));
+    ALTER TABLE Chats ADD COLUMN is_archived INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1));
+    ALTER TABLE Chats ADD COLUMN users_max INTEGER NOT NULL DEFAULT 0;
+    CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
+    CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
+    DROP INDEX ChangesByTime;
+    ALTER TABLE Changes RENAME TO Changes4;
+    CREATE TABLE Changes (
+        chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
+        seq        INTEGER NOT NULL,
+        kind       TEXT    NOT NULL CHECK (kind IN (
+                       'created', 'joined', 'left', 'role', 'updated', 'restricted',
+                       'edited', 'deleted', 'reacted', 'unreacted', 'pinned', 'unpinned')),
+        change_ts  INTEGER NOT NULL,
+        user_id    INTEGER REFERENCES Users (user_id),
+        by_user_id INTEGER REFERENCES Users (user_id),
+        details    TEXT,
+        role       TEXT    CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+        target_seq INTEGER,
+        PRIMARY KEY (chat_id, seq),
+        CHECK ((kind IN ('joined', 'left', 'role', 'restricted')) = (user_id IS NOT NULL)),
+        CHECK ((kind = 'role') = (role IS NOT NULL)),
+        CHECK ((kind IN ('edited', 'deleted', 'reacted', 'unreacted', 'pinned', 'unpinned')) = (target_seq IS NOT NULL)),
+        CHECK (kind NOT IN ('created', 'updated', 'restricted', 'reacted', 'unreacted') OR details IS NOT NULL)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO Changes (chat_id, seq, kind, change_ts, user_id, by_user_id, details, role)
+        SELECT chat_id, seq, kind, change_ts, user_id, by_user_id, chat_name, role FROM Changes4;
+    DROP TABLE Changes4;
+    CREATE INDEX ChangesByTime ON Changes (change_ts) WHERE kind IN ('created', 'joined', 'left');
+    CREATE INDEX ChangesByTarget ON Changes (chat_id, target_seq) WHERE target_seq IS NOT NULL;
+    CREATE TABLE Originals (
+        chat_id      INTEGER NOT NULL,
+        seq          INTEGER NOT NULL,
+        message_text TEXT    NOT NULL,
+        PRIMARY KEY (chat_id, seq),
+        FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Reactions (
+        chat_id INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        emoji   TEXT    NOT NULL,
+        user_id INTEGER NOT NULL REFERENCES Users (user_id),
+        PRIMARY KEY (chat_id, seq, emoji, user_id),
+        FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Pins (
+        chat_id INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        PRIMARY KEY (chat_id, seq),
+        FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Threads (
+        chat_id    INTEGER NOT NULL,
+        thread_seq INTEGER NOT NULL,
+        seq        INTEGER NOT NULL,
+        PRIMARY KEY (chat_id, thread_seq, seq),
+        FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Mentions (
+        user_id INTEGER NOT NULL REFERENCES Users (user_id),
+        chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
+        number  INTEGER NOT NULL,
+        PRIMARY KEY (user_id, chat_id, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX MentionsByMessage ON Mentions (chat_id, number);
+    CREATE TABLE Restrictions (
+        chat_id  INTEGER NOT NULL REFERENCES Chats (chat_id),
+        user_id  INTEGER NOT NULL REFERENCES Users (user_id),
+        penalty  TEXT    NOT NULL CHECK (penalty IN ('ban', 'mute')),
+        until_ts INTEGER,
+        PRIMARY KEY (chat_id, user_id, penalty)
+    ) STRICT, WITHOUT ROWID;
+    PRAGMA user_version = 5;
+";
+
 /// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
 const GIVE_OWNERS: &str = "
     UPDATE Participants SET role = 'owner' WHERE participant_id IN (
@@ -123,7 +204,7 @@ const GIVE_OWNERS: &str = "
 pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     let messages: i64 =
         connection.query_row("SELECT ifnull(sum(last_number), 0) FROM Chats", [], |row| row.get(0))?;
-    info!(version, messages, "upgrading the database: each message is written anew");
+    info!(version, messages, "upgrading the database");
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     if version < 2 {
         connection.execute_batch(FROM_1)?;
@@ -133,8 +214,12 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
         connection.execute_batch("UPDATE Users SET name_key = NULL")?;
         fill(connection)?;
     }
-    client_key::teach_to_store(connection)?;
-    connection.execute_batch(FROM_3)
+    if version < 4 {
+        info!("each message is written anew");
+        client_key::teach_to_store(connection)?;
+        connection.execute_batch(FROM_3)?;
+    }
+    connection.execute_batch(FROM_4)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one
