@@ -2,7 +2,6 @@
 
 use ttp::code::ErrorCode;
 use ttp::limits::TEXT_CHARS_MAX;
-use ttp::model::Role;
 
 use crate::event::{Connection, Failure};
 use crate::keys::Action;
