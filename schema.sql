@@ -190,8 +190,9 @@ CREATE TABLE Threads (
 ) STRICT, WITHOUT ROWID;
 
 -- Who is called by which message, by the message's number among those of its chat: what is above read_number is unread.
+-- A user_id of 0 is everybody in the chat; then nobody else has a row of the same message.
 CREATE TABLE Mentions (
-    user_id INTEGER NOT NULL REFERENCES Users (user_id),
+    user_id INTEGER NOT NULL,
     chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
     number  INTEGER NOT NULL,
     PRIMARY KEY (user_id, chat_id, number)

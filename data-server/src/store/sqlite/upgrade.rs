@@ -173,7 +173,7 @@ const FROM_4: &str = "
         FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
     ) STRICT, WITHOUT ROWID;
     CREATE TABLE Mentions (
-        user_id INTEGER NOT NULL REFERENCES Users (user_id),
+        user_id INTEGER NOT NULL,
         chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
         number  INTEGER NOT NULL,
         PRIMARY KEY (user_id, chat_id, number)
