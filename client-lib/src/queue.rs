@@ -169,6 +169,7 @@ impl SendQueue {
             user_id: None,
             message_text: message.text.clone(),
             client_message_id: Some(message.key.clone()),
+            ..InsertMessage::default()
         };
         let options = &session.profile.options;
         let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);

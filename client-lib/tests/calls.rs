@@ -113,12 +113,18 @@ fn expected_calls() -> Vec<DataCall> {
             user_ids: vec![UserId(2)],
             client_chat_id: None,
         }),
-        DataCall::GetMessages(GetMessages { chat_id: CHAT, before_seq: Some(9), limit: Some(10) }),
+        DataCall::GetMessages(GetMessages {
+            chat_id: CHAT,
+            before_seq: Some(9),
+            limit: Some(10),
+            ..GetMessages::default()
+        }),
         DataCall::InsertMessage(InsertMessage {
             chat_id: CHAT,
             user_id: None,
             message_text: "hello".into(),
             client_message_id: None,
+            ..InsertMessage::default()
         }),
         DataCall::GetParticipants(GetParticipants { chat_id: CHAT, after_user_id: Some(UserId(3)) }),
         DataCall::AddParticipant(AddParticipant { chat_id: CHAT, user_id: UserId(4) }),

@@ -105,6 +105,7 @@ async fn t64_a_slow_network_gets_the_last_byte() {
                     user_id: None,
                     message_text: "x".repeat(60_000),
                     client_message_id: Some(format!("{round}-{number}")),
+                    ..InsertMessage::default()
                 };
                 let client = client.clone();
                 tokio::spawn(async move { client.call(call).await })

@@ -18,6 +18,7 @@ mod forward;
 mod digest;
 mod figures;
 mod offline;
+pub mod mentions;
 pub mod names;
 pub mod rights;
 pub mod store;

@@ -5,8 +5,8 @@
 //! told. Who is not in a chat has no role in it, and is refused before any of this; whose account is closed has no
 //! session.
 //!
-//! In a chat a guest reads, writes and leaves. A member also adds people. A moderator keeps order among guests and
-//! members. An owner may do everything, also to other owners. The last owner who leaves or is removed hands the group
+//! In a chat a guest reads, writes, changes what it wrote, reacts and leaves. A member also adds people, pins messages and
+//! calls all of a small chat. A moderator keeps order among guests and members, also in what they write, and calls all. An owner may do everything, also to other owners. The last owner who leaves or is removed hands the group
 //! on: see `store`. A private chat's two people are members for ever, and nobody is added or removed.
 //!
 //! On the server a guest talks where it was added, in groups and in private chats, and creates no group. A member
@@ -22,6 +22,20 @@ pub enum ChatAct {
     Read,
     /// Sends a message.
     Write,
+    /// Writes an own message anew.
+    EditMessage,
+    /// Deletes an own message.
+    DeleteMessage,
+    /// Deletes a message of somebody who has this role, or the least one when not in the chat any more.
+    DeleteMessageOf(Role),
+    /// Puts signs on messages, and takes the own ones off.
+    React,
+    /// Pins messages, and ends that.
+    Pin,
+    /// Calls everybody in a chat of few people with `@all`.
+    CallAll,
+    /// The same where there are more than `ttp::limits::CALL_ALL_USERS_MAX`.
+    CallAllOfMany,
     /// Moves the own mark.
     MarkRead,
     /// Lists who is in it.
@@ -82,6 +96,12 @@ pub struct Rule {
     pub refusal: &'static str,
 }
 
+/// What is told to who writes somebody else's message anew: no role may.
+pub const NOT_THE_AUTHOR: &str = "only who wrote a message writes it anew";
+
+/// What is told to who writes anew what somebody else has said first.
+pub const FORWARDED_STAYS: &str = "a forwarded message stays as it was said";
+
 const EVERYBODY: Rule = Rule { least: Role::Guest, refusal: "everybody may do this" };
 
 const fn from(least: Role, refusal: &'static str) -> Rule {
@@ -90,16 +110,19 @@ const fn from(least: Role, refusal: &'static str) -> Rule {
 
 impl ChatAct {
     /// Every act.
-    pub const ALL: [Self; 27] = {
-        let mut all = [Self::Read; 27];
+    pub const ALL: [Self; 37] = {
+        let mut all = [Self::Read; 37];
         (all[1], all[2], all[3], all[4]) = (Self::Write, Self::MarkRead, Self::ListPeople, Self::Leave);
         (all[5], all[6]) = (Self::StepDown, Self::AddPerson);
+        (all[27], all[28], all[29]) = (Self::EditMessage, Self::DeleteMessage, Self::React);
+        (all[30], all[31], all[32]) = (Self::Pin, Self::CallAll, Self::CallAllOfMany);
         let mut place = 0;
         while place < 16 {
             let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
             all[11 + place] = Self::SetRole { from, to };
             if place < 4 {
                 all[7 + place] = Self::RemovePerson(Role::ALL[place]);
+                all[33 + place] = Self::DeleteMessageOf(Role::ALL[place]);
             }
             place += 1;
         }
@@ -112,6 +135,16 @@ impl ChatAct {
         match self {
             Self::Read | Self::Write | Self::MarkRead | Self::ListPeople => EVERYBODY,
             Self::Leave | Self::StepDown => EVERYBODY,
+            Self::EditMessage | Self::DeleteMessage | Self::React => EVERYBODY,
+            Self::DeleteMessageOf(Guest | Member) => {
+                from(Moderator, "moderators and owners delete messages of others")
+            }
+            Self::DeleteMessageOf(Moderator | Owner) => {
+                from(Owner, "owners delete messages of moderators and owners")
+            }
+            Self::Pin => from(Member, "guests of a group do not pin messages"),
+            Self::CallAll => from(Member, "guests of a group do not call all"),
+            Self::CallAllOfMany => from(Moderator, "moderators and owners call all of a large group"),
             Self::AddPerson => from(Member, "guests of a group do not add people to it"),
             Self::RemovePerson(Guest | Member) => from(Moderator, "moderators and owners remove people"),
             Self::RemovePerson(Moderator | Owner) => from(Owner, "owners remove moderators and owners"),
@@ -216,7 +249,7 @@ mod tests {
     #[test]
     fn the_tables_are_these() {
         let chats = Role::ALL.map(|role| ChatAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
-        assert_eq!(chats, [6, 7, 13, 27]);
+        assert_eq!(chats, [9, 12, 21, 37]);
         let server =
             Role::ALL.map(|role| ServerAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
         assert_eq!(server, [4, 5, 14, 31]);
@@ -228,6 +261,7 @@ mod tests {
         for role in Role::ALL {
             for above in Role::ALL.into_iter().filter(|above| *above > role) {
                 assert!(ChatAct::RemovePerson(above).check(role).is_err());
+                assert!(ChatAct::DeleteMessageOf(above).check(role).is_err());
                 assert!(ServerAct::Deactivate(above).check(role).is_err());
                 assert!(ServerAct::Invite(above).check(role).is_err());
                 for other in Role::ALL {

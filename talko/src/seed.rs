@@ -28,6 +28,7 @@ pub(crate) async fn insert_demo_chat(client: &Client) -> Result<(), client_lib::
             user_id: Some(user_ids[who]),
             message_text: text.into(),
             client_message_id: None,
+            ..InsertMessage::default()
         };
         client.call(message).await?;
     }

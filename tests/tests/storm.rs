@@ -195,6 +195,7 @@ async fn speak(house: &House, town: Town) {
             user_id: Some(UserId(author)),
             message_text: "we are all here again".into(),
             client_message_id: None,
+            ..InsertMessage::default()
         };
         let client = client.clone();
         speaking.push(tokio::spawn(async move { client.call(call).await }));

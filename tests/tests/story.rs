@@ -334,6 +334,7 @@ async fn t66_a_repeated_send_is_stored_once(house: Installation) {
         user_id: None,
         message_text: text.into(),
         client_message_id: Some("the key".into()),
+        ..ttp::call::InsertMessage::default()
     };
     let first = ada.call(send("once")).await.unwrap().message;
     let calls = (0..20).map(|_| {

@@ -103,7 +103,7 @@ pub fn message_reply(out: &mut Vec<u8>, reply: &MessageReply) -> serde_json::Res
 /// # Errors
 /// Never.
 pub fn messages_reply(out: &mut Vec<u8>, reply: &MessagesReply) -> serde_json::Result<()> {
-    let MessagesReply { messages, more } = reply;
+    let MessagesReply { messages, more, more_after, as_of } = reply;
     out.extend_from_slice(b"{\"messages\":[");
     for (place, said) in messages.iter().enumerate() {
         if place > 0 {
@@ -111,7 +111,18 @@ pub fn messages_reply(out: &mut Vec<u8>, reply: &MessagesReply) -> serde_json::R
         }
         message(out, said)?;
     }
-    out.extend_from_slice(if *more { b"],\"more\":true}" } else { b"]}" });
+    out.push(b']');
+    if *more {
+        out.extend_from_slice(b",\"more\":true");
+    }
+    if *more_after {
+        out.extend_from_slice(b",\"more_after\":true");
+    }
+    if *as_of != 0 {
+        out.extend_from_slice(b",\"as_of\":");
+        write_number(out, *as_of);
+    }
+    out.push(b'}');
     Ok(())
 }
 

@@ -48,6 +48,27 @@ pub const TEXT_BYTES_MAX: usize = 64 * 1024;
 /// Characters (Unicode scalar values) of one message's text.
 pub const TEXT_CHARS_MAX: usize = 16_000;
 
+/// Bytes of the sign of a reaction, in UTF-8.
+pub const EMOJI_BYTES_MAX: usize = 32;
+
+/// Signs that are seen in one: joiners, variants, tones and accents are not counted.
+pub const EMOJI_SIGNS_MAX: usize = 8;
+
+/// Different signs on one message. Of each, one is from one person.
+pub const REACTIONS_PER_MESSAGE_MAX: usize = 20;
+
+/// People listed with each sign on a message, whatever their number.
+pub const REACTION_USERS_MAX: usize = 10;
+
+/// Messages of one chat that are pinned at one time.
+pub const PINS_PER_CHAT_MAX: usize = 50;
+
+/// Names with an `@` before that are looked for in one message; further ones are words.
+pub const MENTIONS_PER_MESSAGE_MAX: usize = 32;
+
+/// People in a chat up to whom its members call all with `@all`. Where there are more, moderators and owners do.
+pub const CALL_ALL_USERS_MAX: u64 = 32;
+
 /// Characters of a person's or a chat's name.
 pub const NAME_CHARS_MAX: usize = 255;
 

@@ -5,12 +5,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::code::{CallError, ErrorCode};
 pub use crate::change::{
     Change, ChatCreated, ChatSettings, ChatUpdate, Deletion, Edit, Entry, Forwarded, Membership, Mentions,
     MessageDetails, Penalty, Pin, Reaction, ReactionCount, Restriction, RoleChange,
 };
-use crate::limits::{CLIENT_KEY_BYTES_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX};
+use crate::code::{CallError, ErrorCode};
+use crate::limits::{
+    CLIENT_KEY_BYTES_MAX, EMOJI_BYTES_MAX, EMOJI_SIGNS_MAX, NAME_CHARS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX,
+};
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -178,6 +180,9 @@ pub struct Chat {
     /// Messages that this person has not marked as read.
     #[serde(default, skip_serializing_if = "is_default")]
     pub unread: u64,
+    /// Those of them that call this person by name, or everybody.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mentions: u64,
     /// When its newest message was stored, or when it was created. Lists are sorted by it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub activity_ts: TimestampMs,
@@ -196,6 +201,7 @@ impl Chat {
             last_seq: 0,
             last_number: 0,
             unread: 0,
+            mentions: 0,
             activity_ts: 0,
             role: None,
             ..self
@@ -240,4 +246,63 @@ pub fn check_client_key(what: &str, key: &str) -> Result<(), CallError> {
         return Err(CallError::new(ErrorCode::InvalidParams, message));
     }
     Ok(())
+}
+
+/// Refuses what is no sign for a reaction: one to eight signs such as 👍, without spaces and control characters.
+pub fn check_emoji(emoji: &str) -> Result<(), CallError> {
+    if emoji.len() > EMOJI_BYTES_MAX
+        || emoji.chars().filter(|c| !is_part_of_a_sign(*c)).count() > EMOJI_SIGNS_MAX
+    {
+        let message = format!("a reaction holds at most {EMOJI_SIGNS_MAX} signs and {EMOJI_BYTES_MAX} bytes");
+        return Err(CallError::new(ErrorCode::TooLarge, message));
+    }
+    let is_blank = emoji.chars().all(is_part_of_a_sign);
+    if is_blank || emoji.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        let message = "a reaction is a sign such as 👍, without spaces and control characters";
+        return Err(CallError::new(ErrorCode::InvalidParams, message));
+    }
+    Ok(())
+}
+
+/// Whether a character only changes the look of the one before it.
+fn is_part_of_a_sign(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{1f3fb}'..='\u{1f3ff}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signs_are_signs() {
+        for emoji in [
+            "👍",
+            "👍🏽",
+            "❤\u{fe0f}",
+            "👨‍👩‍👧‍👦",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+            "+1",
+            "да",
+            "王",
+            "🌮🌮🌮🌮🌮🌮🌮🌮",
+        ] {
+            assert_eq!(check_emoji(emoji), Ok(()), "{emoji}");
+        }
+        for (emoji, code) in [
+            ("", ErrorCode::InvalidParams),
+            (" ", ErrorCode::InvalidParams),
+            ("a b", ErrorCode::InvalidParams),
+            ("\u{200b}", ErrorCode::InvalidParams),
+            ("\u{1b}[31m", ErrorCode::InvalidParams),
+            ("123456789", ErrorCode::TooLarge),
+            (
+                "🌮\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}\u{fe0f}",
+                ErrorCode::TooLarge,
+            ),
+        ] {
+            assert_eq!(check_emoji(emoji).unwrap_err().code, code, "{emoji:?}");
+        }
+    }
 }

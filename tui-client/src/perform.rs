@@ -144,7 +144,13 @@ async fn send(
         return client.insert_message(chat_id, &message_text).await.map_err(failure);
     };
     // The same key again: the answer is the first one's, if that was stored.
-    let call = InsertMessage { chat_id, user_id: None, message_text, client_message_id: Some(key.clone()) };
+    let call = InsertMessage {
+        chat_id,
+        user_id: None,
+        message_text,
+        client_message_id: Some(key.clone()),
+        ..InsertMessage::default()
+    };
     match client.call(call).await {
         Ok(reply) => Ok(reply.message),
         Err(error) => Err(match failure(error) {

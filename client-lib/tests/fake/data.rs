@@ -154,6 +154,7 @@ impl State {
             last_seq: 1,
             last_number: 0,
             unread: 0,
+            mentions: 0,
             activity_ts: 0,
             role: None,
         };
@@ -175,7 +176,10 @@ impl State {
             DataCall::InsertChat(call) => ok(ChatReply { chat: chat(&call.chat_name) }),
             DataCall::GetMessages(call) => {
                 let log = self.logs.get(&call.chat_id).into_iter().flatten();
-                ok(MessagesReply { messages: log.filter_map(Entry::message).cloned().collect(), more: false })
+                ok(MessagesReply {
+                    messages: log.filter_map(Entry::message).cloned().collect(),
+                    ..MessagesReply::default()
+                })
             }
             DataCall::InsertMessage(call) if self.forbidden.as_ref() == Some(&call.message_text) => {
                 Err(CallError::new(ErrorCode::Forbidden, "nobody may say this").not_stored())
@@ -189,7 +193,7 @@ impl State {
                 let users = vec![Participant { user: user(ME), role: Role::Member }];
                 ok(ParticipantsReply { users, more: false })
             }
-            DataCall::MarkRead(_) => ok(UnreadReply { unread: 3 }),
+            DataCall::MarkRead(_) => ok(UnreadReply { unread: 3, mentions: 1 }),
             DataCall::Sync(call) => ok(self.sync(call)),
             _ => Err(CallError::new(ErrorCode::MethodNotFound, "nobody asks here")),
         }

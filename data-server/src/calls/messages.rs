@@ -1,18 +1,20 @@
 //! Calls about messages: saying something, reading what was said, and marking it as read.
 
-use ttp::call::{Dialect, GetMessages, InsertMessage, MarkRead, MessageReply, MessagesReply, UnreadReply};
-use ttp::code::CallError;
+use ttp::call::{Dialect, GetMessages, InsertMessage, MarkRead, MessageReply, MessagesReply};
+use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{FRAME_BYTES_MAX_VERSION_1, MESSAGES_MAX_VERSION_1, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use ttp::model::{Message, check_client_key, check_text};
 
 use super::session::Session;
 use super::{Reply, Service};
-use crate::store::{MessagesQuery, NewMessage, Page, ReadMark};
+use crate::mentions::Called;
+use crate::store::{MessagesPage, MessagesQuery, NewMessage, ReadMark, References, Stretch};
 
 /// A version 1 connection without an identity is trusted to ask for what is its own.
 pub(super) fn get(service: &Service, session: &Session, call: &GetMessages, reply: Reply<GetMessages>) {
-    let viewer = match session.viewer() {
-        Ok(viewer) => viewer,
+    let asked = session.viewer().and_then(|viewer| Ok((viewer, stretch(session.dialect, call)?)));
+    let (viewer, stretch) = match asked {
+        Ok(asked) => asked,
         Err(refused) => return reply.send(Err(refused)),
     };
     let dialect = session.dialect;
@@ -21,18 +23,42 @@ pub(super) fn get(service: &Service, session: &Session, call: &GetMessages, repl
         Dialect::Version2 => (PAGE_ROWS_MAX, PAGE_BYTES_MAX),
     };
     let asked = call.limit.map_or(rows_max, |asked| usize::try_from(asked).unwrap_or(usize::MAX));
-    let query = MessagesQuery {
-        chat_id: call.chat_id,
-        viewer,
-        before_seq: call.before_seq,
-        rows_max: asked.min(rows_max),
-        bytes_max,
-    };
-    let done = reply.found(move |page: Page<Message>| MessagesReply {
-        messages: page.items.into_iter().map(|message| as_spoken_in(dialect, message)).collect(),
-        more: page.more && dialect == Dialect::Version2,
+    let query =
+        MessagesQuery { chat_id: call.chat_id, viewer, stretch, rows_max: asked.min(rows_max), bytes_max };
+    let done = reply.found(move |page| match dialect {
+        Dialect::Version1 => reply_in_version_1(page),
+        Dialect::Version2 => reply_of(page),
     });
     service.store.messages(session.by(), query, done);
+}
+
+/// Which part of the messages is asked for.
+fn stretch(dialect: Dialect, call: &GetMessages) -> Result<Stretch, CallError> {
+    let sides = match dialect {
+        Dialect::Version1 => (call.before_seq, None, None),
+        Dialect::Version2 => (call.before_seq, call.after_seq, call.around_seq),
+    };
+    Ok(match sides {
+        (None, None, None) => Stretch::Newest,
+        (Some(seq), None, None) => Stretch::Before(seq),
+        (None, Some(seq), None) => Stretch::After(seq),
+        (None, None, Some(seq)) => Stretch::Around(seq),
+        _ => {
+            let message = "give one of `before_seq`, `after_seq` and `around_seq`";
+            return Err(CallError::new(ErrorCode::InvalidParams, message));
+        }
+    })
+}
+
+/// A page as version 2 is told of it.
+pub(super) fn reply_of(page: MessagesPage) -> MessagesReply {
+    let MessagesPage { items: messages, more, more_after, as_of } = page;
+    MessagesReply { messages, more, more_after, as_of }
+}
+
+fn reply_in_version_1(page: MessagesPage) -> MessagesReply {
+    let messages = page.items.into_iter().map(Message::into_version_1).collect();
+    MessagesReply { messages, ..MessagesReply::default() }
 }
 
 pub(super) fn insert(service: &Service, session: &Session, call: InsertMessage, reply: Reply<InsertMessage>) {
@@ -52,20 +78,33 @@ pub(super) fn mark_read(service: &Service, session: &Session, call: &MarkRead, r
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
     let mark = ReadMark { chat_id: call.chat_id, user_id, number: call.number };
-    service.store.mark_read(session.by(), mark, reply.stored(|unread| UnreadReply { unread }));
+    service.store.mark_read(session.by(), mark, reply.stored(|unread| unread));
 }
 
 fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, CallError> {
     let user_id = session.caller(call.user_id)?;
-    check_text(&call.message_text)?;
+    let references = match session.dialect {
+        Dialect::Version1 => References::default(),
+        Dialect::Version2 => {
+            References { reply_to: call.reply_to, thread: call.thread, forward: call.forward }
+        }
+    };
+    if references.forward.is_none() {
+        check_text(&call.message_text)?;
+    } else if !call.message_text.is_empty() {
+        let message = "a forwarded message says what it said: leave `message_text` out";
+        return Err(CallError::new(ErrorCode::InvalidParams, message));
+    }
     if let Some(key) = &call.client_message_id {
         check_client_key("`client_message_id`", key)?;
     }
     Ok(NewMessage {
         chat_id: call.chat_id,
         user_id,
+        called: Called::of(&call.message_text),
         message_text: call.message_text,
         client_message_id: call.client_message_id,
+        references,
     })
 }
 

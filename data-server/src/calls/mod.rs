@@ -32,6 +32,7 @@ mod invitations;
 mod users;
 mod chats;
 mod messages;
+mod message_life;
 mod members;
 mod sync;
 mod info;
@@ -144,6 +145,9 @@ impl Weight {
             | DataCall::DeactivateUser(_) => Self::Barrier,
             DataCall::GetChats(_)
             | DataCall::GetMessages(_)
+            | DataCall::GetPins(_)
+            | DataCall::GetThread(_)
+            | DataCall::GetMessageHistory(_)
             | DataCall::GetParticipants(_)
             | DataCall::GetInvitations(_)
             | DataCall::Sync(_) => Self::Page,
@@ -309,6 +313,15 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::InsertChat(call) => chats::insert(service, session, call, reply(to)),
         DataCall::GetMessages(call) => messages::get(service, session, &call, reply(to)),
         DataCall::InsertMessage(call) => messages::insert(service, session, call, reply(to)),
+        DataCall::UpdateMessage(call) => message_life::edit(service, session, call, reply(to)),
+        DataCall::DeleteMessage(call) => message_life::delete(service, session, &call, reply(to)),
+        DataCall::AddReaction(call) => message_life::react(service, session, call, reply(to)),
+        DataCall::RemoveReaction(call) => message_life::unreact(service, session, call, reply(to)),
+        DataCall::PinMessage(call) => message_life::pin(service, session, &call, reply(to)),
+        DataCall::UnpinMessage(call) => message_life::unpin(service, session, &call, reply(to)),
+        DataCall::GetPins(call) => message_life::pins(service, session, &call, reply(to)),
+        DataCall::GetThread(call) => message_life::thread(service, session, &call, reply(to)),
+        DataCall::GetMessageHistory(call) => message_life::history(service, session, &call, reply(to)),
         DataCall::GetParticipants(call) => members::get(service, session, &call, reply(to)),
         DataCall::AddParticipant(call) => members::add(service, session, &call, reply(to)),
         DataCall::RemoveParticipant(call) => members::remove(service, session, &call, reply(to)),
@@ -385,6 +398,9 @@ fn call_error(error: &StoreError) -> CallError {
         StoreError::NoSuchUser(_) | StoreError::NoSuchName | StoreError::NoSuchChat(_) => ErrorCode::NotFound,
         StoreError::NotAParticipant { .. } | StoreError::PrivateChat(_) => ErrorCode::Forbidden,
         StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation => ErrorCode::NotFound,
+        StoreError::NoSuchMessage { .. } | StoreError::MessageDeleted(_) => ErrorCode::NotFound,
+        StoreError::WithinThread { .. } => ErrorCode::InvalidParams,
+        StoreError::TooManyReactions | StoreError::TooManyPins => ErrorCode::Conflict,
         StoreError::NotInvited | StoreError::NotAllowed(_) | StoreError::Deactivated => ErrorCode::Forbidden,
         StoreError::SessionEnded | StoreError::WrongPassword => ErrorCode::Unauthenticated,
         StoreError::NameTaken
@@ -415,6 +431,11 @@ mod tests {
             (StoreError::NoSuchChat(chat_id), -32004),
             (StoreError::NoSuchSession(SessionId(1)), -32004),
             (StoreError::NoSuchInvitation, -32004),
+            (StoreError::NoSuchMessage { chat_id, seq: 1 }, -32004),
+            (StoreError::MessageDeleted(1), -32004),
+            (StoreError::WithinThread { seq: 2, thread: 1 }, -32602),
+            (StoreError::TooManyReactions, -32009),
+            (StoreError::TooManyPins, -32009),
             (StoreError::NotAParticipant { user_id, chat_id }, -32003),
             (StoreError::PrivateChat(chat_id), -32003),
             (StoreError::NotInvited, -32003),

@@ -33,11 +33,14 @@
 //! 13. **A group has an owner while people are in it**, one whose account is open where there is one. When the last such
 //!     owner leaves, is removed or closes the account, the next entry of the log makes an owner of the one of the highest
 //!     role who is in the group for longest.
+//! 14. **What was deleted is nowhere**: no table holds the text of a message that was deleted, nor a later change of it. Its
+//!     number and its key stay, so that the same message sent once more gets the deleted one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ttp::call::InvitationInfo;
+use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
+use ttp::limits::{PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX};
 use ttp::model::{
     Chat, ChatId, Entry, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId,
 };
@@ -51,8 +54,9 @@ pub use account::{
     NewInvitation, NewLogin, NewSession, PasswordChange, PasswordHash, RoleAssignment, SecretHash, Sessions,
 };
 pub use request::{
-    ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessagesQuery, NameRule, NewChat, NewMessage,
-    NewUser, ParticipantsQuery, ReadMark, RecentQuery,
+    ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessageAct, MessageChange, MessagesQuery,
+    NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References, Stretch,
+    VersionsQuery,
 };
 
 /// Takes the answer of a call.
@@ -105,6 +109,8 @@ pub trait Store: Send + Sync {
     fn insert_chat(&self, by: By, new: NewChat, done: Done<Chat>);
     /// Stores a message of a participant, or finds it by its key.
     fn insert_message(&self, by: By, new: NewMessage, done: Done<Message>);
+    /// Changes a message, by who may. Answers what it is then. Nothing changes when it is so already.
+    fn change_message(&self, by: By, change: MessageChange, done: Done<Message>);
     /// Adds a person to a group, by one who may. Nothing changes when the person is in it already.
     fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>);
     /// Removes a person from a group, by the person or by one who may. Nothing changes when the person is not in it.
@@ -113,7 +119,7 @@ pub trait Store: Send + Sync {
     fn set_role(&self, by: By, assignment: RoleAssignment, done: Done<()>);
     /// Moves a person's mark forward, never back and never past the newest message; answers how many messages
     /// are unread.
-    fn mark_read(&self, by: By, mark: ReadMark, done: Done<u64>);
+    fn mark_read(&self, by: By, mark: ReadMark, done: Done<UnreadReply>);
 
     /// Finds a person by number.
     fn user(&self, by: By, user_id: UserId, done: Done<User>);
@@ -123,8 +129,10 @@ pub trait Store: Send + Sync {
     fn user_by_name(&self, by: By, user_name: String, done: Done<User>);
     /// A page of a person's chats, most recent first.
     fn chats(&self, by: By, query: ChatsQuery, done: Done<Page<Chat>>);
-    /// A page of a chat's messages: the newest of those asked for, oldest first.
-    fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>);
+    /// A page of a chat's messages, oldest first.
+    fn messages(&self, by: By, query: MessagesQuery, done: Done<MessagesPage>);
+    /// What a message said and says, oldest first; of too many the newest.
+    fn versions(&self, by: By, query: VersionsQuery, done: Done<Page<MessageVersion>>);
     /// A page of a chat's people, by number.
     fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>);
     /// The newest entry's number of each chat of a person.
@@ -179,6 +187,19 @@ pub struct Page<T> {
     pub more: bool,
 }
 
+/// A part of a chat's messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessagesPage {
+    /// The part, with the reactions of each.
+    pub items: Vec<Message>,
+    /// Whether there are older ones.
+    pub more: bool,
+    /// Whether there are newer ones, when that was asked for.
+    pub more_after: bool,
+    /// The newest entry's number at the moment of the page.
+    pub as_of: Seq,
+}
+
 /// A part of what is newer than a person's cursors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntriesPage {
@@ -224,6 +245,31 @@ pub enum StoreError {
         /// Where.
         chat_id: ChatId,
     },
+    /// The caller's fault: no entry of that number, or one that is no message.
+    #[error("there is no message {seq} in chat {chat_id}")]
+    NoSuchMessage {
+        /// Where.
+        chat_id: ChatId,
+        /// Which entry.
+        seq: Seq,
+    },
+    /// The caller's fault: nothing is left of the message.
+    #[error("message {0} was deleted")]
+    MessageDeleted(Seq),
+    /// The caller's fault: a thread has no threads.
+    #[error("message {seq} is in the thread of message {thread}: name that one")]
+    WithinThread {
+        /// The message that was named.
+        seq: Seq,
+        /// The first one of its thread.
+        thread: Seq,
+    },
+    /// The caller's fault: too many signs.
+    #[error("there are {REACTIONS_PER_MESSAGE_MAX} different signs on this message: choose one of them")]
+    TooManyReactions,
+    /// The caller's fault: too many pins.
+    #[error("{PINS_PER_CHAT_MAX} messages of this chat are pinned: unpin one first")]
+    TooManyPins,
     /// The caller's fault: the people of a private chat never change.
     #[error("chat {0} is private: its two people stay, and nobody can be added")]
     PrivateChat(ChatId),

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ttp::call::ChatsCursor;
+use ttp::call::{ChatsCursor, MessagePlace};
 use ttp::model::{ChatId, Seq, TimestampMs, UserId};
+
+use crate::mentions::Called;
 
 /// A person to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,16 +43,75 @@ pub struct NewChat {
 }
 
 /// A message to store or find.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewMessage {
     /// Where.
     pub chat_id: ChatId,
     /// Who.
     pub user_id: UserId,
-    /// What.
+    /// What; empty when it is a message that is forwarded.
     pub message_text: String,
     /// The sender's key.
     pub client_message_id: Option<String>,
+    /// Whom the text calls.
+    pub called: Called,
+    /// Which messages it has to do with.
+    pub references: References,
+}
+
+impl NewMessage {
+    /// Whether it is nothing but a text. Most are.
+    pub fn is_plain(&self) -> bool {
+        self.called.is_nobody() && self.references == References::default()
+    }
+}
+
+/// Which other messages a message has to do with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct References {
+    /// The one that it answers.
+    pub reply_to: Option<Seq>,
+    /// The one whose thread it is in.
+    pub thread: Option<Seq>,
+    /// The one that is said again by it.
+    pub forward: Option<MessagePlace>,
+}
+
+/// Something that happens to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageChange {
+    /// Where.
+    pub chat_id: ChatId,
+    /// The entry of the message.
+    pub seq: Seq,
+    /// By whom.
+    pub by: UserId,
+    /// What.
+    pub act: MessageAct,
+}
+
+/// What happens to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MessageAct {
+    /// Its author writes it anew.
+    Edit {
+        /// The text from now on.
+        message_text: String,
+        /// Whom the text calls.
+        called: Called,
+        /// The author's key.
+        client_change_id: Option<String>,
+    },
+    /// What it says is deleted.
+    Delete,
+    /// Somebody puts this sign on it.
+    React(String),
+    /// Somebody takes the own sign off it.
+    Unreact(String),
+    /// It is pinned.
+    Pin,
+    /// It is pinned no more.
+    Unpin,
 }
 
 /// Somebody to add or remove.
@@ -111,11 +172,48 @@ pub struct MessagesQuery {
     pub chat_id: ChatId,
     /// Who asks: refused when not in the chat. Nobody in particular may ask in version 1.
     pub viewer: Option<UserId>,
-    /// Only messages with lower numbers in the log.
-    pub before_seq: Option<Seq>,
+    /// Which part of them.
+    pub stretch: Stretch,
     /// At most so many.
     pub rows_max: usize,
     /// At most so many bytes of JSON, but at least one message.
+    pub bytes_max: usize,
+}
+
+/// Which part of a chat's messages, by their numbers in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stretch {
+    /// The newest.
+    Newest,
+    /// The newest of those below a number.
+    Before(Seq),
+    /// The oldest of those above a number.
+    After(Seq),
+    /// The nearest to a number, on both sides.
+    Around(Seq),
+    /// The newest of a thread, below a number.
+    Thread {
+        /// The message that the thread is about.
+        thread: Seq,
+        /// Only messages with lower numbers.
+        before: Option<Seq>,
+    },
+    /// The newest of those that are pinned, below a number.
+    Pins(Option<Seq>),
+}
+
+/// A message of a chat, and who asks for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VersionsQuery {
+    /// Where.
+    pub chat_id: ChatId,
+    /// The entry of the message.
+    pub seq: Seq,
+    /// Who asks.
+    pub viewer: UserId,
+    /// At most so many versions.
+    pub rows_max: usize,
+    /// At most so many bytes of JSON, but at least one version.
     pub bytes_max: usize,
 }
 

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use data_server::mentions::Called;
 use data_server::rights::{ChatAct, ServerAct};
 use data_server::store::sqlite::SqliteStore;
 use data_server::store::{
     By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange,
-    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark, RoleAssignment,
-    Store, StoreError,
+    MessagesPage, MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark,
+    References, RoleAssignment, Store, StoreError, Stretch,
 };
 use ttp::call::ChatsCursor;
 use ttp::model::{Chat, ChatId, Entry, Message, Role, Seq, SessionId, UserId};
@@ -166,7 +167,8 @@ impl<S: Store> Caller<S> {
     }
 
     pub(crate) fn mark(&self, chat_id: ChatId, user_id: UserId, number: u64) -> Answer<u64> {
-        self.ask(|store, done| store.mark_read(By::Trust, ReadMark { chat_id, user_id, number }, done))
+        let mark = ReadMark { chat_id, user_id, number };
+        self.ask(|store, done| store.mark_read(By::Trust, mark, done)).map(|marked| marked.unread)
     }
 
     pub(crate) fn chats(
@@ -179,7 +181,7 @@ impl<S: Store> Caller<S> {
         self.ask(|store, done| store.chats(By::Trust, query, done))
     }
 
-    pub(crate) fn messages(&self, query: MessagesQuery) -> Answer<Page<Message>> {
+    pub(crate) fn messages(&self, query: MessagesQuery) -> Answer<MessagesPage> {
         self.ask(|store, done| store.messages(By::Trust, query, done))
     }
 
@@ -234,11 +236,18 @@ pub(crate) fn new_chat(name: &str, users: &[UserId]) -> NewChat {
 
 pub(crate) fn message(chat_id: ChatId, user_id: UserId, text: &str, key: Option<&str>) -> NewMessage {
     let client_message_id = key.map(Into::into);
-    NewMessage { chat_id, user_id, message_text: text.into(), client_message_id }
+    NewMessage {
+        chat_id,
+        user_id,
+        message_text: text.into(),
+        client_message_id,
+        called: Called::of(text),
+        references: References::default(),
+    }
 }
 
 pub(crate) fn newest(chat_id: ChatId, rows_max: usize) -> MessagesQuery {
-    MessagesQuery { chat_id, viewer: None, before_seq: None, rows_max, bytes_max: 512 * 1024 }
+    MessagesQuery { chat_id, viewer: None, stretch: Stretch::Newest, rows_max, bytes_max: 512 * 1024 }
 }
 
 pub(crate) fn assert_dense(log: &[Entry]) {

@@ -14,3 +14,4 @@ mod backup;
 mod check;
 mod files;
 mod new_password;
+mod message_life;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use data_server::store::{
-    ChatDetail, ChatsQuery, EntriesPage, MessagesQuery, NameRule, NewUser, Page, ParticipantsQuery, Recent,
-    RecentQuery, Store, StoreError,
+    ChatDetail, ChatsQuery, EntriesPage, MessagesPage, MessagesQuery, NameRule, NewUser, Page,
+    ParticipantsQuery, Recent, RecentQuery, Store, StoreError, Stretch,
 };
 use ttp::call::ChatsCursor;
 use ttp::model::{Chat, ChatId, Message, Seq, UserId};
@@ -61,7 +61,7 @@ fn t20_messages_come_in_pages_from_the_newest() {
     store.remove(chat_id, ann, bob).unwrap();
     let first = store.messages(newest(chat_id, 3)).unwrap();
     assert_eq!((&first.items[..], first.more), (&said[4..], true));
-    let before = |seq| MessagesQuery { before_seq: Some(seq), ..newest(chat_id, 3) };
+    let before = |seq| MessagesQuery { stretch: Stretch::Before(seq), ..newest(chat_id, 3) };
     let second = store.messages(before(first.items[0].seq)).unwrap();
     assert_eq!((&second.items[..], second.more), (&said[1..4], true));
     let last = store.messages(before(second.items[0].seq)).unwrap();
@@ -86,7 +86,7 @@ fn a_person_is_found_while_pages_wait() {
     let pages = 2_000;
     for _ in 0..pages {
         let sender = sender.clone();
-        let done = Box::new(move |page: Answer<Page<Message>>| sender.send(page.map(drop)).unwrap());
+        let done = Box::new(move |page: Answer<MessagesPage>| sender.send(page.map(drop)).unwrap());
         store.0.messages(data_server::store::By::Trust, newest(chat_id, 500), done);
     }
     store.ask(|store, done| store.user(data_server::store::By::Trust, ann, done)).unwrap();

@@ -12,7 +12,7 @@ use std::time::Duration;
 use data_server::store::sqlite::{SqliteStore, check};
 use data_server::store::{
     By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesQuery, MessagesQuery, NewChat,
-    NewMessage, Page, Store, StoreError,
+    NewMessage, Store, StoreError, Stretch,
 };
 use rusqlite::Connection;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, UserId};
@@ -92,8 +92,9 @@ fn chats(store: &SqliteStore, user_id: UserId) -> Vec<Chat> {
 }
 
 fn messages(store: &SqliteStore, chat_id: ChatId) -> Vec<Message> {
-    let query = MessagesQuery { chat_id, viewer: None, before_seq: None, rows_max: 100, bytes_max: 1 << 20 };
-    let page: Page<Message> = ask(|done| store.messages(By::Trust, query, done)).unwrap();
+    let query =
+        MessagesQuery { chat_id, viewer: None, stretch: Stretch::Newest, rows_max: 100, bytes_max: 1 << 20 };
+    let page = ask(|done| store.messages(By::Trust, query, done)).unwrap();
     page.items
 }
 
@@ -180,7 +181,7 @@ fn t27_upgraded_chats_go_on() {
         chat_id: ChatId(1),
         user_id,
         message_text: "fourth".into(),
-        client_message_id: None,
+        ..NewMessage::default()
     };
     let said = ask(|done| store.insert_message(By::Trust, new(UserId(2)), done)).unwrap();
     assert_eq!((said.seq, said.number, said.message_id.0, said.message_ts), (5, 4, 10, 9_000));

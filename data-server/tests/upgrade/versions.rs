@@ -167,6 +167,7 @@ fn messages_of_version_3_stay_what_they_are() {
             user_id: UserId(user_id),
             message_text: text.into(),
             client_message_id: Some(key.into()),
+            ..NewMessage::default()
         };
         ask(|done| store.insert_message(By::Trust, new, done))
     };
@@ -236,13 +237,19 @@ fn the_log_of_version_4_stays_what_it_is() {
     let house = House { _folder: folder, path };
     let store = house.open().unwrap();
     assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
-    let query =
-        EntriesQuery { user_id: UserId(1), cursors: [(ChatId(1), 0)].into(), rows_max: 50, bytes_max: 1 << 20 };
+    let query = EntriesQuery {
+        user_id: UserId(1),
+        cursors: [(ChatId(1), 0)].into(),
+        rows_max: 50,
+        bytes_max: 1 << 20,
+    };
     let entries = ask(|done| store.entries(By::Trust, query, done)).unwrap().entries;
     assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     let [created, joined, said, role, left] = &entries[..] else { panic!("{entries:?}") };
     assert!(matches!(&created.change, Change::Created(created) if created.chat_name == "lunch"));
-    assert!(matches!(&joined.change, Change::Joined(joined) if joined.by.as_ref().unwrap().user_id == UserId(1)));
+    assert!(
+        matches!(&joined.change, Change::Joined(joined) if joined.by.as_ref().unwrap().user_id == UserId(1))
+    );
     let said = said.message().unwrap();
     assert_eq!((said.message_text.as_str(), said.details.as_deref()), ("kept", None));
     assert!(matches!(&role.change, Change::Role(change) if change.role == Role::Moderator));

@@ -86,7 +86,13 @@ pub(super) fn entries(_: &Runtime) -> Result<u64> {
 /// A call that says something, in a chat.
 pub(super) fn insert_message(chat_id: ChatId, number: u64) -> InsertMessage {
     let client_message_id = Some(format!("0123456789abcdef{number:016x}"));
-    InsertMessage { chat_id, user_id: None::<UserId>, message_text: text(number), client_message_id }
+    InsertMessage {
+        chat_id,
+        user_id: None::<UserId>,
+        message_text: text(number),
+        client_message_id,
+        ..InsertMessage::default()
+    }
 }
 
 /// The payload of a request.

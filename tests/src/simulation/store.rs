@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use data_server::store::{
     AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
-    InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery, NewAccount, NewChat,
-    NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery, PasswordChange, ReadMark, Recent,
-    RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    InvitationEnd, Invitations, LiveSession, MembershipChange, MessageChange, MessagesPage, MessagesQuery,
+    NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery,
+    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    VersionsQuery,
 };
 use tokio::sync::Notify;
-use ttp::call::InvitationInfo;
+use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
 use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
@@ -84,10 +85,11 @@ impl Store for Belled {
         end_invitation(by: By, end: InvitationEnd) -> ();
         insert_user(new: NewUser) -> User;
         insert_chat(by: By, new: NewChat) -> Chat;
+        change_message(by: By, change: MessageChange) -> Message;
         add_participant(by: By, change: MembershipChange) -> ();
         remove_participant(by: By, change: MembershipChange) -> ();
         set_role(by: By, assignment: RoleAssignment) -> ();
-        mark_read(by: By, mark: ReadMark) -> u64;
+        mark_read(by: By, mark: ReadMark) -> UnreadReply;
     }
 
     pass_on! { reads:
@@ -100,7 +102,8 @@ impl Store for Belled {
         trusted_user(user_id: UserId) -> (User, Role);
         user_by_name(by: By, user_name: String) -> User;
         chats(by: By, query: ChatsQuery) -> Page<Chat>;
-        messages(by: By, query: MessagesQuery) -> Page<Message>;
+        messages(by: By, query: MessagesQuery) -> MessagesPage;
+        versions(by: By, query: VersionsQuery) -> Page<MessageVersion>;
         participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
         heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
         hearing_of(users: Vec<UserId>) -> Vec<Hearing>;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ChatId, Entry, Message, Seq, UserId};
+use crate::model::{ChatId, Entry, Message, Seq, UserId, is_default};
 
-/// Messages of a chat in their order: the newest, or those before a number.
+/// Messages of a chat in their order: the newest, or those before, after or around a number.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GetMessages {
     /// Which chat.
@@ -17,31 +17,62 @@ pub struct GetMessages {
     /// At most so many; a page is never longer than the server's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
+    /// Only messages whose `seq` is above this, the oldest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_seq: Option<Seq>,
+    /// The messages nearest to this `seq`, as many on either side as there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around_seq: Option<Seq>,
 }
 
 /// The answer to [`GetMessages`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MessagesReply {
-    /// Oldest first.
+    /// Oldest first. Their texts and reactions are as of `as_of`.
     pub messages: Vec<Message>,
-    /// Whether there are older ones.
+    /// Whether there are older ones. Not told when those after a number were asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+    /// Whether there are newer ones, where those after or around a number were asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more_after: bool,
+    /// The number of the chat's newest entry when the page was read: what later entries say is not in it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub as_of: Seq,
 }
 
 /// Says something. Answered when it is durable.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InsertMessage {
     /// Where.
     pub chat_id: ChatId,
     /// Who. May be left out when the connection has authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// What.
+    /// What. Absent when it is a message that is forwarded.
+    #[serde(default)]
     pub message_text: String,
     /// A key that makes a repeated call answer the first one's message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_message_id: Option<String>,
+    /// The entry of the message of the same chat that it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<Seq>,
+    /// The entry of the message of the same chat whose thread it is in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thread: Option<Seq>,
+    /// The message that is said again here, in its author's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub forward: Option<MessagePlace>,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagePlace {
+    /// Its chat.
+    pub chat_id: ChatId,
+    /// Its entry there.
+    pub seq: Seq,
 }
 
 /// One message.
@@ -61,10 +92,13 @@ pub struct MarkRead {
 }
 
 /// The answer to [`MarkRead`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnreadReply {
     /// Messages that are still unread.
     pub unread: u64,
+    /// Those of them that call the caller by name, or everybody.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mentions: u64,
 }
 
 /// What is newer than the caller's cursors, in every chat of the caller. The only catch-up there is.

@@ -16,6 +16,7 @@ mod accounts;
 mod people;
 mod chats;
 mod messages;
+mod message_life;
 mod streams;
 
 pub use accounts::{
@@ -29,8 +30,13 @@ pub use chats::{
     ParticipantsReply, RemoveParticipant, SetRole,
 };
 pub use greeting::{Empty, Hello, Ping, Welcome};
+pub use message_life::{
+    AddReaction, DeleteMessage, GetMessageHistory, GetPins, GetThread, HistoryReply, MessageVersion,
+    PinMessage, RemoveReaction, UnpinMessage, UpdateMessage,
+};
 pub use messages::{
-    GetMessages, InsertMessage, MarkRead, MessageReply, MessagesReply, Sync, SyncReply, UnreadReply,
+    GetMessages, InsertMessage, MarkRead, MessagePlace, MessageReply, MessagesReply, Sync, SyncReply,
+    UnreadReply,
 };
 pub use people::{GetUser, InsertUser, UserReply};
 pub use streams::{Broadcast, CloseStream, GetStreamTicket, Link, OpenStream, TicketReply};
@@ -124,6 +130,15 @@ calls! {
         InsertChat = "InsertChat",
         GetMessages = "GetMessages",
         InsertMessage = "InsertMessage",
+        UpdateMessage = "UpdateMessage",
+        DeleteMessage = "DeleteMessage",
+        AddReaction = "AddReaction",
+        RemoveReaction = "RemoveReaction",
+        PinMessage = "PinMessage",
+        UnpinMessage = "UnpinMessage",
+        GetPins = "GetPins",
+        GetThread = "GetThread",
+        GetMessageHistory = "GetMessageHistory",
         GetParticipants = "GetParticipants",
         AddParticipant = "AddParticipant",
         RemoveParticipant = "RemoveParticipant",
@@ -212,6 +227,15 @@ methods! {
     InsertChat "InsertChat" -> ChatReply;
     GetMessages "GetMessages" -> MessagesReply, written by encode::messages_reply;
     InsertMessage "InsertMessage" -> MessageReply, written by encode::message_reply;
+    UpdateMessage "UpdateMessage" -> MessageReply, written by encode::message_reply;
+    DeleteMessage "DeleteMessage" -> MessageReply, written by encode::message_reply;
+    AddReaction "AddReaction" -> Empty;
+    RemoveReaction "RemoveReaction" -> Empty;
+    PinMessage "PinMessage" -> Empty;
+    UnpinMessage "UnpinMessage" -> Empty;
+    GetPins "GetPins" -> MessagesReply, written by encode::messages_reply;
+    GetThread "GetThread" -> MessagesReply, written by encode::messages_reply;
+    GetMessageHistory "GetMessageHistory" -> HistoryReply;
     GetParticipants "GetParticipants" -> ParticipantsReply;
     AddParticipant "AddParticipant" -> Empty;
     RemoveParticipant "RemoveParticipant" -> Empty;

@@ -55,7 +55,7 @@ proptest! {
     fn what_is_written_by_hand_has_the_bytes_of_the_derived_one(
         said in prop::collection::vec(messages(), 0..4),
         log in prop::collection::vec(entries(), 0..4),
-        (more, reset, epoch) in any::<(bool, bool, String)>(),
+        (more, reset, epoch, as_of) in any::<(bool, bool, String, u64)>(),
         gone in prop::collection::vec(any::<i64>().prop_map(ChatId), 0..3),
         heads in heads(),
     ) {
@@ -66,7 +66,7 @@ proptest! {
         for one in &log {
             prop_assert_eq!(written(|out| entry(out, one)), serde_json::to_string(one).unwrap());
         }
-        let reply = MessagesReply { messages: said, more };
+        let reply = MessagesReply { messages: said, more, more_after: reset, as_of: as_of % 3 };
         prop_assert_eq!(written(|out| messages_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
         let reply = SyncReply { epoch, entries: log, more, gone, reset, heads };
         prop_assert_eq!(written(|out| sync_reply(out, &reply)), serde_json::to_string(&reply).unwrap());

@@ -146,6 +146,13 @@ pub(crate) fn params() -> impl Strategy<Value = Value> {
         "messages_max",
         "before",
         "before_seq",
+        "after_seq",
+        "around_seq",
+        "seq",
+        "reply_to",
+        "thread",
+        "forward",
+        "emoji",
         "limit",
         "client_message_id",
         "client_chat_id",
@@ -167,6 +174,7 @@ pub(crate) fn params() -> impl Strategy<Value = Value> {
         Just(Value::Null),
         Just(serde_json::json!({"activity_ts": 1, "chat_id": 2})),
         Just(serde_json::json!({"7": 3})),
+        Just(serde_json::json!({"chat_id": 7, "seq": 3})),
     ];
     let value = prop_oneof![4 => fitting, 1 => json()];
     prop_oneof![
@@ -246,6 +254,7 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
                 last_seq,
                 last_number,
                 unread,
+                mentions: unread / 2,
                 activity_ts,
                 role,
             },

@@ -63,8 +63,8 @@ fn answer(request: &Request<'_>, address: &str, number: &mut u64) -> Result<Box<
             to_raw_value(&TicketReply { ticket: Secret::new("a ticket"), expires_ts: TimestampMs::MAX })
         }
         "GetChats" => to_raw_value(&ChatsReply { chats: vec![lunch()], more: false }),
-        "GetMessages" => to_raw_value(&MessagesReply { messages: vec![], more: false }),
-        "MarkRead" => to_raw_value(&UnreadReply { unread: 0 }),
+        "GetMessages" => to_raw_value(&MessagesReply::default()),
+        "MarkRead" => to_raw_value(&UnreadReply::default()),
         "Sync" => {
             let heads = Some([(CHAT, 1)].into());
             to_raw_value(&SyncReply { epoch: "first".into(), heads, ..SyncReply::default() })
@@ -110,6 +110,7 @@ fn lunch() -> Chat {
         last_seq: 1,
         last_number: 0,
         unread: 0,
+        mentions: 0,
         activity_ts: 0,
         role: None,
     }

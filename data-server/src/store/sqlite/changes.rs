@@ -124,9 +124,7 @@ fn columns(change: &Change) -> Result<Columns, Failure> {
                 ..Columns::on("edited", edit.seq, edit.change_ts, &edit.by)
             }
         }
-        Change::Deleted(deletion) => {
-            Columns::on("deleted", deletion.seq, deletion.change_ts, &deletion.by)
-        }
+        Change::Deleted(deletion) => Columns::on("deleted", deletion.seq, deletion.change_ts, &deletion.by),
         Change::Reacted(reaction) => {
             let kind = if reaction.is_removed { "unreacted" } else { "reacted" };
             Columns {

@@ -44,7 +44,9 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
                     ifnull(c.last_number - p.read_number, 0), c.activity_ts,
-                    p.role, c.user_count
+                    p.role, c.user_count,
+                    (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
+                     AND n.number > p.read_number)
              FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
              WHERE c.chat_id = ?1",
         )?
@@ -64,7 +66,9 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
     let mut items = tables
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                    c.last_number - p.read_number, c.activity_ts, p.role, c.user_count
+                    c.last_number - p.read_number, c.activity_ts, p.role, c.user_count,
+                    (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
+                     AND n.number > p.read_number)
              FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
              WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
              ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4",
@@ -92,6 +96,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
         activity_ts: row.get(6)?,
         role: row.get::<_, Option<String>>(7)?.as_deref().and_then(Role::from_name),
         user_count: row.get(8)?,
+        mentions: row.get(9)?,
     })
 }
 

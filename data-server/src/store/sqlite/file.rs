@@ -165,6 +165,8 @@ pub(super) fn open_writer(path: &Path, patience: Duration) -> rusqlite::Result<C
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
+    // What is deleted shall not be found in the file. Most changes delete nothing, and pay nothing.
+    connection.pragma_update(None, "secure_delete", true)?;
     #[cfg(target_os = "macos")]
     {
         connection.pragma_update(None, "fullfsync", true)?;

@@ -1,6 +1,7 @@
 //! Who takes part in which chat, in SQLite, and how far each has read.
 
 use rusqlite::OptionalExtension;
+use ttp::call::UnreadReply;
 use ttp::model::{Change, ChatId, Membership, Participant, Role, SessionId, TimestampMs, UserId};
 
 use super::tables::{Failure, Tables, role_from};
@@ -65,7 +66,7 @@ pub(super) fn remove(turn: &mut Turn<'_>, change: MembershipChange) -> Result<()
 }
 
 /// Moves a mark forward; answers how many messages are unread.
-pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<u64, Failure> {
+pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<UnreadReply, Failure> {
     let ReadMark { chat_id, user_id, number } = mark;
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     privacy(turn.tables, chat_id)?;
@@ -74,13 +75,19 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<u64, Fail
         .statement(
             "UPDATE Participants SET read_number = max(read_number, min(?3, last_number))
              FROM Chats WHERE Chats.chat_id = ?1 AND Participants.chat_id = ?1 AND user_id = ?2
-             RETURNING (SELECT last_number FROM Chats WHERE chat_id = ?1) - read_number, role",
+             RETURNING (SELECT last_number FROM Chats WHERE chat_id = ?1) - read_number, role, read_number",
         )?
-        .query_row((chat_id.0, user_id.0, number), |row| Ok((row.get(0)?, role_from(row, 1)?)))
+        .query_row((chat_id.0, user_id.0, number), |row| {
+            Ok((row.get(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?))
+        })
         .optional()?;
-    let (unread, role) = marked.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
+    let (unread, role, read_number) = marked.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
     ChatAct::MarkRead.check(role).map_err(StoreError::NotAllowed)?;
-    Ok(unread)
+    let mentions = turn
+        .tables
+        .statement("SELECT count(*) FROM Mentions WHERE user_id IN (?2, 0) AND chat_id = ?1 AND number > ?3")?
+        .query_row((chat_id.0, user_id.0, read_number), |row| row.get(0))?;
+    Ok(UnreadReply { unread, mentions })
 }
 
 /// A page of a chat's people.

@@ -3,17 +3,16 @@
 use rusqlite::types::Type;
 use rusqlite::{CachedStatement, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
-use ttp::model::{Change, ChatId, Entry, Message, MessageId, Seq, TimestampMs, User, UserId};
+use ttp::model::{Change, ChatId, Entry, Message, MessageId, Role, Seq, TimestampMs, User, UserId};
 
-use super::budget::{Budget, message_bytes};
 use super::client_key::ClientKey;
-use super::members::{self, require_access};
-use super::recent;
+use super::message_life::{self, Addition};
 use super::tables::{Failure, Tables, role_from};
 use super::users;
 use super::writer::Turn;
+use super::{members, recent};
 use crate::rights::ChatAct;
-use crate::store::{Committed, MessagesQuery, NewMessage, Page, StoreError};
+use crate::store::{Committed, NewMessage, StoreError};
 
 /// A message from ten columns: message_id, chat_id, user_id, user_name, message_text, message_ts, seq, number,
 /// client_message_id, details, beginning at `first`.
@@ -56,8 +55,8 @@ impl<'a> Inserting<'a> {
             )?,
             message: tables.statement(
                 "INSERT INTO Messages
-                     (chat_id, seq, message_id, user_id, message_text, message_ts, number, client_message_id)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
+                     (chat_id, seq, message_id, user_id, message_text, message_ts, number, client_message_id, details)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
             )?,
             chat: tables.statement(
                 "UPDATE Chats SET last_seq = last_seq + 1, last_number = last_number + 1, activity_ts = ?2
@@ -85,11 +84,16 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: NewMessage) -> Result<Message, Fa
 fn insert_with(
     statements: &mut Inserting<'_>,
     turn: &mut Turn<'_>,
-    new: NewMessage,
+    mut new: NewMessage,
 ) -> Result<Message, Failure> {
     let author = match author(statements, turn.tables, &new) {
         Ok(author) => author,
         // Who has sent it and may not any more still gets the first answer.
+        Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
+    };
+    let addition = match Addition::of(turn.tables, &mut new, author.role) {
+        Ok(addition) => addition,
+        // What it refers to may have been deleted since it was sent.
         Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
     };
     let (seq, number) = (author.last_seq + 1, author.last_number + 1);
@@ -104,6 +108,7 @@ fn insert_with(
         message_ts,
         number,
         new.client_message_id.as_deref().map(ClientKey),
+        addition.as_ref().map(|addition| addition.stored.as_str()),
     ))?;
     if inserted == 0 {
         return find_first(turn.tables, &new)?.ok_or(StoreError::Failed.into());
@@ -111,6 +116,9 @@ fn insert_with(
     turn.take_message_id();
     count(statements, &new, number, message_ts).map_err(Failure::Half)?;
     recent::note(turn, new.chat_id, author.changed_ts).map_err(Failure::Half)?;
+    if let Some(addition) = &addition {
+        addition.write(turn.tables, new.chat_id, seq, number).map_err(Failure::Half)?;
+    }
     let message = Message {
         message_id,
         chat_id: new.chat_id,
@@ -120,7 +128,7 @@ fn insert_with(
         seq,
         number,
         client_message_id: new.client_message_id,
-        details: None,
+        details: addition.map(|addition| addition.details),
     };
     let entry = Entry { chat_id: new.chat_id, seq, change: Change::Message(message.clone()) };
     turn.entries.push(Committed { entry, first_users: [].into() });
@@ -130,6 +138,7 @@ fn insert_with(
 /// Who writes, and how far the chat is before the message.
 struct Author {
     user: User,
+    role: Role,
     last_seq: Seq,
     last_number: u64,
     activity_ts: TimestampMs,
@@ -141,22 +150,22 @@ fn author(statements: &mut Inserting<'_>, tables: Tables<'_>, new: &NewMessage) 
     let found = statements
         .author
         .query_row((new.chat_id.0, new.user_id.0), |row| {
-            let author = Author {
+            Ok(Author {
                 user: users::from_row(row, 0)?,
+                role: role_from(row, 2)?,
                 last_seq: row.get(3)?,
                 last_number: row.get(4)?,
                 activity_ts: row.get(5)?,
                 changed_ts: row.get(6)?,
-            };
-            Ok((author, role_from(row, 2)?))
+            })
         })
         .optional()?;
-    let Some((author, role)) = found else {
+    let Some(author) = found else {
         members::privacy(tables, new.chat_id)?;
         users::get(tables, new.user_id)?;
         return Err(not_a_participant(new.user_id, new.chat_id));
     };
-    ChatAct::Write.check(role).map_err(StoreError::NotAllowed)?;
+    ChatAct::Write.check(author.role).map_err(StoreError::NotAllowed)?;
     Ok(author)
 }
 
@@ -174,38 +183,24 @@ fn count(
 /// What was stored under the key of a message, if it is the same.
 fn find_first(tables: Tables<'_>, new: &NewMessage) -> Result<Option<Message>, Failure> {
     match find_by_key(tables, new)? {
-        Some(first) if first.chat_id != new.chat_id || first.message_text != new.message_text => {
+        Some(first) if !message_life::is_what_was_sent(tables, &first, new)? => {
             Err(StoreError::KeyReused.into())
         }
         first => Ok(first),
     }
 }
 
-/// The page of messages that ends at the newest one, or before a given one.
-pub(super) fn page(tables: Tables<'_>, query: MessagesQuery) -> Result<Page<Message>, Failure> {
-    require_access(tables, query.chat_id, query.viewer, ChatAct::Read)?;
-    let before_seq = query.before_seq.map_or(i64::MAX, |seq| i64::try_from(seq).unwrap_or(i64::MAX));
-    let mut statement = tables.statement(
-        "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                m.client_message_id, m.details
-         FROM Messages m JOIN Users u ON u.user_id = m.user_id
-         WHERE m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC",
-    )?;
-    let mut rows = statement.query((query.chat_id.0, before_seq))?;
-    let mut budget = Budget::new(query.bytes_max);
-    let mut items = Vec::new();
-    let mut more = false;
-    while let Some(row) = rows.next()? {
-        let message = from_row(row, 0)?;
-        let fits = budget.take(message_bytes(&message)) || items.is_empty();
-        if !fits || items.len() == query.rows_max {
-            more = true;
-            break;
-        }
-        items.push(message);
-    }
-    items.reverse();
-    Ok(Page { items, more })
+/// The message of an entry.
+pub(super) fn find(tables: Tables<'_>, chat_id: ChatId, seq: Seq) -> Result<Message, Failure> {
+    tables
+        .statement(
+            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
+                    m.client_message_id, m.details
+             FROM Messages m JOIN Users u ON u.user_id = m.user_id WHERE m.chat_id = ?1 AND m.seq = ?2",
+        )?
+        .query_row((chat_id.0, i64::try_from(seq).unwrap_or(i64::MAX)), |row| from_row(row, 0))
+        .optional()?
+        .ok_or(StoreError::NoSuchMessage { chat_id, seq }.into())
 }
 
 fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<Message>> {

@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `members`, `changes`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `message_life`, `pages`, `members`, `changes`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Sender};
-use ttp::call::InvitationInfo;
+use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
 use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 use ttp::net::clock;
 
@@ -25,9 +25,10 @@ use self::tables::{Failure, Tables};
 use self::writer::{Guard, Turn, Writer};
 use super::{
     AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
-    EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery,
-    NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery,
-    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessageChange,
+    MessagesPage, MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page,
+    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions,
+    Store, VersionsQuery,
 };
 use crate::error::Error;
 
@@ -53,6 +54,8 @@ mod roles;
 mod chats;
 mod client_key;
 mod messages;
+mod message_life;
+mod pages;
 mod members;
 mod changes;
 mod log;
@@ -340,6 +343,10 @@ impl Store for SqliteStore {
         });
     }
 
+    fn change_message(&self, by: By, change: MessageChange, done: Done<Message>) {
+        self.write_by(by, change.by, Class::Chat, done, move |turn| message_life::change(turn, change));
+    }
+
     fn add_participant(&self, by: By, change: MembershipChange, done: Done<()>) {
         self.write_by(by, change.by, Class::Other, done, move |turn| members::add(turn, change));
     }
@@ -352,7 +359,7 @@ impl Store for SqliteStore {
         self.write_by(by, assignment.by, Class::Other, done, move |turn| roles::set(turn, assignment));
     }
 
-    fn mark_read(&self, by: By, mark: ReadMark, done: Done<u64>) {
+    fn mark_read(&self, by: By, mark: ReadMark, done: Done<UnreadReply>) {
         self.write_by(by, mark.user_id, Class::Other, done, move |turn| members::mark_read(turn, mark));
     }
 
@@ -377,9 +384,15 @@ impl Store for SqliteStore {
         });
     }
 
-    fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>) {
+    fn messages(&self, by: By, query: MessagesQuery, done: Done<MessagesPage>) {
         self.ask_by(&self.heavy_reads, by, query.viewer, Class::History, done, move |tables| {
-            messages::page(tables, query)
+            pages::page(tables, query)
+        });
+    }
+
+    fn versions(&self, by: By, query: VersionsQuery, done: Done<Page<MessageVersion>>) {
+        self.ask_by(&self.heavy_reads, by, Some(query.viewer), Class::History, done, move |tables| {
+            message_life::versions(tables, query)
         });
     }
 

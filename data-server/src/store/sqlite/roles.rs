@@ -4,8 +4,8 @@ use rusqlite::OptionalExtension;
 use ttp::model::{Change, ChatId, Role, RoleChange, UserId};
 
 use super::tables::{Failure, Tables, role_from};
-use super::{changes, members, users};
 use super::writer::Turn;
+use super::{changes, members, users};
 use crate::rights::ChatAct;
 use crate::store::{RoleAssignment, StoreError};
 
