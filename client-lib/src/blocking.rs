@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use ttp::call::{
-    Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
-    SessionInfo, SessionReply,
+    Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
+    MessagePlace, MessagesReply, ParticipantsReply, SessionInfo, SessionReply, UnreadReply,
 };
 use ttp::model::{Chat, ChatId, InvitationId, Message, Role, Seq, SessionId, User, UserId};
 use ttp::secret::Secret;
@@ -161,6 +161,38 @@ cover! {
     get_messages(chat_id: ChatId, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
     /// See [`crate::Client::insert_message`].
     insert_message(chat_id: ChatId, text: &str) -> Message;
+    /// See [`crate::Client::send_message`].
+    send_message(message: InsertMessage) -> Message;
+    /// See [`crate::Client::reply`].
+    reply(chat_id: ChatId, reply_to: Seq, text: &str) -> Message;
+    /// See [`crate::Client::insert_in_thread`].
+    insert_in_thread(chat_id: ChatId, thread: Seq, text: &str) -> Message;
+    /// See [`crate::Client::forward`].
+    forward(from: MessagePlace, chat_id: ChatId) -> Message;
+    /// See [`crate::Client::edit_message`].
+    edit_message(chat_id: ChatId, seq: Seq, text: &str) -> Message;
+    /// See [`crate::Client::delete_message`].
+    delete_message(chat_id: ChatId, seq: Seq) -> Message;
+    /// See [`crate::Client::react`].
+    react(chat_id: ChatId, seq: Seq, emoji: &str) -> ();
+    /// See [`crate::Client::remove_reaction`].
+    remove_reaction(chat_id: ChatId, seq: Seq, emoji: &str) -> ();
+    /// See [`crate::Client::pin_message`].
+    pin_message(chat_id: ChatId, seq: Seq) -> ();
+    /// See [`crate::Client::unpin_message`].
+    unpin_message(chat_id: ChatId, seq: Seq) -> ();
+    /// See [`crate::Client::get_pins`].
+    get_pins(chat_id: ChatId, before_seq: Option<Seq>) -> MessagesReply;
+    /// See [`crate::Client::get_thread`].
+    get_thread(chat_id: ChatId, thread: Seq, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::get_message_history`].
+    get_message_history(chat_id: ChatId, seq: Seq) -> HistoryReply;
+    /// See [`crate::Client::get_messages_after`].
+    get_messages_after(chat_id: ChatId, after_seq: Seq, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::get_messages_around`].
+    get_messages_around(chat_id: ChatId, around_seq: Seq, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::mark_read_with_mentions`].
+    mark_read_with_mentions(chat_id: ChatId, number: u64) -> UnreadReply;
     /// See [`crate::Client::deliver_next`].
     deliver_next(queue: &SendQueue) -> Delivery;
     /// See [`crate::Client::get_participants`].

@@ -43,7 +43,7 @@ use crate::stream::EventStream;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) session: Arc<Session>,
-    outbox: Arc<Outbox>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Not in the session: the tasks of streams hold the session, and this holds a stream.
     poll: Arc<Poll>,
 }
@@ -154,7 +154,7 @@ impl Client {
         before_seq: Option<Seq>,
         limit: Option<u32>,
     ) -> Result<MessagesReply, Error> {
-        self.call(GetMessages { chat_id, before_seq, limit }).await
+        self.call(GetMessages { chat_id, before_seq, limit, ..GetMessages::default() }).await
     }
 
     /// Says something. The message is sent again, with the same key, until the server has said what became of it
@@ -168,14 +168,20 @@ impl Client {
     /// # Errors
     /// `Indeterminate` when it is not known whether the message is stored; everything else means that it is not.
     pub async fn insert_message(&self, chat_id: ChatId, text: &str) -> Result<Message, Error> {
-        check_text(text)?;
+        let message_text = text.to_owned();
+        self.send_message(InsertMessage { chat_id, message_text, ..InsertMessage::default() }).await
+    }
+
+    /// The same of a message that is more than a text: an answer, in a thread, or forwarded. It gets a key of its own.
+    ///
+    /// # Errors
+    /// As [`Client::insert_message`].
+    pub async fn send_message(&self, message: InsertMessage) -> Result<Message, Error> {
+        if message.forward.is_none() {
+            check_text(&message.message_text)?;
+        }
         let key = key::mint(clock::now_ms())?;
-        let call = InsertMessage {
-            chat_id,
-            user_id: None,
-            message_text: text.to_owned(),
-            client_message_id: Some(key.clone()),
-        };
+        let call = InsertMessage { client_message_id: Some(key.clone()), ..message };
         let sending = self.session.echo.begin(&key);
         let result = tokio::select! {
             biased;

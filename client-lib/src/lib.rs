@@ -29,12 +29,13 @@
 //! what waits or is saved goes on after the same person's next login. Servers that trust user ids take
 //! [a number](Client::trust_me) instead.
 //!
-//! Modules in reading order; the parts that decide (`pending`, `resume`, `echo`) hold no I/O:
+//! Modules in reading order; the parts that decide (`pending`, `resume`, `echo`, `room`) hold no I/O:
 
 mod options;
 mod security;
 mod error;
 mod client;
+mod message_life;
 mod accounts;
 pub mod blocking;
 mod session;
@@ -54,6 +55,7 @@ mod stream;
 mod poll;
 mod raw;
 mod sentence;
+mod room;
 
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
@@ -61,15 +63,16 @@ pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use raw::RawConnection;
 pub use resume::{Cursors, Position};
-pub use sentence::{change_ts, sentence};
+pub use room::{PageTooOld, RoomState};
 pub use security::{Security, ServerTrust};
+pub use sentence::{action, change_ts, sentence};
 pub use session_file::{SavedSession, SessionFile};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
 pub use ttp::call::{
-    Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
-    SessionInfo, SessionReply,
+    Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
+    MessagePlace, MessageVersion, MessagesReply, ParticipantsReply, SessionInfo, SessionReply, UnreadReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;

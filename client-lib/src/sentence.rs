@@ -42,6 +42,11 @@ pub fn sentence(change: &Change, shown: impl Fn(&str) -> String) -> Option<Strin
     })
 }
 
+/// What the author of a message does, when the message says so: `/me nods`.
+pub fn action(message_text: &str) -> Option<&str> {
+    message_text.strip_prefix("/me ")
+}
+
 /// When a change happened.
 pub fn change_ts(change: &Change) -> TimestampMs {
     match change {

@@ -230,5 +230,12 @@ fn format_message(message: &Message) -> String {
     let time = jiff::Timestamp::from_millisecond(message.message_ts)
         .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string())
         .unwrap_or_default();
-    format!("{time} {}: {}", one_line(&message.user.user_name), one_line(&message.message_text))
+    let (name, text) = (one_line(&message.user.user_name), one_line(&message.message_text));
+    match client_lib::action(&text) {
+        _ if message.details.as_ref().is_some_and(|details| details.deleted.is_some()) => {
+            format!("{time} {name}: (deleted)")
+        }
+        Some(action) => format!("{time} * {name} {action}"),
+        None => format!("{time} {name}: {text}"),
+    }
 }

@@ -63,8 +63,22 @@ fn written(item: Item<'_>, setting: Setting<'_>) -> (String, Vec<(usize, Part)>)
     let (time, note) = match item {
         Item::Entry(_, Change::Message(message)) => {
             write(Part::Time, &stamp(message.message_ts));
-            write(name_part(message.user.user_id, setting), &named(&message.user));
-            write(Part::Text, &message.message_text);
+            let name = name_part(message.user.user_id, setting);
+            let is_deleted = message.details.as_ref().is_some_and(|details| details.deleted.is_some());
+            match client_lib::action(&message.message_text) {
+                _ if is_deleted => {
+                    write(name, &named(&message.user));
+                    write(Part::Note, words::DELETED);
+                }
+                Some(action) => {
+                    write(name, &format!("* {} ", wrap::one_line(&message.user.user_name)));
+                    write(Part::Text, action);
+                }
+                None => {
+                    write(name, &named(&message.user));
+                    write(Part::Text, &message.message_text);
+                }
+            }
             return (text, parts);
         }
         Item::Outgoing(outgoing) => {

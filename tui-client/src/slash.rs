@@ -66,6 +66,10 @@ pub fn read(text: &str) -> Result<Typed, String> {
     let Some(line) = text.strip_prefix('/') else {
         return Ok(Typed::Say(text.to_owned()));
     };
+    // What somebody does is said, and shown so by clients.
+    if line.starts_with("me ") {
+        return Ok(Typed::Say(text.to_owned()));
+    }
     // Two slashes begin a message that begins with one.
     if line.starts_with('/') {
         return Ok(Typed::Say(line.to_owned()));
@@ -139,6 +143,7 @@ mod tests {
         assert_eq!(read("/leave"), Ok(Typed::Leave));
         assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
         assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
+        assert_eq!(read("/me nods \"twice\""), Ok(Typed::Say("/me nods \"twice\"".into())));
     }
 
     #[test]

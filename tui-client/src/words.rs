@@ -32,6 +32,7 @@ pub(crate) const START: &[&str] = &[
 pub(crate) const START_LOADING: &[&str] = &["Fetching your chats…"];
 pub(crate) const START_CHOOSE: &[&str] = &["Choose a chat: Alt and its number, or Up and Down."];
 
+pub(crate) const DELETED: &str = "(deleted)";
 pub(crate) const SLASH_NEW: &str = "start a group; put quotes around a name of several words";
 pub(crate) const SLASH_NEW_PRIVATE: &str = "talk to one person";
 pub(crate) const SLASH_OPEN: &str = "open the chat of that number";
