@@ -41,6 +41,30 @@ async fn g6_a_lost_last_message_is_found_within_20_s() {
     house.stop().await;
 }
 
+/// The last entry of all, of each kind that changes a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn g6_a_lost_last_change_of_a_message_is_found_within_20_s() {
+    let house = start().await;
+    let (ada, _) = house.person("Ada").await;
+    let (grace, grace_user) = house.person("Grace").await;
+    let chat_id = ada.insert_chat("", &[grace_user.user_id]).await.unwrap().chat_id;
+    let mut hears = live(&grace).await;
+    let seq = ada.insert_message(chat_id, "teh").await.unwrap().seq;
+    let changed = |event: &Event, is_it: fn(&Change) -> bool| match event {
+        Event::Entry(entry) => entry.change.target() == Some(seq) && is_it(&entry.change),
+        _ => false,
+    };
+    ada.edit_message(chat_id, seq, "the").await.unwrap();
+    hear(&mut hears, |event| changed(event, |change| matches!(change, Change::Edited(_)))).await;
+    ada.react(chat_id, seq, "👍").await.unwrap();
+    hear(&mut hears, |event| changed(event, |change| matches!(change, Change::Reacted(_)))).await;
+    ada.pin_message(chat_id, seq).await.unwrap();
+    hear(&mut hears, |event| changed(event, |change| matches!(change, Change::Pinned(_)))).await;
+    ada.delete_message(chat_id, seq).await.unwrap();
+    hear(&mut hears, |event| changed(event, |change| matches!(change, Change::Deleted(_)))).await;
+    house.stop().await;
+}
+
 /// A lost subscription, a lost end of one, and a new chat that nobody was told of.
 #[tokio::test(flavor = "multi_thread")]
 async fn g6_a_lost_membership_is_repaired_within_20_s() {

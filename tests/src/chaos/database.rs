@@ -6,7 +6,7 @@ use data_server::store::sqlite::ClientKey;
 use rusqlite::{Connection, OpenFlags};
 use ttp::model::{ChatId, UserId};
 
-use super::people::Heads;
+use super::people::{Heads, first_text};
 use crate::history::{Row, StoredMessage};
 
 /// The log of every chat: by chat, and in each chat by number.
@@ -24,7 +24,7 @@ pub fn rows(path: &Path) -> Vec<Row> {
             Some(text) => Some(StoredMessage {
                 sender: UserId(row.get(3)?),
                 key: row.get::<_, Option<ClientKey<String>>>(4)?.map(|ClientKey(key)| key),
-                text,
+                text: first_text(&text).to_owned(),
                 number: row.get(6)?,
             }),
             None => None,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use client_lib::{Client, Cursors, Error, Event, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use ttp::model::{ChatId, Seq, User};
+use ttp::model::{ChatId, Message, Seq, User};
 use ttp::net::clock;
 
 use crate::history::{Delivery, Moment, Operation, Outcome, Reader};
@@ -18,6 +18,9 @@ const EVENTS_OF_A_LIFE: usize = 150;
 
 /// Every so many messages of one sender go where it may not write.
 const FORBIDDEN_EVERY: usize = 16;
+
+/// What a message says more once it was edited. The judge knows messages by what they said first.
+const ANEW: &str = " anew";
 
 /// How long who was refused waits before the next message.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -155,6 +158,9 @@ pub async fn speak(
             Err(Error::Indeterminate { .. }) => Outcome::Indeterminate,
             Err(_) => Outcome::NotStored,
         };
+        if let Ok(message) = &result {
+            do_more(&stage, &client, message, number).await;
+        }
         if result.is_err() {
             // Who is refused at once does not ask again at once.
             tokio::time::sleep(PAUSE).await;
@@ -170,6 +176,30 @@ pub async fn speak(
             outcome,
         });
     }
+}
+
+/// Edits, reacts to or pins what was said. Whether that is stored does not matter here: what is stored must reach everybody.
+async fn do_more(stage: &Stage, client: &Client, message: &Message, number: usize) {
+    let (chat_id, seq) = (message.chat_id, message.seq);
+    match number % 6 {
+        0 => {
+            let edited = client.edit_message(chat_id, seq, &format!("{}{ANEW}", message.message_text)).await;
+            let entry = edited.ok().and_then(|message| message.details).and_then(|details| details.edited);
+            if let Some(entry) = entry {
+                stage.note(chat_id, entry);
+            }
+        }
+        1 => drop(client.react(chat_id, seq, "🌮").await),
+        2 => drop(client.remove_reaction(chat_id, seq.saturating_sub(6), "🌮").await),
+        3 => drop(client.pin_message(chat_id, seq).await),
+        4 => drop(client.unpin_message(chat_id, seq.saturating_sub(6)).await),
+        _ => {}
+    }
+}
+
+/// What a message said first.
+pub fn first_text(text: &str) -> &str {
+    text.strip_suffix(ANEW).unwrap_or(text)
 }
 
 /// Takes events until it is told to stop, and keeps a log of them. Now and then it begins anew from its cursors.
@@ -196,7 +226,7 @@ pub async fn listen(
             };
             match event {
                 Some(Event::Entry(entry)) => {
-                    let text = entry.message().map(|message| message.message_text.clone());
+                    let text = entry.message().map(|message| first_text(&message.message_text).to_owned());
                     let (moment, chat_id, seq) = (stage.moment(), entry.chat_id, entry.seq);
                     reader.deliveries.push(Delivery { moment, chat_id, seq, text });
                     position.send_replace(events.cursors().unwrap_or_default().seqs);

@@ -67,10 +67,15 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             call.chat_name
         )),
         DataCall::GetMessages(_) => Answer("the canary sings"),
-        DataCall::InsertMessage(call) => Change(format!(
-            "SELECT count(*) = 1 FROM Messages WHERE chat_id = {} AND user_id = {my} AND message_text = '{}'",
-            call.chat_id, call.message_text
-        )),
+        DataCall::InsertMessage(_)
+        | DataCall::UpdateMessage(_)
+        | DataCall::DeleteMessage(_)
+        | DataCall::AddReaction(_)
+        | DataCall::RemoveReaction(_)
+        | DataCall::PinMessage(_)
+        | DataCall::UnpinMessage(_) => Change(message_question(call, my)),
+        DataCall::GetPins(_) | DataCall::GetMessageHistory(_) => Answer(CANARY),
+        DataCall::GetThread(_) => Answer("words of thea"),
         DataCall::GetParticipants(_) => Answer("\"role\""),
         DataCall::AddParticipant(call) => Change(places(call.chat_id, call.user_id, 1)),
         DataCall::RemoveParticipant(call) => Change(places(call.chat_id, call.user_id, 0)),
@@ -83,6 +88,34 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             call.number, call.chat_id
         )),
         DataCall::Sync(_) => Answer("epoch"),
+    }
+}
+
+/// What is so after a call that says something or changes a message.
+fn message_question(call: &DataCall, my: UserId) -> String {
+    match call {
+        DataCall::InsertMessage(call) if call.forward.is_some() => format!(
+            "SELECT count(*) = 1 FROM Messages WHERE chat_id = {} AND user_id = {my}
+             AND details ->> '$.source.seq' IS NOT NULL",
+            call.chat_id
+        ),
+        DataCall::InsertMessage(call) => format!(
+            "SELECT count(*) = 1 FROM Messages WHERE chat_id = {} AND user_id = {my} AND message_text = '{}'",
+            call.chat_id, call.message_text
+        ),
+        DataCall::UpdateMessage(call) => format!(
+            "SELECT message_text = '{}' FROM Messages WHERE chat_id = {} AND seq = {}",
+            call.message_text, call.chat_id, call.seq
+        ),
+        DataCall::DeleteMessage(call) => format!(
+            "SELECT message_text = '' FROM Messages WHERE chat_id = {} AND seq = {}",
+            call.chat_id, call.seq
+        ),
+        DataCall::AddReaction(call) => reactions(call.chat_id, call.seq, &call.emoji, my, 1),
+        DataCall::RemoveReaction(call) => reactions(call.chat_id, call.seq, &call.emoji, my, 0),
+        DataCall::PinMessage(call) => pins(call.chat_id, call.seq, 1),
+        DataCall::UnpinMessage(call) => pins(call.chat_id, call.seq, 0),
+        other => panic!("{other:?} changes no message"),
     }
 }
 
@@ -104,6 +137,17 @@ fn is_a_name(user_name: &str) -> String {
 
 fn places(chat_id: ChatId, user_id: UserId, count: u64) -> String {
     format!("SELECT count(*) = {count} FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}")
+}
+
+fn reactions(chat_id: ChatId, seq: u64, emoji: &str, user_id: UserId, count: u64) -> String {
+    format!(
+        "SELECT count(*) = {count} FROM Reactions
+         WHERE chat_id = {chat_id} AND seq = {seq} AND emoji = '{emoji}' AND user_id = {user_id}"
+    )
+}
+
+fn pins(chat_id: ChatId, seq: u64, count: u64) -> String {
+    format!("SELECT count(*) = {count} FROM Pins WHERE chat_id = {chat_id} AND seq = {seq}")
 }
 
 fn has_ended(session_id: i64) -> String {

@@ -19,7 +19,7 @@ use crate::cells::Row;
 
 /// What a data-server is asked.
 pub(crate) const DATA: &[&str] =
-    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MEMBERSHIP, CHAT_ROLES];
+    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MESSAGES, MEMBERSHIP, CHAT_ROLES];
 
 /// What a broadcast-server is asked.
 pub(crate) const BROADCAST: &[&str] = &[STREAMS];
@@ -148,14 +148,57 @@ ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id"
 ok  ok  ok  ok  003 =   003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"words of Remus","client_message_id":"remus-1"}
 003 003 ok  003 003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$private,"message_text":"hello"}
 004 004 004 004 004 004 004 004 004 001 001 001 001 001 InsertMessage {"chat_id":999,"message_text":"hello"}
-ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 MarkRead {"chat_id":$team,"number":2}
-602 602 602 602 602 602 602 602 602 602 602 602 602 001 MarkRead {"chat_id":$team,"number":2,"user_id":$tony}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 MarkRead {"chat_id":$team,"number":9}
+602 602 602 602 602 602 602 602 602 602 602 602 602 001 MarkRead {"chat_id":$team,"number":9,"user_id":$tony}
 003 003 ok  003 003 003 003 003 003 001 001 001 001 001 MarkRead {"chat_id":$private,"number":1}
 004 004 004 004 004 004 004 004 004 001 001 001 001 001 MarkRead {"chat_id":999,"number":1}
 ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 Sync {}
 ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 Sync {"cursors":{}}
 ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 Sync {"cursors":{"$team":0,"$private":0}}
 ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 Sync {"epoch":"another","cursors":{"$team":0}}
+"#;
+
+/// `$my_message` is what the caller said in the group, `$tilda_message` is pinned there, with a sign of everybody, and a thread
+/// is about it.
+const MESSAGES: &str = r#"
+own mod mem gue str rem lan ste vis rev exp clo nob old
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"hello","reply_to":$tilda_message}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"hello","thread":$tilda_message}
+004 004 004 004 003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"hello","reply_to":1}
+003 003 ok  003 003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"forward":{"chat_id":$private,"seq":2}}
+003 003 ok  003 003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$private,"forward":{"chat_id":$team,"seq":$tilda_message}}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 UpdateMessage {"chat_id":$team,"seq":$my_message,"message_text":"anew"}
+003 003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateMessage {"chat_id":$team,"seq":$tilda_message,"message_text":"anew"}
+004 004 004 004 003 003 003 003 003 001 001 001 001 001 UpdateMessage {"chat_id":$team,"seq":1,"message_text":"anew"}
+003 003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateMessage {"chat_id":$private,"seq":2,"message_text":"anew"}
+004 004 004 004 004 004 004 004 004 001 001 001 001 001 UpdateMessage {"chat_id":999,"seq":2,"message_text":"anew"}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$my_message}
+ok  ok  003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$tilda_message}
+ok  ok  003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$tony_message}
+ok  ok  003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$remus_message}
+ok  003 003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$thea_message}
+ok  003 003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":$fallen_message}
+004 004 004 004 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$team,"seq":999}
+003 003 003 003 003 003 003 003 003 001 001 001 001 001 DeleteMessage {"chat_id":$private,"seq":2}
+004 004 004 004 004 004 004 004 004 001 001 001 001 001 DeleteMessage {"chat_id":999,"seq":2}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 AddReaction {"chat_id":$team,"seq":$tilda_message,"emoji":"🌮"}
+=   =   =   =   003 003 003 003 003 001 001 001 001 001 AddReaction {"chat_id":$team,"seq":$tilda_message,"emoji":"👍"}
+003 003 ok  003 003 003 003 003 003 001 001 001 001 001 AddReaction {"chat_id":$private,"seq":2,"emoji":"🌮"}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 RemoveReaction {"chat_id":$team,"seq":$tilda_message,"emoji":"👍"}
+=   =   =   =   003 003 003 003 003 001 001 001 001 001 RemoveReaction {"chat_id":$team,"seq":$tilda_message,"emoji":"🌮"}
+ok  ok  ok  003 003 003 003 003 003 001 001 001 001 001 PinMessage {"chat_id":$team,"seq":$remus_message}
+=   =   =   003 003 003 003 003 003 001 001 001 001 001 PinMessage {"chat_id":$team,"seq":$tilda_message}
+003 003 ok  003 003 003 003 003 003 001 001 001 001 001 PinMessage {"chat_id":$private,"seq":2}
+ok  ok  ok  003 003 003 003 003 003 001 001 001 001 001 UnpinMessage {"chat_id":$team,"seq":$tilda_message}
+=   =   =   003 003 003 003 003 003 001 001 001 001 001 UnpinMessage {"chat_id":$team,"seq":$remus_message}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 GetPins {"chat_id":$team}
+004 004 004 004 004 004 004 004 004 001 001 001 001 001 GetPins {"chat_id":999}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 GetThread {"chat_id":$team,"thread":$tilda_message}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 GetMessageHistory {"chat_id":$team,"seq":$tilda_message}
+004 004 004 004 003 003 003 003 003 001 001 001 001 001 GetMessageHistory {"chat_id":$team,"seq":1}
+003 003 004 003 003 003 003 003 003 001 001 001 001 001 GetMessageHistory {"chat_id":$private,"seq":1}
+602 602 602 602 602 602 602 602 602 602 602 602 001 001 GetMessages {"chat_id":$team,"before_seq":9,"after_seq":2}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 GetMessages {"chat_id":$team,"around_seq":9}
 "#;
 
 const MEMBERSHIP: &str = r#"

@@ -174,9 +174,29 @@ impl World {
         let private = otto.result("InsertChat", private).await["chat"]["chat_id"].clone();
         let said = json!({"chat_id": private, "message_text": "the canary sings to one"});
         otto.result("InsertMessage", said).await;
+        self.make_messages(&team).await;
         self.name("team", &team.to_string());
         self.name("private", &private.to_string());
         self.name("people", &numbers.join(","));
+    }
+
+    /// Everybody in the group has said something, some in the thread of Tilda's message, which is pinned and has signs.
+    async fn make_messages(&mut self, team: &Value) {
+        let canary = json!({"chat_id": team, "seq": 9});
+        self.name("remus_message", "2");
+        self.name("tilda_message", "9");
+        for name in ["owner", "moderator", "member", "guest", "thea", "fallen", "tony"] {
+            let mut wire = self.log_in(name).await;
+            let mut said = json!({"chat_id": team, "message_text": format!("words of {name}")});
+            if name == "thea" {
+                said["thread"] = json!(9);
+            }
+            let stored = wire.result("InsertMessage", said).await;
+            self.name(&format!("{name}_message"), &stored["message"]["seq"].to_string());
+            let sign = json!({"chat_id": team, "seq": 9, "emoji": "👍"});
+            wire.result("AddReaction", sign).await;
+        }
+        self.log_in("thea").await.result("PinMessage", canary).await;
     }
 
     fn make_tickets(&mut self) {
@@ -243,6 +263,7 @@ impl World {
             "my_phone" => me.phone_id.to_string(),
             "my_invitation" => self.names[&format!("{name}_invitation")].clone(),
             "my_ticket" => ticket.to_owned(),
+            "my_message" => self.names.get(&format!("{name}_message")).cloned().unwrap_or("999".into()),
             word => self.names.get(word).unwrap_or_else(|| panic!("${word} is nobody")).clone(),
         };
         let mut parts = template.split('$');
