@@ -43,7 +43,7 @@ use crate::stream::EventStream;
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) session: Arc<Session>,
-    outbox: Arc<Outbox>,
+    pub(crate) outbox: Arc<Outbox>,
     /// Not in the session: the tasks of streams hold the session, and this holds a stream.
     poll: Arc<Poll>,
 }
@@ -140,6 +140,7 @@ impl Client {
             chat_name: name.to_owned(),
             user_ids: users.to_vec(),
             client_chat_id: Some(key.clone()),
+            ..InsertChat::default()
         };
         Ok(self.outbox.send(&self.session, &call, &key).await?.chat)
     }

@@ -155,7 +155,7 @@ impl State {
             last_number: 0,
             unread: 0,
             activity_ts: 0,
-            role: None,
+            ..Chat::default()
         };
         match call {
             DataCall::Hello(_) => ok(Welcome {

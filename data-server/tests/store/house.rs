@@ -16,7 +16,7 @@ use data_server::store::{
     Store, StoreError,
 };
 use ttp::call::ChatsCursor;
-use ttp::model::{Chat, ChatId, Entry, Message, Role, Seq, SessionId, UserId};
+use ttp::model::{Chat, ChatId, ChatSettings, Entry, Message, Role, Seq, SessionId, UserId};
 
 pub(crate) const DETAIL: ChatDetail = ChatDetail { users_max: 16, messages_max: 1, bytes_max: 512 * 1024 };
 
@@ -228,6 +228,7 @@ pub(crate) fn new_chat(name: &str, users: &[UserId]) -> NewChat {
         chat_name: name.into(),
         users: users.to_vec(),
         client_chat_id: None,
+        settings: ChatSettings::default(),
         detail: DETAIL,
     }
 }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use data_server::store::{
     AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
-    InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery, NewAccount, NewChat,
-    NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery, PasswordChange, ReadMark, Recent,
-    RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    InvitationEnd, Invitations, Joining, LiveSession, MembershipChange, MessagesQuery, NewAccount, NewChat,
+    NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Page, ParticipantsQuery, PasswordChange,
+    ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms, RoomsQuery, SecretHash,
+    Sessions, SettingsUpdate, Store,
 };
 use tokio::sync::Notify;
-use ttp::call::InvitationInfo;
+use ttp::call::{InvitationInfo, RestrictionInfo, RoomsReply};
 use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
@@ -41,6 +42,20 @@ macro_rules! pass_on {
             self.bells.$bell.notify_one();
         })*
     };
+}
+
+impl Rooms for Belled {
+    pass_on! { writes:
+        update_chat(by: By, update: SettingsUpdate) -> ();
+        join_chat(by: By, joining: Joining) -> Chat;
+        restrict(by: By, restriction: NewRestriction) -> ();
+        open_general_room(room_name: String) -> ();
+    }
+
+    pass_on! { reads:
+        rooms(by: By, query: RoomsQuery) -> RoomsReply;
+        restrictions(by: By, query: RestrictionsQuery) -> Page<RestrictionInfo>;
+    }
 }
 
 impl Store for Belled {

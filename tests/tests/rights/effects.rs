@@ -4,6 +4,7 @@
 use ttp::call::{BroadcastCall, DataCall};
 use ttp::model::{ChatId, UserId};
 
+use crate::rooms;
 use crate::world::Person;
 
 /// How an accepted call shows.
@@ -78,6 +79,12 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             "SELECT role = '{}' FROM Participants WHERE chat_id = {} AND user_id = {}",
             call.role, call.chat_id, call.user_id
         )),
+        DataCall::UpdateChat(call) => Change(rooms::is_so(call)),
+        DataCall::ListRooms(_) => Answer("\"room_name\":\"lounge\""),
+        DataCall::JoinChat(call) => Change(rooms::is_in(call, my)),
+        DataCall::LeaveChat(call) => Change(places(call.chat_id, my, 0)),
+        DataCall::Restrict(call) => Change(rooms::is_restricted(call)),
+        DataCall::GetRestrictions(_) => Answer("\"penalty\":\"ban\""),
         DataCall::MarkRead(call) => Change(format!(
             "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
             call.number, call.chat_id

@@ -248,6 +248,10 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
                 unread,
                 activity_ts,
                 role,
+                room_name: last_seq.to_string(),
+                is_public: is_private,
+                users_max: unread,
+                ..Chat::default()
             },
         )
 }

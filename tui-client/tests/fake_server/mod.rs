@@ -111,6 +111,6 @@ fn lunch() -> Chat {
         last_number: 0,
         unread: 0,
         activity_ts: 0,
-        role: None,
+        ..Chat::default()
     }
 }

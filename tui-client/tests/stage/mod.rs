@@ -165,7 +165,7 @@ pub(crate) fn chat(chat_id: i64, name: &str) -> Chat {
         last_number: 0,
         unread: 0,
         activity_ts: NOON - chat_id * 60_000,
-        role: None,
+        ..Chat::default()
     }
 }
 

@@ -15,6 +15,8 @@ use super::snapshot;
 use crate::error::Error;
 use crate::names;
 
+mod rooms;
+
 /// Faults that are told of each rule.
 const FAULTS_MAX: usize = 20;
 
@@ -71,7 +73,7 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
     ];
-    for (name, question) in QUESTIONS {
+    for (name, question) in QUESTIONS.into_iter().chain(rooms::QUESTIONS) {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("people are found by their names", wrong_names(connection))?);
