@@ -36,6 +36,7 @@ mod security;
 mod error;
 mod client;
 mod accounts;
+mod rooms;
 pub mod blocking;
 mod session;
 mod identity;
@@ -61,21 +62,21 @@ pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use raw::RawConnection;
 pub use resume::{Cursors, Position};
-pub use sentence::{change_ts, sentence};
 pub use security::{Security, ServerTrust};
+pub use sentence::{change_ts, sentence};
 pub use session_file::{SavedSession, SessionFile};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
 pub use ttp::call::{
     Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
-    SessionInfo, SessionReply,
+    RestrictionInfo, RestrictionsReply, Room, RoomsReply, SessionInfo, SessionReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;
 pub use ttp::model::{
-    Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Role, Seq,
-    SessionId, User, UserId,
+    Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Penalty,
+    Role, Seq, SessionId, User, UserId,
 };
 pub use ttp::net::tls::{
     Authorities, ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted,
