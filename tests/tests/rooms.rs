@@ -5,8 +5,7 @@
 use std::time::Duration;
 
 use client_lib::{
-    Change, Chat, ChatId, ChatSettings, Client, Entry, Error, ErrorCode, Event, EventStream, Penalty,
-    Position, Role, User,
+    Change, ChatId, ChatSettings, Client, Entry, Error, ErrorCode, Event, EventStream, Penalty, Role,
 };
 use serde_json::json;
 use tests::{Form, Installation, live, until, within};
@@ -70,11 +69,6 @@ fn told(change: &Change) -> String {
 async fn names(client: &Client, chat_id: ChatId) -> Vec<String> {
     let people = client.get_participants(chat_id, None).await.unwrap().users;
     people.into_iter().map(|person| person.user.user_name).collect()
-}
-
-async fn role(client: &Client, chat_id: ChatId, user: &User) -> Role {
-    let people = client.get_participants(chat_id, None).await.unwrap().users;
-    people.into_iter().find(|person| person.user == *user).unwrap().role
 }
 
 /// V01, T26: a room with a limit of 3 refuses the fourth, who joins and who is added, and of many who come at once for the

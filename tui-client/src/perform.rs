@@ -73,9 +73,8 @@ impl Performer {
             Command::JoinRoom { name } => self.spawn(async move {
                 Net::ChatMade(client.join_room(name.trim_start_matches('#')).await.map_err(failure))
             }),
-            Command::UpdateChat { chat, settings } => self.spawn(async move {
-                Net::Done(client.update_chat(chat, settings).await.map_err(failure))
-            }),
+            Command::UpdateChat { chat, settings } => self
+                .spawn(async move { Net::Done(client.update_chat(chat, settings).await.map_err(failure)) }),
             Command::Restrict { chat, name, penalty, minutes, lift } => self.spawn(async move {
                 Net::Done(restrict(&client, chat, &name, penalty, (minutes, lift)).await)
             }),

@@ -202,12 +202,8 @@ mod tests {
         assert_eq!(read("/rooms tea time"), Ok(Typed::Rooms(Some("tea time".into()))));
         let topic = ChatSettings { topic: Some("green or black".into()), ..ChatSettings::default() };
         assert_eq!(read("/topic green or black"), Ok(Typed::Update(topic)));
-        let mute = |minutes, lift| Typed::Restrict {
-            name: "bob".into(),
-            penalty: Penalty::Mute,
-            minutes,
-            lift,
-        };
+        let mute =
+            |minutes, lift| Typed::Restrict { name: "bob".into(), penalty: Penalty::Mute, minutes, lift };
         assert_eq!(read("/mute bob 5"), Ok(mute(Some(5), false)));
         assert_eq!(read("/mute bob"), Ok(mute(None, false)));
         assert_eq!(read("/unmute bob"), Ok(mute(None, true)));

@@ -7,7 +7,7 @@ use std::thread;
 use data_server::rights::ChatAct;
 use data_server::store::sqlite::check;
 use data_server::store::{
-    Admission, By, Joining, NewChat, NewRestriction, RestrictionsQuery, RoomSought, Rooms, RoomsQuery,
+    Admission, By, Joining, NewChat, NewRestriction, RestrictionsQuery, RoomSought, RoomsQuery,
     SettingsUpdate, Store, StoreError, Term,
 };
 use ttp::call::{RestrictionInfo, RoomsReply};
@@ -25,7 +25,13 @@ impl<S: Store> Caller<S> {
         self.ask(|store, done| store.join_chat(By::Trust, Joining { room, user_id, detail: DETAIL }, done))
     }
 
-    fn restrict(&self, chat_id: ChatId, (by, user_id): (UserId, UserId), penalty: Penalty, term: Term) -> Answer<()> {
+    fn restrict(
+        &self,
+        chat_id: ChatId,
+        (by, user_id): (UserId, UserId),
+        penalty: Penalty,
+        term: Term,
+    ) -> Answer<()> {
         let restriction = NewRestriction { chat_id, user_id, penalty, term, by };
         self.ask(|store, done| store.restrict(By::Trust, restriction, done))
     }
@@ -34,7 +40,13 @@ impl<S: Store> Caller<S> {
         self.ask(|store, done| store.rooms(By::Trust, query, done)).unwrap()
     }
 
-    fn restrictions(&self, chat_id: ChatId, viewer: UserId, after_user_id: Option<UserId>, rows_max: usize) -> (Vec<RestrictionInfo>, bool) {
+    fn restrictions(
+        &self,
+        chat_id: ChatId,
+        viewer: UserId,
+        after_user_id: Option<UserId>,
+        rows_max: usize,
+    ) -> (Vec<RestrictionInfo>, bool) {
         let query = RestrictionsQuery { chat_id, viewer, after_user_id, rows_max };
         let page = self.ask(|store, done| store.restrictions(By::Trust, query, done)).unwrap();
         (page.items, page.more)
@@ -75,7 +87,9 @@ fn r07_rooms_are_listed_page_by_page() {
             }
         }
     }
-    for (rows_max, searched_max, bytes_max) in [(1, 100, 1 << 20), (3, 100, 1 << 20), (100, 1, 1 << 20), (100, 7, 1 << 20), (100, 100, 1)] {
+    for (rows_max, searched_max, bytes_max) in
+        [(1, 100, 1 << 20), (3, 100, 1 << 20), (100, 1, 1 << 20), (100, 7, 1 << 20), (100, 100, 1)]
+    {
         let mut query = RoomsQuery { rows_max, searched_max, bytes_max, ..all_of(bob) };
         let mut listed = Vec::new();
         loop {
@@ -86,7 +100,10 @@ fn r07_rooms_are_listed_page_by_page() {
             let Some(next) = page.next_after else { break };
             query.after = Some(next);
         }
-        assert_eq!(listed, expected, "pages of {rows_max} rooms, {searched_max} looked at, {bytes_max} bytes");
+        assert_eq!(
+            listed, expected,
+            "pages of {rows_max} rooms, {searched_max} looked at, {bytes_max} bytes"
+        );
     }
     let called = |part: &str| {
         let page = store.rooms(RoomsQuery { part: Some(part.into()), ..all_of(ann) });
@@ -150,7 +167,11 @@ fn restrictions_end_by_themselves() {
     house.now.fetch_add(999, Ordering::SeqCst);
     assert_eq!(store.send(message(chat_id, bob, "x", None)), Err(muted));
     let (first, more) = store.restrictions(chat_id, ann, None, 2);
-    assert_eq!((first.len(), more, first[0].user.user_id), (1, true, bob), "what is one person's is not parted");
+    assert_eq!(
+        (first.len(), more, first[0].user.user_id),
+        (1, true, bob),
+        "what is one person's is not parted"
+    );
     let (rest, more) = store.restrictions(chat_id, ann, Some(bob), 2);
     assert_eq!(rest.iter().map(|found| found.penalty).collect::<Vec<_>>(), Penalty::ALL);
     assert!(!more);
@@ -227,7 +248,10 @@ fn r04_the_general_room_takes_in_accounts() {
     open("another").unwrap();
     let someone = store.user("Someone");
     let rooms = store.rooms(all_of(someone)).rooms;
-    assert_eq!(rooms.iter().map(|room| (&*room.room_name, room.user_count)).collect::<Vec<_>>(), [("general", 0)]);
+    assert_eq!(
+        rooms.iter().map(|room| (&*room.room_name, room.user_count)).collect::<Vec<_>>(),
+        [("general", 0)]
+    );
     let chat_id = rooms[0].chat_id;
     let boss = store.register("Boss", Admission::First).unwrap().user.user_id;
     let (lodger, _) = store.lodger("Lodger");
