@@ -7,11 +7,13 @@ PRAGMA user_version = 5;
 
 -- One row about the file itself. A file that was restored from a copy lives a new life: it gets another epoch, and
 -- cursors of the former one are refused. last_message_id is the highest message_id that was given, or higher.
+-- general_chat_id is the room that every new account joins, where there is one.
 CREATE TABLE Meta (
     meta_id         INTEGER PRIMARY KEY CHECK (meta_id = 1),
     epoch           TEXT    NOT NULL,
     created_ts      INTEGER NOT NULL,
-    last_message_id INTEGER NOT NULL DEFAULT 0
+    last_message_id INTEGER NOT NULL DEFAULT 0,
+    general_chat_id INTEGER REFERENCES Chats (chat_id)
 ) STRICT;
 
 -- name_key is the name normalized and with its case folded: people are found by it. name_skeleton is what it looks like.
@@ -66,8 +68,9 @@ CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS N
 -- last_seq and last_number are the newest numbers of the chat's log and among its messages. activity_ts is the time
 -- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know. changed_ts is at most ten
 -- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
--- Participants. topic, room_name and the columns after it are the rules of a group as the log says: room_name is what a
--- room is found by, and of one name there is one.
+-- Participants. topic, room_name and the columns after it are the rules of a group as the log says: room_name, without case,
+-- is what a room is found by, and room_skeleton what that looks like. client_settings is, as JSON, which rules were asked
+-- for with the client_chat_id.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -85,10 +88,13 @@ CREATE TABLE Chats (
     room_name      TEXT,
     is_public      INTEGER NOT NULL DEFAULT 0 CHECK (is_public IN (0, 1)),
     is_archived    INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1)),
-    users_max      INTEGER NOT NULL DEFAULT 0
+    users_max      INTEGER NOT NULL DEFAULT 0,
+    room_skeleton  TEXT,
+    client_settings TEXT
 ) STRICT;
 
 CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
+CREATE UNIQUE INDEX ChatsByRoomSkeleton ON Chats (room_skeleton) WHERE room_skeleton IS NOT NULL;
 CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
 CREATE INDEX ChatsByChange ON Chats (changed_ts);

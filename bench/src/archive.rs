@@ -238,7 +238,7 @@ impl Archive {
             }
         }
         // Otherwise who opens the file first would look for the highest number, and read all messages for that.
-        let life = "INSERT INTO Meta VALUES (1, '0123456789abcdef0123456789abcdef', ?1, ?2)";
+        let life = "INSERT INTO Meta VALUES (1, '0123456789abcdef0123456789abcdef', ?1, ?2, NULL)";
         tables.execute(life, (TODAY, written))?;
         Ok(())
     }

@@ -10,9 +10,12 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use ttp::call::{
     Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessagesReply, ParticipantsReply, SessionInfo, SessionReply, UnreadReply,
+    MessagePlace, MessagesReply, ParticipantsReply, RestrictionsReply, RoomsReply, SessionInfo, SessionReply,
+    UnreadReply,
 };
-use ttp::model::{Chat, ChatId, InvitationId, Message, Role, Seq, SessionId, User, UserId};
+use ttp::model::{
+    Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
+};
 use ttp::secret::Secret;
 
 use crate::error::Error;
@@ -203,6 +206,24 @@ cover! {
     remove_participant(chat_id: ChatId, user: UserId) -> ();
     /// See [`crate::Client::mark_read`].
     mark_read(chat_id: ChatId, number: u64) -> u64;
+    /// See [`crate::Client::insert_room`].
+    insert_room(name: &str, users: &[UserId], settings: ChatSettings) -> Chat;
+    /// See [`crate::Client::update_chat`].
+    update_chat(chat_id: ChatId, settings: ChatSettings) -> ();
+    /// See [`crate::Client::list_rooms`].
+    list_rooms(query: Option<&str>, after: Option<ChatId>) -> RoomsReply;
+    /// See [`crate::Client::join_chat`].
+    join_chat(chat_id: ChatId) -> Chat;
+    /// See [`crate::Client::join_room`].
+    join_room(room_name: &str) -> Chat;
+    /// See [`crate::Client::leave_chat`].
+    leave_chat(chat_id: ChatId) -> ();
+    /// See [`crate::Client::restrict`].
+    restrict(chat_id: ChatId, user: UserId, penalty: Penalty, duration: Option<Duration>) -> ();
+    /// See [`crate::Client::lift`].
+    lift(chat_id: ChatId, user: UserId, penalty: Penalty) -> ();
+    /// See [`crate::Client::get_restrictions`].
+    get_restrictions(chat_id: ChatId, after: Option<UserId>) -> RestrictionsReply;
     /// See [`crate::Client::close_streams`].
     close_streams() -> ();
     /// See [`crate::Client::receive_one`].

@@ -140,6 +140,7 @@ impl Client {
             chat_name: name.to_owned(),
             user_ids: users.to_vec(),
             client_chat_id: Some(key.clone()),
+            ..InsertChat::default()
         };
         Ok(self.outbox.send(&self.session, &call, &key).await?.chat)
     }

@@ -37,6 +37,7 @@ mod error;
 mod client;
 mod message_life;
 mod accounts;
+mod rooms;
 pub mod blocking;
 mod session;
 mod identity;
@@ -72,13 +73,14 @@ pub use stream::{ConnectionState, Event, EventStream};
 // What a program of this library meets in every call.
 pub use ttp::call::{
     Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessageVersion, MessagesReply, ParticipantsReply, SessionInfo, SessionReply, UnreadReply,
+    MessagePlace, MessageVersion, MessagesReply, ParticipantsReply, RestrictionInfo, RestrictionsReply, Room,
+    RoomsReply, SessionInfo, SessionReply, UnreadReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::Close;
 pub use ttp::model::{
-    Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Role, Seq,
-    SessionId, User, UserId,
+    Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Penalty,
+    Role, Seq, SessionId, User, UserId,
 };
 pub use ttp::net::tls::{
     Authorities, ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted,

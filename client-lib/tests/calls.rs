@@ -111,7 +111,7 @@ fn expected_calls() -> Vec<DataCall> {
         DataCall::InsertChat(InsertChat {
             chat_name: "Lunch".into(),
             user_ids: vec![UserId(2)],
-            client_chat_id: None,
+            ..InsertChat::default()
         }),
         DataCall::GetMessages(GetMessages {
             chat_id: CHAT,

@@ -58,6 +58,9 @@ pub struct Config {
     pub trust_user_ids: bool,
     /// Who may make an account.
     pub registration: Registration,
+    /// The name of the room that every new account joins; it is made at the first start with it. None, and there is no such
+    /// room, or nobody joins it any more.
+    pub general_room: Option<String>,
     /// How long a session lives that is not used.
     pub session_lifetime: Duration,
     /// What it costs to hash a password.
@@ -161,6 +164,7 @@ impl Default for Config {
             rates: Rates::default(),
             trust_user_ids: false,
             registration: Registration::default(),
+            general_room: None,
             session_lifetime: SESSION_LIFETIME,
             password_cost: PasswordCost::default(),
             // Half of the cores at most hash at any time, so that a flood of logins leaves the other half alone.

@@ -4,6 +4,7 @@
 //! one, and finds people. Its *skeleton*, that of Unicode Technical Standard 39, says whether two names look the same,
 //! and finds nobody: who asks for a name must not be answered with the one that imitates it.
 
+use ttp::limits::ROOM_NAME_CHARS_MAX;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use unicode_security::general_security_profile::IdentifierType;
@@ -11,6 +12,9 @@ use unicode_security::{GeneralSecurityProfile, RestrictionLevel, RestrictionLeve
 
 /// Characters of an account's name.
 pub const ACCOUNT_NAME_CHARS_MAX: usize = 64;
+
+/// What may stand in a room's name beside letters, marks and digits.
+const ROOM_PUNCTUATION: &str = "-_.";
 
 /// What may stand in a name beside letters, marks and digits. None of it is of a script.
 const PUNCTUATION: &str = " -_.'’";
@@ -51,6 +55,9 @@ pub enum NameFault {
     /// Scripts that have letters of the same look.
     #[error("a name is not mixed from scripts whose letters look alike")]
     MixedScripts,
+    /// More than letters, digits and [`ROOM_PUNCTUATION`], or longer than [`ROOM_NAME_CHARS_MAX`].
+    #[error("a room's name has 1 to 32 letters, digits and - _ . only")]
+    NotARoom,
 }
 
 /// Refuses what an account may not bear.
@@ -82,6 +89,19 @@ pub fn check(name: &str) -> Result<(), NameFault> {
     } else {
         Err(NameFault::MixedScripts)
     }
+}
+
+/// The form in which a room's name is stored and shown: without case.
+///
+/// # Errors
+/// [`NameFault`] says in a sentence what the name must be instead.
+pub fn room(name: &str) -> Result<String, NameFault> {
+    let is_of_rooms = |c: char| !PUNCTUATION.contains(c) || ROOM_PUNCTUATION.contains(c);
+    let key = key(name);
+    if !name.chars().all(is_of_rooms) || name.is_empty() || key.chars().count() > ROOM_NAME_CHARS_MAX {
+        return Err(NameFault::NotARoom);
+    }
+    check(name).map(|()| key)
 }
 
 fn check_char(c: char) -> Result<(), NameFault> {
@@ -251,6 +271,21 @@ mod tests {
             assert_eq!(check(name), Err(fault), "{name:?}");
         }
         assert_eq!(check(&"x".repeat(65)), Err(TooLong));
+    }
+
+    #[test]
+    fn names_of_rooms_are_stored_without_case() {
+        for (name, stored) in
+            [("Lunch", "lunch"), ("обед-2", "обед-2"), ("v1.0_beta", "v1.0_beta"), ("7", "7")]
+        {
+            assert_eq!(room(name).as_deref(), Ok(stored));
+            assert_eq!(room(stored).as_deref(), Ok(stored), "a form is its own form");
+        }
+        for name in ["", "two words", "O'Neill", "#lunch", "a/b", "-", &"x".repeat(33), "Pаypal", "a\u{200b}"]
+        {
+            assert!(room(name).is_err(), "{name:?}");
+        }
+        assert!(room(&"x".repeat(32)).is_ok());
     }
 
     #[test]

@@ -6,10 +6,12 @@
 //! session.
 //!
 //! In a chat a guest reads, writes, changes what it wrote, reacts and leaves. A member also adds people, pins messages and
-//! calls all of a small chat. A moderator keeps order among guests and members, also in what they write, and calls all. An owner may do everything, also to other owners. The last owner who leaves or is removed hands the group
+//! calls all of a small chat. A moderator keeps order among guests and members, also in what they write, calls all, and says
+//! what the group is called and about. An owner may do everything, also to other owners, who are banned and muted by nobody
+//! as long as they are owners. The last owner who leaves or is removed hands the group
 //! on: see `store`. A private chat's two people are members for ever, and nobody is added or removed.
 //!
-//! On the server a guest talks where it was added, in groups and in private chats, and creates no group. A member
+//! On the server a guest talks in private chats, in public rooms and where it was added, and creates no group. A member
 //! creates groups. A moderator invites members and guests, and closes their accounts. An owner may do everything.
 //! Everybody may give up what the role allows: step down, leave, take back an own invitation, close the own account.
 
@@ -55,6 +57,14 @@ pub enum ChatAct {
         /// The role from now on.
         to: Role,
     },
+    /// Says what it is called, or about.
+    Describe,
+    /// Gives it another rule: how it is found, who may join, how many, whether it is archived.
+    Govern,
+    /// Bans or mutes somebody who has this role, or ends that. Who is not in the group counts as a guest.
+    Restrict(Role),
+    /// Lists who is banned or muted.
+    ListRestrictions,
 }
 
 /// What somebody does on the server.
@@ -64,6 +74,10 @@ pub enum ServerAct {
     CreatePrivateChat,
     /// Creates a group.
     CreateGroup,
+    /// Lists public rooms.
+    ListRooms,
+    /// Joins a public room.
+    JoinRoom,
     /// Closes the own account.
     Resign,
     /// Takes a lower role.
@@ -90,8 +104,8 @@ pub enum ServerAct {
 /// A row: who may, and what the others are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rule {
-    /// The least role that may.
-    pub least: Role,
+    /// The least role that may; nobody may when there is none.
+    pub least: Option<Role>,
     /// Why not.
     pub refusal: &'static str,
 }
@@ -102,20 +116,25 @@ pub const NOT_THE_AUTHOR: &str = "only who wrote a message writes it anew";
 /// What is told to who writes anew what somebody else has said first.
 pub const FORWARDED_STAYS: &str = "a forwarded message stays as it was said";
 
-const EVERYBODY: Rule = Rule { least: Role::Guest, refusal: "everybody may do this" };
+const EVERYBODY: Rule = Rule { least: Some(Role::Guest), refusal: "everybody may do this" };
 
 const fn from(least: Role, refusal: &'static str) -> Rule {
-    Rule { least, refusal }
+    Rule { least: Some(least), refusal }
+}
+
+const fn nobody(refusal: &'static str) -> Rule {
+    Rule { least: None, refusal }
 }
 
 impl ChatAct {
     /// Every act.
-    pub const ALL: [Self; 37] = {
-        let mut all = [Self::Read; 37];
+    pub const ALL: [Self; 44] = {
+        let mut all = [Self::Read; 44];
         (all[1], all[2], all[3], all[4]) = (Self::Write, Self::MarkRead, Self::ListPeople, Self::Leave);
         (all[5], all[6]) = (Self::StepDown, Self::AddPerson);
         (all[27], all[28], all[29]) = (Self::EditMessage, Self::DeleteMessage, Self::React);
         (all[30], all[31], all[32]) = (Self::Pin, Self::CallAll, Self::CallAllOfMany);
+        (all[37], all[38], all[39]) = (Self::Describe, Self::Govern, Self::ListRestrictions);
         let mut place = 0;
         while place < 16 {
             let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
@@ -123,6 +142,7 @@ impl ChatAct {
             if place < 4 {
                 all[7 + place] = Self::RemovePerson(Role::ALL[place]);
                 all[33 + place] = Self::DeleteMessageOf(Role::ALL[place]);
+                all[40 + place] = Self::Restrict(Role::ALL[place]);
             }
             place += 1;
         }
@@ -154,6 +174,12 @@ impl ChatAct {
             Self::SetRole { from: Moderator | Owner, .. } | Self::SetRole { to: Moderator | Owner, .. } => {
                 from(Owner, "owners make and unmake moderators and owners")
             }
+            Self::Describe => from(Moderator, "moderators and owners change the name and the topic"),
+            Self::Govern => from(Owner, "owners change the rules of a group"),
+            Self::Restrict(Guest | Member) => from(Moderator, "moderators and owners ban and mute people"),
+            Self::Restrict(Moderator) => from(Owner, "owners ban and mute moderators"),
+            Self::Restrict(Owner) => nobody("owners are not banned or muted: take the role away first"),
+            Self::ListRestrictions => from(Moderator, "moderators and owners see who is banned or muted"),
         }
     }
 
@@ -172,10 +198,11 @@ impl ChatAct {
 
 impl ServerAct {
     /// Every act.
-    pub const ALL: [Self; 31] = {
-        let mut all = [Self::CreatePrivateChat; 31];
+    pub const ALL: [Self; 33] = {
+        let mut all = [Self::CreatePrivateChat; 33];
         (all[1], all[2], all[3]) = (Self::CreateGroup, Self::Resign, Self::StepDown);
         (all[4], all[5], all[6]) = (Self::ListInvitations, Self::EndOwnInvitation, Self::EndInvitation);
+        (all[31], all[32]) = (Self::ListRooms, Self::JoinRoom);
         let mut place = 0;
         while place < 16 {
             let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
@@ -194,6 +221,7 @@ impl ServerAct {
         use Role::{Guest, Member, Moderator, Owner};
         match self {
             Self::CreatePrivateChat | Self::Resign | Self::StepDown | Self::EndOwnInvitation => EVERYBODY,
+            Self::ListRooms | Self::JoinRoom => EVERYBODY,
             Self::CreateGroup => from(Member, "guests of this server do not create groups"),
             Self::Invite(Guest | Member) => {
                 from(Moderator, "moderators and owners of this server invite people")
@@ -229,7 +257,7 @@ impl ServerAct {
 
 impl Rule {
     fn check(self, role: Role) -> Result<(), &'static str> {
-        if role >= self.least { Ok(()) } else { Err(self.refusal) }
+        if self.least.is_some_and(|least| role >= least) { Ok(()) } else { Err(self.refusal) }
     }
 }
 
@@ -249,10 +277,10 @@ mod tests {
     #[test]
     fn the_tables_are_these() {
         let chats = Role::ALL.map(|role| ChatAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
-        assert_eq!(chats, [9, 12, 21, 37]);
+        assert_eq!(chats, [9, 12, 27, 43]);
         let server =
             Role::ALL.map(|role| ServerAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
-        assert_eq!(server, [4, 5, 14, 31]);
+        assert_eq!(server, [6, 7, 16, 33]);
     }
 
     /// Nobody makes somebody more than they are themselves, or touches who is more.
@@ -262,6 +290,7 @@ mod tests {
             for above in Role::ALL.into_iter().filter(|above| *above > role) {
                 assert!(ChatAct::RemovePerson(above).check(role).is_err());
                 assert!(ChatAct::DeleteMessageOf(above).check(role).is_err());
+                assert!(ChatAct::Restrict(above).check(role).is_err());
                 assert!(ServerAct::Deactivate(above).check(role).is_err());
                 assert!(ServerAct::Invite(above).check(role).is_err());
                 for other in Role::ALL {

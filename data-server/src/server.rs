@@ -18,6 +18,7 @@ use crate::digest;
 use crate::error::Error;
 use crate::figures::FiguresReader;
 use crate::forward::Forward;
+use crate::names;
 use crate::passwords::Passwords;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Admission, Store, StoreError};
@@ -89,6 +90,7 @@ impl Server {
         let address = listener.local_addr()?;
         self.config.protection.check(address)?;
         info!(%address, "data-server listens");
+        self.open_general_room().await;
         let (phase, watched) = watch::channel(Phase::Serving);
         let limits = ServeLimits {
             connections_max: self.config.connections_max,
@@ -128,5 +130,22 @@ impl Server {
         let _ = tokio::task::spawn_blocking(move || store.close()).await;
         info!("data-server stopped");
         Ok(())
+    }
+
+    /// Makes the room that is everybody's, if it shall be and is not there. Without it everything else is served.
+    async fn open_general_room(&self) {
+        let Some(name) = &self.config.general_room else { return };
+        let opened = match names::room(name) {
+            Ok(room_name) => {
+                let (done, answer) = oneshot::channel();
+                let done = Box::new(move |opened| drop(done.send(opened)));
+                self.service.store.open_general_room(room_name, done);
+                answer.await.unwrap_or(Err(StoreError::Unavailable)).map_err(|error| error.to_string())
+            }
+            Err(fault) => Err(fault.to_string()),
+        };
+        if let Err(reason) = opened {
+            warn!(%name, %reason, "there is no general room");
+        }
     }
 }

@@ -401,6 +401,9 @@ pub(crate) struct ServerArguments {
     /// invitation]
     #[arg(long, env = "TALKO_REGISTRATION", value_name = "WHO")]
     registration: Option<RegistrationName>,
+    /// The public room that every new account joins, made at the first start; `off` for none. [default: general]
+    #[arg(long, env = "TALKO_GENERAL_ROOM", value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    general_room: Option<String>,
     /// Days after which a device that was not used must log in again. [default: 30]
     #[arg(long, env = "TALKO_SESSION_DAYS", value_name = "DAYS")]
     session_days: Option<u32>,

@@ -1,5 +1,7 @@
 //! The line chat: what is typed is sent, what others write appears. For pipes, plain terminals and screen readers.
 
+use std::time::Duration;
+
 use anyhow::{Context, anyhow, bail};
 use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position};
 use tokio::sync::mpsc::Receiver;
@@ -45,7 +47,7 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
 
 /// The input has ended: what has already come is shown, then the program ends.
 async fn drain(events: &mut EventStream, conversation: &mut Conversation<'_>) -> anyhow::Result<()> {
-    while let Ok(Some(event)) = tokio::time::timeout(std::time::Duration::ZERO, events.next()).await {
+    while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
         conversation.show(event).await?;
     }
     Ok(())
@@ -99,6 +101,24 @@ impl Conversation<'_> {
                 self.client.remove_participant(chat_id, self.me.user_id).await?;
                 self.open = None;
             }
+            Typed::Rooms(part) => self.list_rooms(part.as_deref()).await?,
+            Typed::Join(name) => {
+                let chat = self.client.join_room(name.trim_start_matches('#')).await?;
+                self.number_of(chat.chat_id).await?;
+                self.open(chat).await?;
+            }
+            Typed::Update(settings) => {
+                self.client.update_chat(self.open_chat()?.chat_id, settings).await?;
+            }
+            Typed::Restrict { name, penalty, minutes, lift } => {
+                let chat_id = self.open_chat()?.chat_id;
+                let user = person::find(self.client, &name).await?.user_id;
+                let duration = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
+                match lift {
+                    true => self.client.lift(chat_id, user, penalty).await?,
+                    false => self.client.restrict(chat_id, user, penalty, duration).await?,
+                }
+            }
             Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
@@ -113,6 +133,24 @@ impl Conversation<'_> {
         for (index, chat) in self.listed.iter().enumerate() {
             let unread = if chat.unread > 0 { format!("  ({} unread)", chat.unread) } else { String::new() };
             say(format_args!("{:3}  {}{unread}", index + 1, one_line(&chat.chat_name)))?;
+        }
+        Ok(())
+    }
+
+    /// The first page of them: who has more than that asks for a part of a name.
+    async fn list_rooms(&self, part: Option<&str>) -> anyhow::Result<()> {
+        let found = self.client.list_rooms(part, None).await?;
+        if found.rooms.is_empty() {
+            say("there are no such public rooms")?;
+        }
+        for room in &found.rooms {
+            let (name, topic) = (one_line(&room.chat_name), one_line(&room.topic));
+            let mark = if room.is_member { "*" } else { " " };
+            let called = one_line(&room.room_name);
+            say(format_args!("{mark} {called:24} {:4}  {name}  {topic}", room.user_count))?;
+        }
+        if found.next_after.is_some() {
+            note("* there are more: /rooms PART shows those with PART in their names");
         }
         Ok(())
     }

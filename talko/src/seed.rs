@@ -20,7 +20,7 @@ pub(crate) async fn insert_demo_chat(client: &Client) -> Result<(), client_lib::
     for name in DEMO_PEOPLE {
         user_ids.push(client.call(InsertUser { user_name: name.into() }).await?.user.user_id);
     }
-    let chat = InsertChat { chat_name: String::new(), user_ids: user_ids.clone(), client_chat_id: None };
+    let chat = InsertChat { user_ids: user_ids.clone(), ..InsertChat::default() };
     let chat_id = client.call(chat).await?.chat.chat_id;
     for (who, text) in DEMO_MESSAGES {
         let message = InsertMessage {

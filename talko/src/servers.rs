@@ -357,6 +357,7 @@ fn data_config(
         protection: door.protection.clone(),
         trust_user_ids: settings.trust_user_ids.value,
         registration: registration(settings, is_local),
+        general_room: settings.general_room(),
         session_lifetime: Duration::from_secs(u64::from(settings.session_days.value) * 24 * 3600),
         ticket_key: tickets.signed_by.clone(),
         connections_max: limits.connections_max,

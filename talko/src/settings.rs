@@ -16,6 +16,12 @@ use crate::failure::Misuse;
 /// With the 2 s for forwarding what was committed last, a process ends within 10 s of its signal, whoever does not read.
 const DRAIN_TIMEOUT_MS: u64 = 7_000;
 
+/// The room that every new account joins.
+const GENERAL_ROOM: &str = "general";
+
+/// What is said in the place of its name when there shall be none.
+const NO_GENERAL_ROOM: &str = "off";
+
 /// How long a device stays logged in without being used.
 const SESSION_DAYS: u32 = 30;
 
@@ -60,6 +66,7 @@ struct File {
     tls_key_file: Option<PathBuf>,
     registration: Option<RegistrationName>,
     rates: Option<RatesName>,
+    general_room: Option<String>,
     session_days: Option<u32>,
     public_address: Option<String>,
     service_key_file: Option<PathBuf>,
@@ -85,6 +92,7 @@ pub(crate) struct Settings {
     pub(crate) tls_key_file: Setting<PathBuf>,
     pub(crate) registration: Setting<Option<RegistrationName>>,
     pub(crate) rates: Setting<RatesName>,
+    pub(crate) general_room: Setting<String>,
     pub(crate) session_days: Setting<u32>,
     pub(crate) public_address: Setting<Option<String>>,
     pub(crate) service_key_file: Setting<PathBuf>,
@@ -128,6 +136,7 @@ impl Settings {
             tls_key_file: merge.pick("tls_key_file", file.tls_key_file, data_directory.join("tls.key")),
             registration: merge.pick_optional("registration", file.registration),
             rates: merge.pick("rates", file.rates, RatesName::Default),
+            general_room: merge.pick("general_room", file.general_room, GENERAL_ROOM.into()),
             session_days: merge.pick("session_days", file.session_days, SESSION_DAYS),
             public_address: merge.pick_optional("public_address", file.public_address),
             service_key_file: merge.pick(
@@ -152,6 +161,11 @@ impl Settings {
             password_fd: merge.pick_optional("password_fd", None).value,
             data_directory,
         })
+    }
+
+    /// The name of the room that every new account joins, unless there shall be none.
+    pub(crate) fn general_room(&self) -> Option<String> {
+        Some(&self.general_room.value).filter(|name| *name != NO_GENERAL_ROOM).cloned()
     }
 
     /// How long each of so many servers that stop one after the other may wait.
@@ -185,6 +199,9 @@ impl Settings {
     pub(crate) fn check_for_serving(&self) -> Result<(), Misuse> {
         if self.session_days.value == 0 {
             return Err(Misuse("session_days is 0: nobody could stay logged in".into()));
+        }
+        if let Some(Err(fault)) = self.general_room().map(|name| data_server::names::room(&name)) {
+            return Err(Misuse(format!("general_room is {:?}: {fault}", self.general_room.value)));
         }
         if self.connections_max.value == 0 {
             return Err(Misuse("connections_max is 0: nobody could connect".into()));
@@ -229,6 +246,7 @@ impl Settings {
                 }),
             ),
             row("rates", &self.rates, format!("{:?}", self.rates.value).to_lowercase()),
+            row("general_room", &self.general_room, &self.general_room.value),
             row("session_days", &self.session_days, self.session_days.value),
             row(
                 "public_address",

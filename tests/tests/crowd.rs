@@ -117,7 +117,8 @@ async fn t40_a_thousand_people_see_each_message_once() {
     let address = server.address_after("data-server on ").to_string();
     let admin = Client::connect(Options::new(address.clone())).await.unwrap();
     let users = people(&admin, CROWD).await;
-    let room = InsertChat { chat_name: "the square".into(), user_ids: users.clone(), client_chat_id: None };
+    let room =
+        InsertChat { chat_name: "the square".into(), user_ids: users.clone(), ..InsertChat::default() };
     let chat_id = admin.call(room).await.unwrap().chat.chat_id;
     let (live, mut lives) = tokio::sync::mpsc::unbounded_channel();
     let heard = (0..CROWD).map(|_| Mutex::default()).collect();
@@ -255,7 +256,7 @@ async fn t37_ten_thousand_idle_streams() {
     let broadcast_address = server.address_after("broadcast-server on ");
     let client = Client::connect(Options::new(data_address.to_string())).await.unwrap();
     let users = people(&client, 500).await;
-    let room = InsertChat { chat_name: "all".into(), user_ids: users.clone(), client_chat_id: None };
+    let room = InsertChat { chat_name: "all".into(), user_ids: users.clone(), ..InsertChat::default() };
     let chat_id = client.call(room).await.unwrap().chat.chat_id;
     client.trust_me(users[0]).await.unwrap();
     // The first streams bring what every later one shares.

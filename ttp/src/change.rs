@@ -132,6 +132,9 @@ pub enum Penalty {
 }
 
 impl Penalty {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Ban, Self::Mute];
+
     /// As it is written on the wire.
     pub fn name(self) -> &'static str {
         match self {

@@ -72,6 +72,21 @@ pub const CALL_ALL_USERS_MAX: u64 = 32;
 /// Characters of a person's or a chat's name.
 pub const NAME_CHARS_MAX: usize = 255;
 
+/// Characters of the one name by which a room is found on its server.
+pub const ROOM_NAME_CHARS_MAX: usize = 32;
+
+/// Characters of what a chat is about.
+pub const TOPIC_CHARS_MAX: usize = 500;
+
+/// The highest limit of people that a group can be given.
+pub const ROOM_USERS_MAX: u64 = 1_000_000;
+
+/// Public rooms that are looked at for one page of those that have something in their names.
+pub const ROOMS_SEARCHED_MAX: usize = 5_000;
+
+/// The longest ban or mute that ends: ten years. A longer one is for ever.
+pub const RESTRICTION_MAX_MS: u64 = 3_650 * 24 * 3_600_000;
+
 /// Characters of a password, at least.
 pub const PASSWORD_CHARS_MIN: usize = 8;
 

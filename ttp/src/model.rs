@@ -155,7 +155,7 @@ impl Message {
 }
 
 /// A chat as one of its people sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chat {
     /// The chat's number.
     pub chat_id: ChatId,
@@ -189,22 +189,32 @@ pub struct Chat {
     /// What this person may do in it. Absent in version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub topic: String,
+    /// The one name by which it is found on the whole server; empty when it has none.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub room_name: String,
+    /// Whether it is listed, and anybody may join.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_public: bool,
+    /// Whether nothing is written in it any more.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub is_archived: bool,
+    /// How many people it takes at most; 0 for as many as come.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub users_max: u64,
 }
 
 impl Chat {
     /// The four members of the 2020 dialect alone.
     pub fn into_version_1(self) -> Self {
         Self {
+            chat_id: self.chat_id,
+            chat_name: self.chat_name,
+            users: self.users,
             messages: self.messages.into_iter().map(Message::into_version_1).collect(),
-            is_private: false,
-            user_count: 0,
-            last_seq: 0,
-            last_number: 0,
-            unread: 0,
-            mentions: 0,
-            activity_ts: 0,
-            role: None,
-            ..self
+            ..Self::default()
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is to be done outside of the pure core. `perform` does it, and the answers come back as events.
 
-use ttp::model::{ChatId, Seq};
+use ttp::model::{ChatId, ChatSettings, Penalty, Seq};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,36 @@ pub enum Command {
     Leave {
         /// The chat.
         chat: ChatId,
+    },
+    /// Find public rooms that have a name.
+    ListRooms {
+        /// Only those with this in their names.
+        part: Option<String>,
+    },
+    /// Join a public room.
+    JoinRoom {
+        /// Its name.
+        name: String,
+    },
+    /// Call a chat something else, or give it other rules.
+    UpdateChat {
+        /// The chat.
+        chat: ChatId,
+        /// What shall be otherwise.
+        settings: ChatSettings,
+    },
+    /// Ban or mute a person, or end that.
+    Restrict {
+        /// The chat.
+        chat: ChatId,
+        /// The person's name.
+        name: String,
+        /// What the person may not do.
+        penalty: Penalty,
+        /// For how long; for ever when there is nothing.
+        minutes: Option<u64>,
+        /// Whether it ends instead.
+        lift: bool,
     },
     /// Draw every cell anew, whatever the screen is believed to show.
     Redraw,

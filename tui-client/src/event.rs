@@ -1,6 +1,7 @@
 //! All that can happen to the client, as one closed enum.
 
 use crossterm::event::KeyEvent;
+use ttp::call::Room;
 use ttp::code::CallError;
 use ttp::model::{Chat, ChatId, Entry, Message, TimestampMs};
 
@@ -64,11 +65,17 @@ pub enum Net {
         /// Messages that are still unread.
         result: Result<u64, Failure>,
     },
-    /// The answer to [`Command::NewChat`](crate::command::Command::NewChat).
+    /// The answer to [`Command::NewChat`](crate::command::Command::NewChat) and
+    /// [`Command::JoinRoom`](crate::command::Command::JoinRoom).
     ChatMade(Result<Chat, Failure>),
     /// The answer to [`Command::AddPerson`](crate::command::Command::AddPerson): nothing, since the chat's log
     /// tells the rest.
     Added(Result<(), Failure>),
+    /// The answer to [`Command::UpdateChat`](crate::command::Command::UpdateChat) and
+    /// [`Command::Restrict`](crate::command::Command::Restrict): nothing, as before.
+    Done(Result<(), Failure>),
+    /// The answer to [`Command::ListRooms`](crate::command::Command::ListRooms).
+    Rooms(Result<Vec<Room>, Failure>),
     /// The answer to [`Command::Leave`](crate::command::Command::Leave).
     Left {
         /// The chat.

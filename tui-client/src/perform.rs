@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use client_lib::{Client, ConnectionState, ErrorCode, Event, Message, User};
 use tokio::task::{JoinError, JoinSet};
-use ttp::call::{ChatsCursor, GetChats, InsertMessage};
-use ttp::model::{Chat, ChatId, Seq};
+use ttp::call::{ChatsCursor, GetChats, InsertMessage, Room};
+use ttp::model::{Chat, ChatId, Penalty, Seq};
 
 use crate::command::Command;
 use crate::event::{Connection, Failure, Net, Page};
@@ -66,6 +67,17 @@ impl Performer {
                     Net::Left { chat, result }
                 });
             }
+            Command::ListRooms { part } => {
+                self.spawn(async move { Net::Rooms(rooms(&client, part.as_deref()).await) });
+            }
+            Command::JoinRoom { name } => self.spawn(async move {
+                Net::ChatMade(client.join_room(name.trim_start_matches('#')).await.map_err(failure))
+            }),
+            Command::UpdateChat { chat, settings } => self
+                .spawn(async move { Net::Done(client.update_chat(chat, settings).await.map_err(failure)) }),
+            Command::Restrict { chat, name, penalty, minutes, lift } => self.spawn(async move {
+                Net::Done(restrict(&client, chat, &name, penalty, (minutes, lift)).await)
+            }),
             Command::Redraw | Command::Quit => {}
         }
     }
@@ -171,6 +183,29 @@ async fn new_chat(client: &Client, name: &str, people: &[String]) -> Result<Chat
 async fn add(client: &Client, chat: ChatId, person: &str) -> Result<(), Failure> {
     let user = find(client, person).await?;
     client.add_participant(chat, user.user_id).await.map_err(failure)
+}
+
+/// Rooms that `/join` can name: the first of those that were found.
+async fn rooms(client: &Client, part: Option<&str>) -> Result<Vec<Room>, Failure> {
+    let mut rooms = client.list_rooms(part, None).await.map_err(failure)?.rooms;
+    rooms.retain(|room| !room.room_name.is_empty());
+    Ok(rooms)
+}
+
+async fn restrict(
+    client: &Client,
+    chat: ChatId,
+    person: &str,
+    penalty: Penalty,
+    (minutes, lift): (Option<u64>, bool),
+) -> Result<(), Failure> {
+    let user = find(client, person).await?.user_id;
+    let duration = minutes.map(|minutes| Duration::from_secs(minutes.saturating_mul(60)));
+    let done = match lift {
+        true => client.lift(chat, user, penalty).await,
+        false => client.restrict(chat, user, penalty, duration).await,
+    };
+    done.map_err(failure)
 }
 
 async fn find(client: &Client, name: &str) -> Result<User, Failure> {

@@ -1,6 +1,8 @@
 //! Commands that are typed, into the input of the full screen or into the line chat: one table, and how a line is
 //! read.
 
+use ttp::model::{ChatSettings, Penalty};
+
 use crate::words;
 
 /// What Enter means for what was typed.
@@ -23,6 +25,23 @@ pub enum Typed {
     Add(String),
     /// Leave the open chat.
     Leave,
+    /// Show the public rooms, all or those with this in their names.
+    Rooms(Option<String>),
+    /// Join the public room of this name.
+    Join(String),
+    /// Call the open chat something else, or give it another topic.
+    Update(ChatSettings),
+    /// Ban the person of this name from the open chat or mute it there, or end that.
+    Restrict {
+        /// The person's name.
+        name: String,
+        /// What the person may not do.
+        penalty: Penalty,
+        /// For how long; for ever when there is nothing.
+        minutes: Option<u64>,
+        /// Whether it ends instead.
+        lift: bool,
+    },
     /// Show the commands.
     Help,
     /// End the program.
@@ -54,6 +73,22 @@ pub const COMMANDS: &[Usage] = &[
         meaning: words::SLASH_LEAVE,
         read: |rest| rest.is_empty().then_some(Typed::Leave),
     },
+    Usage { form: "/rooms [PART OF A NAME]", meaning: words::SLASH_ROOMS, read: rooms },
+    Usage { form: "/join ROOM", meaning: words::SLASH_JOIN, read: |rest| only(rest).map(Typed::Join) },
+    Usage { form: "/rename NAME", meaning: words::SLASH_RENAME, read: rename },
+    Usage { form: "/topic [TEXT]", meaning: words::SLASH_TOPIC, read: topic },
+    Usage {
+        form: "/ban PERSON [MINUTES]",
+        meaning: words::SLASH_BAN,
+        read: |rest| restrict(rest, Penalty::Ban),
+    },
+    Usage { form: "/unban PERSON", meaning: words::SLASH_UNBAN, read: |rest| lift(rest, Penalty::Ban) },
+    Usage {
+        form: "/mute PERSON [MINUTES]",
+        meaning: words::SLASH_MUTE,
+        read: |rest| restrict(rest, Penalty::Mute),
+    },
+    Usage { form: "/unmute PERSON", meaning: words::SLASH_UNMUTE, read: |rest| lift(rest, Penalty::Mute) },
     Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
     Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
 ];
@@ -125,6 +160,32 @@ fn open(rest: Vec<String>) -> Option<Typed> {
     only(rest)?.parse().ok().filter(|number| *number > 0).map(Typed::Open)
 }
 
+fn rooms(rest: Vec<String>) -> Option<Typed> {
+    Some(Typed::Rooms((!rest.is_empty()).then(|| rest.join(" "))))
+}
+
+fn rename(rest: Vec<String>) -> Option<Typed> {
+    let chat_name = (!rest.is_empty()).then(|| rest.join(" "))?;
+    Some(Typed::Update(ChatSettings { chat_name: Some(chat_name), ..ChatSettings::default() }))
+}
+
+/// Without a text there is no topic any more.
+fn topic(rest: Vec<String>) -> Option<Typed> {
+    Some(Typed::Update(ChatSettings { topic: Some(rest.join(" ")), ..ChatSettings::default() }))
+}
+
+fn restrict(mut rest: Vec<String>, penalty: Penalty) -> Option<Typed> {
+    let minutes = match rest.len() {
+        2 => Some(rest.pop()?.parse().ok().filter(|minutes| *minutes > 0)?),
+        _ => None,
+    };
+    only(rest).map(|name| Typed::Restrict { name, penalty, minutes, lift: false })
+}
+
+fn lift(rest: Vec<String>, penalty: Penalty) -> Option<Typed> {
+    only(rest).map(|name| Typed::Restrict { name, penalty, minutes: None, lift: true })
+}
+
 fn only(rest: Vec<String>) -> Option<String> {
     let [word] = <[String; 1]>::try_from(rest).ok()?;
     Some(word)
@@ -141,6 +202,15 @@ mod tests {
         assert_eq!(read("/new ann"), Ok(Typed::New { name: String::new(), people: vec!["ann".into()] }));
         assert_eq!(read("/open 12"), Ok(Typed::Open(12)));
         assert_eq!(read("/leave"), Ok(Typed::Leave));
+        assert_eq!(read("/rooms"), Ok(Typed::Rooms(None)));
+        assert_eq!(read("/rooms tea time"), Ok(Typed::Rooms(Some("tea time".into()))));
+        let topic = ChatSettings { topic: Some("green or black".into()), ..ChatSettings::default() };
+        assert_eq!(read("/topic green or black"), Ok(Typed::Update(topic)));
+        let mute =
+            |minutes, lift| Typed::Restrict { name: "bob".into(), penalty: Penalty::Mute, minutes, lift };
+        assert_eq!(read("/mute bob 5"), Ok(mute(Some(5), false)));
+        assert_eq!(read("/mute bob"), Ok(mute(None, false)));
+        assert_eq!(read("/unmute bob"), Ok(mute(None, true)));
         assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
         assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
         assert_eq!(read("/me nods \"twice\""), Ok(Typed::Say("/me nods \"twice\"".into())));
@@ -149,6 +219,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         assert!(read("/dance").unwrap_err().contains("/dance"));
+        for line in ["/join", "/rename", "/ban", "/ban a b", "/mute a 0", "/unban a 5", "/unmute"] {
+            let name = line.split(' ').next().unwrap();
+            assert!(read(line).unwrap_err().contains(name), "{line}");
+        }
         for line in ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/quit now"] {
             let name = line.split(' ').next().unwrap();
             assert!(read(line).unwrap_err().contains(name), "{line}");

@@ -1,5 +1,6 @@
 //! Every word that the user sees, in one place.
 
+use ttp::call::Room;
 use ttp::code::ErrorCode;
 use ttp::limits::TEXT_CHARS_MAX;
 
@@ -39,6 +40,14 @@ pub(crate) const SLASH_OPEN: &str = "open the chat of that number";
 pub(crate) const SLASH_CHATS: &str = "show all chats";
 pub(crate) const SLASH_ADD: &str = "add a person to the open chat";
 pub(crate) const SLASH_LEAVE: &str = "leave the open chat";
+pub(crate) const SLASH_ROOMS: &str = "show public rooms";
+pub(crate) const SLASH_JOIN: &str = "join a public room";
+pub(crate) const SLASH_RENAME: &str = "call the open chat something else";
+pub(crate) const SLASH_TOPIC: &str = "say what the open chat is about";
+pub(crate) const SLASH_BAN: &str = "remove a person from the open chat, and keep the person out";
+pub(crate) const SLASH_UNBAN: &str = "let a person come back";
+pub(crate) const SLASH_MUTE: &str = "let a person read but not write in the open chat";
+pub(crate) const SLASH_UNMUTE: &str = "let a person write again";
 pub(crate) const SLASH_HELP: &str = "show this page";
 pub(crate) const SLASH_QUIT: &str = "end the program";
 
@@ -48,6 +57,8 @@ pub(crate) const INPUT_NOT_EMPTY: &str = "Send or delete what stands in the inpu
 pub(crate) const TOO_MANY_UNSENT: &str = "Too many messages of this chat wait to be sent. Try again later.";
 pub(crate) const CHAT_GONE: &str = "You are no longer in that chat.";
 pub(crate) const PERSON_ADDED: &str = "Added.";
+pub(crate) const DONE: &str = "Done.";
+pub(crate) const NO_ROOMS: &str = "There are no such public rooms.";
 
 pub(crate) fn prompt(user_name: &str) -> String {
     format!("{user_name} > ")
@@ -68,6 +79,15 @@ pub(crate) fn new_below(count: usize) -> String {
 
 pub(crate) fn unread_elsewhere(count: u64) -> String {
     format!("{count} unread")
+}
+
+/// The rooms that were found, by what `/join` takes.
+pub(crate) fn rooms(rooms: &[Room]) -> String {
+    if rooms.is_empty() {
+        return NO_ROOMS.into();
+    }
+    let names: Vec<&str> = rooms.iter().map(|room| room.room_name.as_str()).collect();
+    format!("Rooms to /join: {}", names.join(", "))
 }
 
 pub(crate) fn no_chat_of_number(number: usize) -> String {

@@ -47,7 +47,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,80}",
         "(\u{1b}\\[2J|\u{9b}|\u{202e}|\u{200d}|\u{301}|\r\n|\t|你好|👩‍👧|🇩🇪|word | ){0,40}",
-        "/(new|open|add|leave|help|chats|x) ?[a-z0-9\" ]{0,9}",
+        "/(new|open|add|leave|help|chats|rooms|join|topic|ban|mute|x) ?[a-z0-9\" ]{0,9}",
     ]
 }
 
@@ -114,10 +114,14 @@ fn answer(command: Command, well: bool, texts: &[String]) -> Option<Net> {
         Command::MarkRead { chat, number } => {
             Net::Marked { chat, number, result: if well { Ok(0) } else { Err(failure()) } }
         }
-        Command::NewChat { name, .. } => {
+        Command::NewChat { name, .. } | Command::JoinRoom { name } => {
             Net::ChatMade(if well { Ok(chat_with(&name, newest(3, &name), 0)) } else { Err(failure()) })
         }
         Command::AddPerson { .. } => Net::Added(if well { Ok(()) } else { Err(failure()) }),
+        Command::ListRooms { .. } => Net::Rooms(if well { Ok(Vec::new()) } else { Err(failure()) }),
+        Command::UpdateChat { .. } | Command::Restrict { .. } => {
+            Net::Done(if well { Ok(()) } else { Err(failure()) })
+        }
         Command::Leave { chat } => Net::Left { chat, result: if well { Ok(()) } else { Err(failure()) } },
         Command::Redraw | Command::Quit => return None,
     })

@@ -156,7 +156,7 @@ impl State {
             unread: 0,
             mentions: 0,
             activity_ts: 0,
-            role: None,
+            ..Chat::default()
         };
         match call {
             DataCall::Hello(_) => ok(Welcome {

@@ -194,7 +194,13 @@ async fn make_account(
             None => password_hash.insert(service.passwords.hash(password.clone()).await?).clone(),
         };
         let (token, session) = new_session(service, device.clone())?;
-        let new = NewAccount { user_name: user_name.clone(), password_hash: hash, admission, session };
+        let new = NewAccount {
+            user_name: user_name.clone(),
+            password_hash: hash,
+            admission,
+            joins_general_room: service.has_general_room,
+            session,
+        };
         match ask(|done| service.store.register(new, done)).await {
             Err(StoreError::NotInvited) => {}
             registered => {

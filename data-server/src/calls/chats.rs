@@ -9,10 +9,10 @@ use ttp::limits::{
     MESSAGES_PER_CHAT_DEFAULT, MESSAGES_PER_CHAT_DEFAULT_VERSION_1, MESSAGES_PER_CHAT_MAX, PAGE_BYTES_MAX,
     PAGE_ROWS_MAX, USERS_PER_CHAT_MAX, USERS_PER_CHAT_MAX_VERSION_1,
 };
-use ttp::model::{Chat, UserId, check_client_key, check_name, check_name_length};
+use ttp::model::{Chat, ChatSettings, UserId, check_client_key, check_name, check_name_length};
 
 use super::session::Session;
-use super::{Reply, Service};
+use super::{Reply, Service, rooms};
 use crate::store::{ChatDetail, ChatsQuery, NewChat};
 
 pub(super) fn get(service: &Service, session: &Session, call: &GetChats, reply: Reply<GetChats>) {
@@ -55,7 +55,8 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertChat, rep
     service.store.insert_chat(session.by(), new, done);
 }
 
-fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
+fn new_chat(session: &Session, mut call: InsertChat) -> Result<NewChat, CallError> {
+    let settings = rooms::founding(&mut call)?;
     let invalid = |message: &str| CallError::new(ErrorCode::InvalidParams, message);
     if call.user_ids.len() > CHAT_USERS_MAX {
         let message = format!("a chat is created with at most {CHAT_USERS_MAX} people");
@@ -72,7 +73,8 @@ fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
     if seen.insert(viewer) {
         users.push(viewer);
     }
-    if session.dialect == Dialect::Version2 && users.len() != 2 {
+    let is_group = users.len() != 2 || settings != ChatSettings::default();
+    if session.dialect == Dialect::Version2 && is_group {
         check_name("the group's name", &call.chat_name)?;
     } else {
         check_name_length("the chat's name", &call.chat_name)?;
@@ -87,11 +89,12 @@ fn new_chat(session: &Session, call: InsertChat) -> Result<NewChat, CallError> {
         chat_name: call.chat_name,
         users,
         client_chat_id: call.client_chat_id,
+        settings,
         detail: detail(session.dialect, None, None),
     })
 }
 
-fn detail(dialect: Dialect, messages_max: Option<u32>, users_max: Option<u32>) -> ChatDetail {
+pub(super) fn detail(dialect: Dialect, messages_max: Option<u32>, users_max: Option<u32>) -> ChatDetail {
     let (users_default, messages_default, bytes_max) = match dialect {
         Dialect::Version1 => {
             (USERS_PER_CHAT_MAX_VERSION_1, MESSAGES_PER_CHAT_DEFAULT_VERSION_1, FRAME_BYTES_MAX_VERSION_1)
@@ -106,13 +109,13 @@ fn detail(dialect: Dialect, messages_max: Option<u32>, users_max: Option<u32>) -
 }
 
 /// What was asked for, or what comes unasked, within the limit.
-fn at_most(asked: Option<u32>, unasked: usize, limit: usize) -> usize {
+pub(super) fn at_most(asked: Option<u32>, unasked: usize, limit: usize) -> usize {
     asked.map_or(unasked, |asked| usize::try_from(asked).unwrap_or(usize::MAX)).min(limit)
 }
 
 /// The chat as one of its people sees it. A private chat whose other person a 2020 file does not know keeps the name
 /// that it was given there.
-fn as_seen_by(viewer: UserId, mut chat: Chat, dialect: Dialect) -> Chat {
+pub(super) fn as_seen_by(viewer: UserId, mut chat: Chat, dialect: Dialect) -> Chat {
     if chat.is_private
         && let Some(other) = chat.users.iter().find(|user| user.user_id != viewer)
     {

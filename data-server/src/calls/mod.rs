@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
 use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
-use ttp::code::{CallError, ErrorCode};
+use ttp::code::{CallError, ErrorCode, ErrorData};
 use ttp::encode::Json;
 use ttp::exchange::Slot;
 use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
@@ -34,6 +34,7 @@ mod chats;
 mod messages;
 mod message_life;
 mod members;
+mod rooms;
 mod sync;
 mod info;
 
@@ -60,6 +61,8 @@ pub(crate) struct Service {
     /// Whether numbers of people are believed.
     pub(crate) trusts_user_ids: bool,
     registration: Registration,
+    /// Whether new accounts join the room that is everybody's.
+    has_general_room: bool,
     session_lifetime: Duration,
     ticket_key: SharedTicketKey,
     /// The limits against abuse.
@@ -84,6 +87,7 @@ impl Service {
             long_replies: Arc::new(Semaphore::new(config.long_replies_max)),
             trusts_user_ids: config.trust_user_ids,
             registration: config.registration,
+            has_general_room: config.general_room.is_some(),
             session_lifetime: config.session_lifetime,
             ticket_key: config.ticket_key.clone(),
             throttle: Throttle::new(rates, clock::now()),
@@ -149,6 +153,8 @@ impl Weight {
             | DataCall::GetThread(_)
             | DataCall::GetMessageHistory(_)
             | DataCall::GetParticipants(_)
+            | DataCall::ListRooms(_)
+            | DataCall::GetRestrictions(_)
             | DataCall::GetInvitations(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
@@ -326,6 +332,12 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::AddParticipant(call) => members::add(service, session, &call, reply(to)),
         DataCall::RemoveParticipant(call) => members::remove(service, session, &call, reply(to)),
         DataCall::SetRole(call) => members::set_role(service, session, &call, reply(to)),
+        DataCall::UpdateChat(call) => rooms::update(service, session, call, reply(to)),
+        DataCall::ListRooms(call) => rooms::list(service, session, call, reply(to)),
+        DataCall::JoinChat(call) => rooms::join(service, session, call, reply(to)),
+        DataCall::LeaveChat(call) => rooms::leave(service, session, call, reply(to)),
+        DataCall::Restrict(call) => rooms::restrict(service, session, call, reply(to)),
+        DataCall::GetRestrictions(call) => rooms::restrictions(service, session, call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
@@ -397,10 +409,21 @@ fn call_error(error: &StoreError) -> CallError {
     let code = match error {
         StoreError::NoSuchUser(_) | StoreError::NoSuchName | StoreError::NoSuchChat(_) => ErrorCode::NotFound,
         StoreError::NotAParticipant { .. } | StoreError::PrivateChat(_) => ErrorCode::Forbidden,
-        StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation => ErrorCode::NotFound,
+        StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation | StoreError::NoSuchRoom => {
+            ErrorCode::NotFound
+        }
         StoreError::NoSuchMessage { .. } | StoreError::MessageDeleted(_) => ErrorCode::NotFound,
         StoreError::WithinThread { .. } => ErrorCode::InvalidParams,
         StoreError::TooManyReactions | StoreError::TooManyPins => ErrorCode::Conflict,
+        StoreError::NotPublic(_) | StoreError::Archived(_) => ErrorCode::Forbidden,
+        StoreError::Banned { left_ms, .. } | StoreError::Muted { left_ms, .. } => {
+            let mut told = CallError::new(ErrorCode::Forbidden, error.to_string());
+            told.data = left_ms.map(|_| ErrorData { retry_after_ms: *left_ms, ..ErrorData::default() });
+            return told;
+        }
+        StoreError::Full { .. } | StoreError::LimitTooLow(_) | StoreError::RoomNameTaken => {
+            ErrorCode::Conflict
+        }
         StoreError::NotInvited | StoreError::NotAllowed(_) | StoreError::Deactivated => ErrorCode::Forbidden,
         StoreError::SessionEnded | StoreError::WrongPassword => ErrorCode::Unauthenticated,
         StoreError::NameTaken
@@ -438,6 +461,14 @@ mod tests {
             (StoreError::TooManyPins, -32009),
             (StoreError::NotAParticipant { user_id, chat_id }, -32003),
             (StoreError::PrivateChat(chat_id), -32003),
+            (StoreError::NoSuchRoom, -32004),
+            (StoreError::NotPublic(chat_id), -32003),
+            (StoreError::Archived(chat_id), -32003),
+            (StoreError::Banned { user_id, chat_id, left_ms: None }, -32003),
+            (StoreError::Muted { user_id, chat_id, left_ms: None }, -32003),
+            (StoreError::Full { chat_id, users_max: 3 }, -32009),
+            (StoreError::LimitTooLow(4), -32009),
+            (StoreError::RoomNameTaken, -32009),
             (StoreError::NotInvited, -32003),
             (StoreError::NotAllowed("no"), -32003),
             (StoreError::Deactivated, -32003),

@@ -75,6 +75,10 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::AddParticipant(_)
         | DataCall::RemoveParticipant(_)
         | DataCall::SetRole(_)
+        | DataCall::UpdateChat(_)
+        | DataCall::JoinChat(_)
+        | DataCall::LeaveChat(_)
+        | DataCall::Restrict(_)
         | DataCall::MarkRead(_) => Class::Write,
         DataCall::GetChats(_)
         | DataCall::GetMessages(_)
@@ -82,6 +86,8 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::GetThread(_)
         | DataCall::GetMessageHistory(_)
         | DataCall::GetParticipants(_)
+        | DataCall::ListRooms(_)
+        | DataCall::GetRestrictions(_)
         | DataCall::GetSessions(_)
         | DataCall::GetInvitations(_)
         | DataCall::Sync(_) => Class::Read,

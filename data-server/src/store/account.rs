@@ -55,6 +55,8 @@ pub struct NewAccount {
     pub password_hash: PasswordHash,
     /// On what ground.
     pub admission: Admission,
+    /// Whether it joins the room that is everybody's, if there is one.
+    pub joins_general_room: bool,
     /// The session.
     pub session: NewSession,
 }

@@ -47,6 +47,7 @@ use ttp::model::{
 
 mod account;
 mod request;
+mod rooms;
 pub mod sqlite;
 
 pub use account::{
@@ -58,6 +59,9 @@ pub use request::{
     NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References, Stretch,
     VersionsQuery,
 };
+pub use rooms::{
+    Joining, NewRestriction, RestrictionsQuery, RoomSought, Rooms, RoomsQuery, SettingsUpdate, Term,
+};
 
 /// Takes the answer of a call.
 pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
@@ -65,8 +69,8 @@ pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 /// Tells the time in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
 
-/// People, chats, and the log of each chat.
-pub trait Store: Send + Sync {
+/// People, chats, and the log of each chat. What is about rooms is in [`Rooms`].
+pub trait Store: Rooms + Send + Sync {
     /// The random name of this database's life. Cursors of another life mean nothing here.
     fn epoch(&self) -> &str;
 
@@ -273,6 +277,49 @@ pub enum StoreError {
     /// The caller's fault: the people of a private chat never change.
     #[error("chat {0} is private: its two people stay, and nobody can be added")]
     PrivateChat(ChatId),
+    /// The caller's fault: no room of that name.
+    #[error("there is no room of that name")]
+    NoSuchRoom,
+    /// The caller's fault: the group takes only whom its people add.
+    #[error("chat {0} is not public: ask somebody who is in it to add you")]
+    NotPublic(ChatId),
+    /// The caller's fault: nothing is written there any more.
+    #[error("chat {0} is archived: it is for reading only, until one of its owners opens it again")]
+    Archived(ChatId),
+    /// The caller's fault: as many people are in the group as it takes.
+    #[error("chat {chat_id} is full: it takes {users_max} people until one of its owners raises the limit")]
+    Full {
+        /// Where.
+        chat_id: ChatId,
+        /// How many it takes.
+        users_max: u64,
+    },
+    /// The caller's fault: a limit below the number of people.
+    #[error("{0} people are in the group: a lower limit needs some of them to leave first")]
+    LimitTooLow(u64),
+    /// The caller's fault: another room has that name.
+    #[error("the room's name is taken, or looks like one that is: choose another one")]
+    RoomNameTaken,
+    /// The caller's fault, or of whom it concerns.
+    #[error("user {user_id} is banned from chat {chat_id} {}: its moderators can end that", still(.left_ms))]
+    Banned {
+        /// Who.
+        user_id: UserId,
+        /// Where.
+        chat_id: ChatId,
+        /// For how long; for ever when absent.
+        left_ms: Option<u64>,
+    },
+    /// The caller's fault.
+    #[error("user {user_id} is muted in chat {chat_id} {}: its moderators can end that", still(.left_ms))]
+    Muted {
+        /// Who.
+        user_id: UserId,
+        /// Where.
+        chat_id: ChatId,
+        /// For how long; for ever when absent.
+        left_ms: Option<u64>,
+    },
     /// The caller's fault: somebody has that name.
     #[error("the name is taken")]
     NameTaken,
@@ -324,4 +371,9 @@ pub enum StoreError {
     /// The commit failed, or its outcome was lost: the change is stored or not.
     #[error("the change may or may not be stored")]
     Indeterminate,
+}
+
+/// How long something lasts from now on, in words.
+fn still(left_ms: &Option<u64>) -> String {
+    left_ms.map_or("for good".into(), |left_ms| format!("for another {} s", left_ms.div_ceil(1_000)))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ttp::call::{ChatsCursor, MessagePlace};
-use ttp::model::{ChatId, Seq, TimestampMs, UserId};
+use ttp::model::{ChatId, ChatSettings, Seq, TimestampMs, UserId};
 
 use crate::mentions::Called;
 
@@ -25,7 +25,7 @@ pub enum NameRule {
     MayRepeat,
 }
 
-/// A chat to store or find. Exactly two people make it their private chat.
+/// A chat to store or find. Exactly two people make it their private chat, unless they ask for a rule of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewChat {
     /// Who creates it, when that is known.
@@ -38,6 +38,8 @@ pub struct NewChat {
     pub users: Vec<UserId>,
     /// The creator's key.
     pub client_chat_id: Option<String>,
+    /// The rules of a group, without its name.
+    pub settings: ChatSettings,
     /// How much the answer tells.
     pub detail: ChatDetail,
 }

@@ -284,6 +284,23 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "UPDATE Users SET name_key = NULL WHERE user_id = 1",
         "user 3 is not found",
     ),
+    (
+        "groups are what their logs say",
+        "UPDATE Chats SET chat_name = 'x' WHERE chat_id = 2",
+        "chat 2: chat_name is 'x' instead of 'group'",
+    ),
+    (
+        "groups are what their logs say",
+        "UPDATE Chats SET users_max = 7 WHERE chat_id = 3",
+        "chat 3: users_max is 7 instead of 0",
+    ),
+    ("a room's name is one room's", "UPDATE Chats SET room_name = 'x' WHERE chat_id = 2", "chat 2: its room name"),
+    ("a room's name is one room's", "UPDATE Chats SET is_public = 1 WHERE chat_id = 1", "chat 1: a private chat has"),
+    (
+        "bans and mutes stand in the log",
+        "INSERT INTO Restrictions VALUES (2, 1, 'mute', NULL)",
+        "chat 2: the mute of user 1 is not what the log says",
+    ),
 ];
 
 #[test]

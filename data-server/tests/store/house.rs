@@ -17,7 +17,7 @@ use data_server::store::{
     References, RoleAssignment, Store, StoreError, Stretch,
 };
 use ttp::call::ChatsCursor;
-use ttp::model::{Chat, ChatId, Entry, Message, Role, Seq, SessionId, UserId};
+use ttp::model::{Chat, ChatId, ChatSettings, Entry, Message, Role, Seq, SessionId, UserId};
 
 pub(crate) const DETAIL: ChatDetail = ChatDetail { users_max: 16, messages_max: 1, bytes_max: 512 * 1024 };
 
@@ -230,6 +230,7 @@ pub(crate) fn new_chat(name: &str, users: &[UserId]) -> NewChat {
         chat_name: name.into(),
         users: users.to_vec(),
         client_chat_id: None,
+        settings: ChatSettings::default(),
         detail: DETAIL,
     }
 }

@@ -30,7 +30,13 @@ pub(crate) fn session(token: &str) -> NewSession {
 }
 
 pub(crate) fn account(name: &str, admission: Admission) -> NewAccount {
-    NewAccount { user_name: name.into(), password_hash: password(name), admission, session: session(name) }
+    NewAccount {
+        user_name: name.into(),
+        password_hash: password(name),
+        admission,
+        joins_general_room: true,
+        session: session(name),
+    }
 }
 
 impl<S: Store> Caller<S> {

@@ -9,6 +9,7 @@ mod promises;
 mod accounts;
 mod sessions;
 mod roles;
+mod rooms;
 mod questions;
 mod backup;
 mod check;

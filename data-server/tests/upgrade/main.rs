@@ -15,7 +15,7 @@ use data_server::store::{
     NewMessage, Store, StoreError, Stretch,
 };
 use rusqlite::Connection;
-use ttp::model::{Change, Chat, ChatId, Entry, Message, UserId};
+use ttp::model::{Change, Chat, ChatId, ChatSettings, Entry, Message, UserId};
 
 /// The tables of 2020; `{}` is what its later version added to Chats.
 const SCHEMA_2020: &str = "
@@ -173,6 +173,7 @@ fn t27_upgraded_chats_go_on() {
         chat_name: String::new(),
         users: vec![UserId(2), UserId(1)],
         client_chat_id: None,
+        settings: ChatSettings::default(),
         detail: ChatDetail { users_max: 2, messages_max: 0, bytes_max: 1 << 20 },
     };
     let chat = ask(|done| store.insert_chat(By::Trust, pair, done)).unwrap();

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use data_server::store::{
     AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
-    InvitationEnd, Invitations, LiveSession, MembershipChange, MessageChange, MessagesPage, MessagesQuery,
-    NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery,
-    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
-    VersionsQuery,
+    InvitationEnd, Invitations, Joining, LiveSession, MembershipChange, MessageChange, MessagesPage,
+    MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Page,
+    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms,
+    RoomsQuery, SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
 };
 use tokio::sync::Notify;
-use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
+use ttp::call::{InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
 use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
@@ -42,6 +42,20 @@ macro_rules! pass_on {
             self.bells.$bell.notify_one();
         })*
     };
+}
+
+impl Rooms for Belled {
+    pass_on! { writes:
+        update_chat(by: By, update: SettingsUpdate) -> ();
+        join_chat(by: By, joining: Joining) -> Chat;
+        restrict(by: By, restriction: NewRestriction) -> ();
+        open_general_room(room_name: String) -> ();
+    }
+
+    pass_on! { reads:
+        rooms(by: By, query: RoomsQuery) -> RoomsReply;
+        restrictions(by: By, query: RestrictionsQuery) -> Page<RestrictionInfo>;
+    }
 }
 
 impl Store for Belled {

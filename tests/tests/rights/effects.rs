@@ -1,9 +1,10 @@
 //! What an accepted call leaves behind: each method by name, so that a new one does not compile before somebody has said
 //! what it does.
 
-use ttp::call::{BroadcastCall, DataCall};
+use ttp::call::{BroadcastCall, DataCall, SetRole};
 use ttp::model::{ChatId, UserId};
 
+use crate::rooms;
 use crate::world::Person;
 
 /// How an accepted call shows.
@@ -79,10 +80,13 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         DataCall::GetParticipants(_) => Answer("\"role\""),
         DataCall::AddParticipant(call) => Change(places(call.chat_id, call.user_id, 1)),
         DataCall::RemoveParticipant(call) => Change(places(call.chat_id, call.user_id, 0)),
-        DataCall::SetRole(call) => Change(format!(
-            "SELECT role = '{}' FROM Participants WHERE chat_id = {} AND user_id = {}",
-            call.role, call.chat_id, call.user_id
-        )),
+        DataCall::SetRole(call) => Change(has_role(call)),
+        DataCall::UpdateChat(call) => Change(rooms::is_so(call)),
+        DataCall::ListRooms(_) => Answer("\"room_name\":\"lounge\""),
+        DataCall::JoinChat(call) => Change(rooms::is_in(call, my)),
+        DataCall::LeaveChat(call) => Change(places(call.chat_id, my, 0)),
+        DataCall::Restrict(call) => Change(rooms::is_restricted(call)),
+        DataCall::GetRestrictions(_) => Answer("\"penalty\":\"ban\""),
         DataCall::MarkRead(call) => Change(format!(
             "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
             call.number, call.chat_id
@@ -133,6 +137,11 @@ pub(crate) fn of_broadcast(call: &BroadcastCall) -> Effect {
 
 fn is_a_name(user_name: &str) -> String {
     format!("SELECT count(*) = 1 FROM Users WHERE user_name = '{user_name}'")
+}
+
+fn has_role(call: &SetRole) -> String {
+    let SetRole { chat_id, user_id, role } = call;
+    format!("SELECT role = '{role}' FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}")
 }
 
 fn places(chat_id: ChatId, user_id: UserId, count: u64) -> String {

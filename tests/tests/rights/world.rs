@@ -19,7 +19,7 @@ use crate::effects::CANARY;
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
 /// Everybody, in the order of their numbers. See the table for who is what.
-const PEOPLE: [&str; 16] = [
+const PEOPLE: [&str; 17] = [
     "landlord",
     "fallen",
     "steward",
@@ -35,6 +35,7 @@ const PEOPLE: [&str; 16] = [
     "tony",
     "otto",
     "clara",
+    "bert",
     "last",
 ];
 
@@ -175,6 +176,12 @@ impl World {
         let said = json!({"chat_id": private, "message_text": "the canary sings to one"});
         otto.result("InsertMessage", said).await;
         self.make_messages(&team).await;
+        let lounge = json!({"chat_name": "Lounge", "user_ids": [self.people["otto"].user_id],
+                            "room_name": "Lounge", "is_public": true});
+        let lounge = otto.result("InsertChat", lounge).await["chat"]["chat_id"].clone();
+        let ban = json!({"chat_id": team, "user_id": self.people["bert"].user_id, "penalty": "ban"});
+        self.log_in("owner").await.result("Restrict", ban).await;
+        self.name("lounge", &lounge.to_string());
         self.name("team", &team.to_string());
         self.name("private", &private.to_string());
         self.name("people", &numbers.join(","));

@@ -52,7 +52,8 @@ pub struct ChatsReply {
     pub more: bool,
 }
 
-/// Creates a chat. Two people have one private chat for ever: it is found, or created.
+/// Creates a chat. Two people have one private chat for ever: it is found, or created. Who gives a topic or a rule means a
+/// group, also of two people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InsertChat {
     /// The name of a group. A private chat shows the other person's name instead.
@@ -63,6 +64,18 @@ pub struct InsertChat {
     /// Makes a repeated call answer the first one's chat. Two people are a key themselves: theirs is not used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_chat_id: Option<String>,
+    /// What the group is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    /// The one name by which the group is found on the whole server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_name: Option<String>,
+    /// Whether the group is listed, and anybody may join.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_public: Option<bool>,
+    /// How many people the group takes at most; 0 for as many as come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub users_max: Option<u64>,
 }
 
 /// One chat.

@@ -17,6 +17,7 @@ mod people;
 mod chats;
 mod messages;
 mod message_life;
+mod rooms;
 mod streams;
 
 pub use accounts::{
@@ -39,6 +40,10 @@ pub use messages::{
     UnreadReply,
 };
 pub use people::{GetUser, InsertUser, UserReply};
+pub use rooms::{
+    GetRestrictions, JoinChat, LeaveChat, ListRooms, Restrict, RestrictionInfo, RestrictionsReply, Room,
+    RoomsReply, UpdateChat,
+};
 pub use streams::{Broadcast, CloseStream, GetStreamTicket, Link, OpenStream, TicketReply};
 
 /// Versions that this crate speaks, besides version 1, which is spoken by not saying [`Hello`].
@@ -143,6 +148,12 @@ calls! {
         AddParticipant = "AddParticipant",
         RemoveParticipant = "RemoveParticipant",
         SetRole = "SetRole",
+        UpdateChat = "UpdateChat",
+        ListRooms = "ListRooms",
+        JoinChat = "JoinChat",
+        LeaveChat = "LeaveChat",
+        Restrict = "Restrict",
+        GetRestrictions = "GetRestrictions",
         MarkRead = "MarkRead",
         Sync = "Sync",
     }
@@ -240,6 +251,12 @@ methods! {
     AddParticipant "AddParticipant" -> Empty;
     RemoveParticipant "RemoveParticipant" -> Empty;
     SetRole "SetRole" -> Empty;
+    UpdateChat "UpdateChat" -> Empty;
+    ListRooms "ListRooms" -> RoomsReply;
+    JoinChat "JoinChat" -> ChatReply;
+    LeaveChat "LeaveChat" -> Empty;
+    Restrict "Restrict" -> Empty;
+    GetRestrictions "GetRestrictions" -> RestrictionsReply;
     MarkRead "MarkRead" -> UnreadReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;

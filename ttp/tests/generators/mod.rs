@@ -257,6 +257,10 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
                 mentions: unread / 2,
                 activity_ts,
                 role,
+                room_name: last_seq.to_string(),
+                is_public: is_private,
+                users_max: unread,
+                ..Chat::default()
             },
         )
 }

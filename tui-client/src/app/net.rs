@@ -43,8 +43,12 @@ impl App {
             }
             Net::Added(Ok(())) => self.notice = Some(words::PERSON_ADDED.into()),
             Net::Left { chat, result: Ok(()) } => self.lose(chat),
+            Net::Done(Ok(())) => self.notice = Some(words::DONE.into()),
+            Net::Rooms(Ok(rooms)) => self.notice = Some(words::rooms(&rooms)),
             Net::ChatMade(Err(failure))
             | Net::Added(Err(failure))
+            | Net::Done(Err(failure))
+            | Net::Rooms(Err(failure))
             | Net::Left { result: Err(failure), .. } => {
                 self.tell(&failure);
             }

@@ -151,8 +151,19 @@ impl App {
             Typed::Chats => self.overlay = Overlay::Chats,
             Typed::Help => self.overlay = Overlay::Help { top: 0 },
             Typed::Quit => commands.push(Command::Quit),
-            Typed::Add(_) | Typed::Leave if self.open.is_none() => {
+            Typed::Rooms(part) => commands.push(Command::ListRooms { part }),
+            Typed::Join(name) => commands.push(Command::JoinRoom { name }),
+            Typed::Add(_) | Typed::Leave | Typed::Update(_) | Typed::Restrict { .. }
+                if self.open.is_none() =>
+            {
                 self.notice = Some(words::NO_OPEN_CHAT.into());
+            }
+            Typed::Update(settings) => {
+                commands.extend(self.open.map(|chat| Command::UpdateChat { chat, settings }));
+            }
+            Typed::Restrict { name, penalty, minutes, lift } => {
+                let restrict = |chat| Command::Restrict { chat, name, penalty, minutes, lift };
+                commands.extend(self.open.map(restrict));
             }
             Typed::Add(name) => commands.extend(self.open.map(|chat| Command::AddPerson { chat, name })),
             Typed::Leave => commands.extend(self.open.map(|chat| Command::Leave { chat })),

@@ -112,6 +112,6 @@ fn lunch() -> Chat {
         unread: 0,
         mentions: 0,
         activity_ts: 0,
-        role: None,
+        ..Chat::default()
     }
 }

@@ -166,7 +166,7 @@ pub(crate) fn chat(chat_id: i64, name: &str) -> Chat {
         unread: 0,
         mentions: 0,
         activity_ts: NOON - chat_id * 60_000,
-        role: None,
+        ..Chat::default()
     }
 }
 

@@ -5,7 +5,7 @@ use ttp::model::{Role, TimestampMs, User, UserId};
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{invitations, roles, sessions, users};
+use super::{invitations, roles, rooms, sessions, users};
 use crate::names;
 use crate::rights::ServerAct;
 use crate::store::{
@@ -26,6 +26,9 @@ pub(super) fn register(turn: &mut Turn<'_>, new: NewAccount) -> Result<LiveSessi
         )?
         .execute((&new.user_name, key, skeleton, &new.password_hash.0, role.name(), turn.now))?;
     let user_id = UserId(turn.tables.last_row_id());
+    if new.joins_general_room {
+        rooms::enter_general(turn, User { user_id, user_name: new.user_name }, role)?;
+    }
     sessions::begin(turn, user_id, new.session)
 }
 

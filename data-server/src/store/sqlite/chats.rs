@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{OptionalExtension, Row};
-use ttp::model::{Change, Chat, ChatCreated, ChatId, Entry, Message, Role, User, UserId};
+use ttp::model::{Change, Chat, ChatCreated, ChatId, ChatSettings, Entry, Message, Role, User, UserId};
 
 use super::accounts::standing;
 use super::budget::{Budget, message_bytes, text_bytes, user_bytes};
 use super::members::{id_list, require_access};
 use super::messages;
+use super::rooms;
 use super::tables::{Failure, Tables};
 use super::users;
 use super::writer::Turn;
@@ -20,7 +21,7 @@ use crate::store::{ChatDetail, ChatsQuery, Committed, NewChat, Page, StoreError}
 const USERS_ALWAYS: usize = 2;
 
 /// Braces, member names and numbers of a chat.
-const CHAT_BYTES: usize = 320;
+const CHAT_BYTES: usize = 416;
 
 /// Stores a chat, or finds it.
 pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure> {
@@ -29,7 +30,8 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
         Some(chat_id) => chat_id,
         None => {
             require_users(tables, new)?;
-            let private_key = private_key(&new.users);
+            let is_group = new.settings != ChatSettings::default();
+            let private_key = private_key(&new.users).filter(|_| !is_group);
             match find_private(tables, private_key.as_deref())? {
                 // The pair is a key that everybody can guess: who asks must be one of the two.
                 Some(chat_id) => {
@@ -40,19 +42,29 @@ pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure
             }
         }
     };
+    one(tables, chat_id, new.viewer, new.detail)
+}
+
+/// A chat as somebody sees it, who may be in it or not.
+pub(super) fn one(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    viewer: UserId,
+    detail: ChatDetail,
+) -> Result<Chat, Failure> {
     let chat = tables
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                    ifnull(c.last_number - p.read_number, 0), c.activity_ts,
-                    p.role, c.user_count,
+                    ifnull(c.last_number - p.read_number, 0), c.activity_ts, p.role, c.user_count,
                     (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
-                     AND n.number > p.read_number)
+                     AND n.number > p.read_number),
+                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max
              FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
              WHERE c.chat_id = ?1",
         )?
-        .query_row((chat_id.0, new.viewer.0), from_row)?;
+        .query_row((chat_id.0, viewer.0), from_row)?;
     let mut chats = [chat];
-    fill(tables, &mut chats, new.detail, false)?;
+    fill(tables, &mut chats, detail, false)?;
     let [chat] = chats;
     Ok(chat)
 }
@@ -68,7 +80,8 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
                     c.last_number - p.read_number, c.activity_ts, p.role, c.user_count,
                     (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
-                     AND n.number > p.read_number)
+                     AND n.number > p.read_number),
+                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max
              FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
              WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
              ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4",
@@ -97,6 +110,11 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
         role: row.get::<_, Option<String>>(7)?.as_deref().and_then(Role::from_name),
         user_count: row.get(8)?,
         mentions: row.get(9)?,
+        topic: row.get(10)?,
+        room_name: row.get::<_, Option<String>>(11)?.unwrap_or_default(),
+        is_public: row.get(12)?,
+        is_archived: row.get(13)?,
+        users_max: row.get(14)?,
     })
 }
 
@@ -138,7 +156,7 @@ fn fill(
 fn bytes_in_any_case(chat: &Chat) -> usize {
     let people = chat.users.iter().take(USERS_ALWAYS).map(user_bytes);
     let people: usize = if chat.is_private { 2 * people.sum::<usize>() } else { people.sum() };
-    CHAT_BYTES + text_bytes(&chat.chat_name) + people
+    CHAT_BYTES + text_bytes(&chat.chat_name) + text_bytes(&chat.topic) + text_bytes(&chat.room_name) + people
 }
 
 /// Of a chat whose people are not asked for, only those come whose names make its own.
@@ -234,23 +252,36 @@ fn find_by_key(tables: Tables<'_>, new: &NewChat) -> Result<Option<ChatId>, Fail
     let (Some(creator), Some(key)) = (new.creator, &new.client_chat_id) else {
         return Ok(None);
     };
-    let found: Option<(ChatId, String, bool)> = tables
+    // As it was created: it may be called something else by now.
+    let found: Option<(ChatId, String, bool, Option<String>)> = tables
         .statement(
-            "SELECT chat_id, chat_name, is_private FROM Chats WHERE creator_id = ?1 AND client_chat_id = ?2",
+            "SELECT c.chat_id, e.details, c.is_private, c.client_settings
+             FROM Chats c JOIN Changes e ON e.chat_id = c.chat_id AND e.seq = 1
+             WHERE c.creator_id = ?1 AND c.client_chat_id = ?2",
         )?
-        .query_row((creator.0, key), |row| Ok((row.get(0).map(ChatId)?, row.get(1)?, row.get(2)?)))
+        .query_row((creator.0, key), |row| {
+            Ok((row.get(0).map(ChatId)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((chat_id, chat_name, is_private)) = found else {
+    let Some((chat_id, chat_name, is_private, settings)) = found else {
         return Ok(None);
     };
     let same_name = is_private || new.chat_name == chat_name;
     let same_users = first_users(tables, chat_id)? == new.users.iter().copied().collect();
-    if !same_name || !same_users {
+    if !same_name || !same_users || settings != client_settings(new)? {
         return Err(StoreError::KeyReused.into());
     }
     // Who was removed since has no more right to the chat than others.
     require_access(tables, chat_id, Some(new.viewer), ChatAct::Read)?;
     Ok(Some(chat_id))
+}
+
+/// The rules that a key stands for, if it stands for any.
+fn client_settings(new: &NewChat) -> Result<Option<String>, Failure> {
+    if new.client_chat_id.is_none() || new.settings == ChatSettings::default() {
+        return Ok(None);
+    }
+    serde_json::to_string(&new.settings).map(Some).map_err(|_| StoreError::Failed.into())
 }
 
 /// The people that a chat was created with, whoever came and went since: those who are in it without an entry of
@@ -290,7 +321,12 @@ fn require_right(tables: Tables<'_>, new: &NewChat, is_private: bool) -> Result<
     if tables.statement(closed)?.exists([ids])? { Err(StoreError::Deactivated.into()) } else { Ok(()) }
 }
 
-fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Result<ChatId, Failure> {
+/// Stores a chat that is not there, and the entries that say so.
+pub(super) fn create(
+    turn: &mut Turn<'_>,
+    new: &NewChat,
+    private_key: Option<String>,
+) -> Result<ChatId, Failure> {
     let is_private = private_key.is_some();
     require_right(turn.tables, new, is_private)?;
     let chat_name = if is_private { "" } else { new.chat_name.as_str() };
@@ -299,8 +335,8 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
     turn.tables
         .statement(
             "INSERT INTO Chats (chat_name, is_private, private_key, creator_id, client_chat_id, last_seq,
-                                last_number, activity_ts, created_ts, changed_ts, user_count)
-             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6, ?6, ?7)",
+                                last_number, activity_ts, created_ts, changed_ts, user_count, client_settings)
+             VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, ?6, ?6, ?6, ?7, ?8)",
         )?
         .execute((
             chat_name,
@@ -310,6 +346,7 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
             &new.client_chat_id,
             turn.now,
             new.users.len(),
+            client_settings(new)?,
         ))?;
     let chat_id = ChatId(turn.tables.last_row_id());
     turn.tables
@@ -324,9 +361,11 @@ fn create(turn: &mut Turn<'_>, new: &NewChat, private_key: Option<String>) -> Re
              SELECT ?1, value, 1, 0, iif(value = ?3, 'owner', 'member') FROM json_each(?2)",
         )?
         .execute((chat_id.0, id_list(new.users.iter().map(|user_id| user_id.0)), owner(new, is_private)))?;
-    let created = ChatCreated { chat_name: chat_name.into(), is_private, by, change_ts: turn.now };
+    let created =
+        ChatCreated { chat_name: chat_name.into(), is_private, by: by.clone(), change_ts: turn.now };
     let entry = Entry { chat_id, seq: 1, change: Change::Created(created) };
     turn.entries.push(Committed { entry, first_users: new.users.as_slice().into() });
+    rooms::found(turn, chat_id, new, by)?;
     Ok(chat_id)
 }
 

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::names;
 
 mod messages;
+mod rooms;
 
 /// Faults that are told of each rule.
 const FAULTS_MAX: usize = 20;
@@ -73,7 +74,7 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
     ];
-    for (name, question) in QUESTIONS.into_iter().chain(messages::QUESTIONS) {
+    for (name, question) in QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS) {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("people are found by their names", wrong_names(connection))?);

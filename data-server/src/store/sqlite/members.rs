@@ -6,7 +6,7 @@ use ttp::model::{Change, ChatId, Membership, Participant, Role, SessionId, Times
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{changes, roles, users};
+use super::{changes, restrictions, roles, users};
 use crate::rights::ChatAct;
 use crate::store::{Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
 
@@ -35,6 +35,13 @@ pub(super) fn add(turn: &mut Turn<'_>, change: MembershipChange) -> Result<(), F
     if users::is_deactivated(turn.tables, user_id)? {
         return Err(StoreError::Deactivated.into());
     }
+    enter(turn, chat_id, membership)
+}
+
+/// Lets somebody into a group who is not in it, if there is a place.
+pub(super) fn enter(turn: &mut Turn<'_>, chat_id: ChatId, membership: Membership) -> Result<(), Failure> {
+    let user_id = membership.user.user_id;
+    restrictions::require_place(turn.tables, chat_id, user_id, turn.now)?;
     let changes::Place { seq, last_number } = changes::append(turn, chat_id, Change::Joined(membership))?;
     turn.tables
         .statement(

@@ -7,6 +7,7 @@ use ttp::model::{Change, ChatId, Entry, Message, MessageId, Role, Seq, Timestamp
 
 use super::client_key::ClientKey;
 use super::message_life::{self, Addition};
+use super::restrictions;
 use super::tables::{Failure, Tables, role_from};
 use super::users;
 use super::writer::Turn;
@@ -49,7 +50,10 @@ impl<'a> Inserting<'a> {
     fn new(tables: Tables<'a>) -> rusqlite::Result<Self> {
         Ok(Self {
             author: tables.statement(
-                "SELECT u.user_id, u.user_name, p.role, c.last_seq, c.last_number, c.activity_ts, c.changed_ts
+                "SELECT u.user_id, u.user_name, p.role, c.last_seq, c.last_number, c.activity_ts, c.changed_ts,
+                        c.is_archived OR EXISTS (
+                            SELECT 1 FROM Restrictions r
+                            WHERE r.chat_id = ?1 AND r.user_id = ?2 AND r.penalty = 'mute')
                  FROM Chats c JOIN Participants p ON p.chat_id = c.chat_id JOIN Users u ON u.user_id = p.user_id
                  WHERE c.chat_id = ?1 AND p.user_id = ?2",
             )?,
@@ -86,7 +90,7 @@ fn insert_with(
     turn: &mut Turn<'_>,
     mut new: NewMessage,
 ) -> Result<Message, Failure> {
-    let author = match author(statements, turn.tables, &new) {
+    let author = match author(statements, turn.tables, &new, turn.now) {
         Ok(author) => author,
         // Who has sent it and may not any more still gets the first answer.
         Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
@@ -146,26 +150,35 @@ struct Author {
 }
 
 /// The sender of a message, who must be in the chat and may write there.
-fn author(statements: &mut Inserting<'_>, tables: Tables<'_>, new: &NewMessage) -> Result<Author, Failure> {
+fn author(
+    statements: &mut Inserting<'_>,
+    tables: Tables<'_>,
+    new: &NewMessage,
+    now: TimestampMs,
+) -> Result<Author, Failure> {
     let found = statements
         .author
         .query_row((new.chat_id.0, new.user_id.0), |row| {
-            Ok(Author {
+            let author = Author {
                 user: users::from_row(row, 0)?,
                 role: role_from(row, 2)?,
                 last_seq: row.get(3)?,
                 last_number: row.get(4)?,
                 activity_ts: row.get(5)?,
                 changed_ts: row.get(6)?,
-            })
+            };
+            Ok((author, row.get(7)?))
         })
         .optional()?;
-    let Some(author) = found else {
+    let Some((author, may_be_silenced)) = found else {
         members::privacy(tables, new.chat_id)?;
         users::get(tables, new.user_id)?;
         return Err(not_a_participant(new.user_id, new.chat_id));
     };
     ChatAct::Write.check(author.role).map_err(StoreError::NotAllowed)?;
+    if may_be_silenced {
+        restrictions::require_voice(tables, new.chat_id, new.user_id, now)?;
+    }
     Ok(author)
 }
 

@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `message_life`, `pages`, `members`, `changes`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ mod messages;
 mod message_life;
 mod pages;
 mod members;
+mod rooms;
+mod restrictions;
 mod changes;
 mod log;
 mod recent;

@@ -5,7 +5,7 @@ use ttp::model::{Change, ChatId, Role, RoleChange, UserId};
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{changes, members, users};
+use super::{changes, members, restrictions, users};
 use crate::rights::ChatAct;
 use crate::store::{RoleAssignment, StoreError};
 
@@ -42,6 +42,7 @@ pub(super) fn set(turn: &mut Turn<'_>, assignment: RoleAssignment) -> Result<(),
     if role == from {
         return Ok(());
     }
+    restrictions::require_open(turn.tables, chat_id)?;
     if role > from && users::is_deactivated(turn.tables, user_id)? {
         return Err(StoreError::Deactivated.into());
     }
@@ -94,7 +95,7 @@ fn has_other_owner(tables: Tables<'_>, chat_id: ChatId, user_id: UserId) -> rusq
 }
 
 /// Sets the role and writes the entry.
-fn give(
+pub(super) fn give(
     turn: &mut Turn<'_>,
     chat_id: ChatId,
     user_id: UserId,

@@ -117,7 +117,11 @@ const FROM_4: &str = "
     ALTER TABLE Chats ADD COLUMN is_public INTEGER NOT NULL DEFAULT 0 CHECK (is_public IN (0, 1));
     ALTER TABLE Chats ADD COLUMN is_archived INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1));
     ALTER TABLE Chats ADD COLUMN users_max INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN room_skeleton TEXT;
+    ALTER TABLE Chats ADD COLUMN client_settings TEXT;
+    ALTER TABLE Meta ADD COLUMN general_chat_id INTEGER REFERENCES Chats (chat_id);
     CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
+    CREATE UNIQUE INDEX ChatsByRoomSkeleton ON Chats (room_skeleton) WHERE room_skeleton IS NOT NULL;
     CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
     DROP INDEX ChangesByTime;
     ALTER TABLE Changes RENAME TO Changes4;
