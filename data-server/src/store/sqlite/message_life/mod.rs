@@ -15,7 +15,7 @@ use ttp::model::{Message, MessageDetails, Role, User};
 
 use super::tables::{Failure, Tables};
 use super::writer::Turn;
-use super::{members, messages, roles, users};
+use super::{members, messages, restrictions, roles, users};
 use crate::store::{MessageAct, MessageChange, StoreError};
 
 pub(super) use addition::{Addition, is_what_was_sent};
@@ -38,6 +38,11 @@ pub(super) fn change(turn: &mut Turn<'_>, change: MessageChange) -> Result<Messa
     members::privacy(turn.tables, chat_id)?;
     let role = roles::of(turn.tables, chat_id, by)?;
     let role = role.ok_or(StoreError::NotAParticipant { user_id: by, chat_id })?;
+    match act {
+        // Who may not write any more may still take back what was written.
+        MessageAct::Delete => restrictions::require_open(turn.tables, chat_id)?,
+        _ => restrictions::require_voice(turn.tables, chat_id, by, turn.now)?,
+    }
     let message = messages::find(turn.tables, chat_id, seq)?;
     let details = message.details.as_deref().cloned().unwrap_or_default();
     let target = Target { message, details, by: users::get(turn.tables, by)?, role };
