@@ -57,8 +57,7 @@ impl Shard {
             [only] => self.deliver_one(only),
             several => self.deliver_several(several),
         }
-        self.tally.end_fan_out(began, &self.stats);
-        ttp::failpoint!("broadcast.delivered");
+        self.note_delivered(began);
         self.end_the_ended();
         drop(groups);
         self.relieve();
@@ -106,10 +105,7 @@ impl Shard {
                 let step = sweep.step(left);
                 self.serve_step(&sweep, &step);
                 left -= step.len();
-                for began in sweep.pass(step.len()) {
-                    self.tally.end_fan_out(began, &self.stats);
-                    ttp::failpoint!("broadcast.delivered");
-                }
+                sweep.pass(step.len()).into_iter().for_each(|began| self.note_delivered(began));
             }
             if !sweep.is_over() {
                 self.sweeps.push(sweep);
@@ -117,6 +113,12 @@ impl Shard {
         }
         self.end_the_ended();
         self.relieve();
+    }
+
+    /// Events have come to the last of their streams.
+    fn note_delivered(&mut self, began: Instant) {
+        self.tally.end_fan_out(began, &self.stats);
+        ttp::failpoint!("broadcast.delivered");
     }
 
     /// Brings these streams all that is on its way.
