@@ -11,6 +11,10 @@ const STALL_TIMEOUT_MS: u64 = 8_000;
 const OUTLETS_BYTES_MAX: usize = 256 * 1024 * 1024;
 const HINT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+// To all of a topic below the first, and to those of one step, a shard writes in a few milliseconds.
+const SWEEP_STREAMS_MIN: usize = 2_048;
+const SWEEP_STEP_STREAMS: usize = 512;
+
 // A reader that stands still is found out within ten seconds, and heartbeats keep their distance, ticks included.
 const _: () = assert!(STALL_TIMEOUT_MS + TICK_MS <= 10_000);
 const _: () = assert!((limits::HEARTBEAT_INTERVAL_MS + TICK_MS) * 2 <= limits::STREAM_SILENCE_MAX_MS);
@@ -38,6 +42,11 @@ pub struct Config {
     /// the shard's streams with the most waiting are ended as `slow`. Of a stream over TLS one record of 16 KiB may wait
     /// besides.
     pub outlets_bytes_max: usize,
+    /// Streams of one topic on one shard from which on it is delivered step by step, and streams of one step: meanwhile other
+    /// topics have their turns.
+    pub sweep_streams_min: usize,
+    /// See [`Config::sweep_streams_min`].
+    pub sweep_step_streams: usize,
     /// Bytes of hints that may wait for one shard before hints are lost and a resync is announced.
     pub hint_bytes_max: usize,
     /// Time for the TLS handshake, for the first frame, for a frame that has begun, and for opening the stream.
@@ -75,6 +84,8 @@ impl Default for Config {
             streams_per_user_max: limits::STREAMS_PER_USER_MAX,
             outlet_bytes_max: limits::OUTLET_BYTES_MAX,
             outlets_bytes_max: OUTLETS_BYTES_MAX,
+            sweep_streams_min: SWEEP_STREAMS_MIN,
+            sweep_step_streams: SWEEP_STEP_STREAMS,
             hint_bytes_max: HINT_BYTES_MAX,
             opening_timeout_ms: limits::OPENING_TIMEOUT_MS,
             idle_timeout_ms: limits::STREAM_IDLE_TIMEOUT_MS,

@@ -85,6 +85,21 @@ impl Group {
         self.topic
     }
 
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Bytes of all events for streams of version 2. Known once they are encoded.
+    pub(crate) fn bytes(&self) -> usize {
+        self.block.len()
+    }
+
+    /// What streams of version 2 get.
+    pub(crate) fn block(&self) -> &Bytes {
+        &self.block
+    }
+
     /// Joins the events into one block, once for all streams of version 2.
     pub(crate) fn encode(&mut self, budget: &Arc<Budget>) {
         self.block = budget.hold(join(self.events.iter().map(|event| event.frame.frame())));
@@ -124,7 +139,7 @@ impl Group {
 }
 
 /// One block of several frames. A single frame is shared as it is.
-fn join<'a>(frames: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
+pub(crate) fn join<'a>(frames: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
     let mut rest = frames.clone();
     match (rest.next(), rest.next()) {
         (None, _) => Bytes::new(),
@@ -138,7 +153,7 @@ fn join<'a>(frames: impl Iterator<Item = &'a Bytes> + Clone) -> Bytes {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use ttp::event::EventFrame;
     use ttp::model::{Change, ChatCreated, ChatId, Entry, Message, MessageId, User};
@@ -177,6 +192,15 @@ mod tests {
         });
         let entry = Entry { chat_id: ChatId(topic), seq: 1, change };
         Event { topic: Topic(topic), seq: 1, author: None, frame: EventFrame::new(&entry) }
+    }
+
+    /// One event of a topic, encoded.
+    pub(crate) fn group_of(topic: i64, seq: u64, budget: &Arc<Budget>) -> Group {
+        let mut turn = Turn::default();
+        turn.push(&event(topic, seq, 9));
+        let mut group = turn.take().remove(0);
+        group.encode(budget);
+        group
     }
 
     fn groups_of(events: &[Event]) -> Vec<Group> {

@@ -13,6 +13,9 @@ use crate::options::Scenario;
 /// What stands above all chapters.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
+/// What stands between all targets and the chapters.
+const LIMITS: &str = include_str!("limits.md");
+
 /// Writes the page into the folder of the documents, from the reports of `kept`.
 ///
 /// # Errors
@@ -45,6 +48,7 @@ fn text(reports: &[Report]) -> String {
     for (verdict, reason) in reasons {
         let _ = write!(text, "\n**{}** ({}): {reason}\n", verdict.row, verdict.what);
     }
+    let _ = write!(text, "\n{LIMITS}");
     for report in reports {
         chapter(&mut text, report);
     }
@@ -107,7 +111,13 @@ mod tests {
         report.keep(folder.path()).unwrap();
         write(folder.path(), folder.path()).unwrap();
         let page = fs::read_to_string(folder.path().join("BENCHMARKS.md")).unwrap();
-        for part in ["| Redis | 5.07 |", "| P1 | one |", "≤ 1.15 × raw | met |", "-p bench -- fanout"] {
+        for part in [
+            "| Redis | 5.07 |",
+            "| P1 | one |",
+            "≤ 1.15 × raw | met |",
+            "-p bench -- fanout",
+            "## What was tried",
+        ] {
             assert!(page.contains(part), "{part} in {page}");
         }
     }

@@ -10,7 +10,8 @@ use crate::crowd::{Crowd, Figures};
 use crate::options::Options;
 use crate::report::chart::{Chart, Line};
 use crate::report::{Cell, Report, Table, Verdict};
-use crate::spread::Spread;
+use crate::slope::exponent;
+use crate::spread::{Spread, digits};
 
 /// Who is measured, in the order of the tables.
 const KINDS: [Kind; 8] = [
@@ -25,7 +26,10 @@ const KINDS: [Kind; 8] = [
 ];
 
 /// Subscribers of a room.
-const SIZES: [usize; 4] = [100, ROOM, 5_000, HALL];
+const SIZES: [usize; 5] = [FEW, 100, ROOM, 5_000, HALL];
+
+/// The smallest room, in which the message itself is most of the cost.
+const FEW: usize = 10;
 
 /// The room that targets speak of, and the largest one.
 const ROOM: usize = 1_000;
@@ -50,7 +54,7 @@ type Found = BTreeMap<Place, Vec<(f64, f64)>>;
 /// In one sentence for a person.
 pub(crate) fn run(options: &Options) -> Result<Report> {
     let kinds: Vec<Kind> = KINDS.into_iter().filter(|kind| is_wanted(options, *kind)).collect();
-    let sizes = if options.quick { &SIZES[..2] } else { &SIZES[..] };
+    let sizes = if options.quick { &SIZES[1..3] } else { &SIZES[..] };
     let mut plan = Plan { found: Found::new(), frames: BTreeMap::new(), is_quick: options.quick };
     rlimit::increase_nofile_limit(HALL as u64 + FILES_BESIDE)?;
     for run in 1..=options.runs {
@@ -78,7 +82,7 @@ fn fits(kind: Kind, size: usize) -> bool {
     match kind {
         Kind::Raw(8) => size == ROOM,
         Kind::Talko | Kind::Redis | Kind::Raw(_) => true,
-        Kind::Nats | Kind::Inspircd | Kind::Mosquitto => size < HALL,
+        Kind::Nats | Kind::Inspircd | Kind::Mosquitto => size < HALL && size > FEW,
     }
 }
 
@@ -148,6 +152,7 @@ fn report(plan: &Plan, kinds: &[Kind], sizes: &[usize]) -> Result<Report> {
     );
     report.versions = kinds.iter().filter_map(|kind| kind.version()).collect();
     report.tables = tables(plan, kinds, sizes);
+    report.tables.push(growth(plan, kinds, sizes));
     report.charts = WINDOWS.into_iter().map(|window| chart(plan, kinds, sizes, window)).collect();
     report.charts.retain(|chart| !chart.lines.is_empty());
     verdicts(plan, &mut report.verdicts);
@@ -179,6 +184,22 @@ fn tables(plan: &Plan, kinds: &[Kind], sizes: &[usize]) -> Vec<Table> {
         of("The server's processor for each delivery, in microseconds", |(cost, _)| *cost),
         of("Deliveries a second", |(_, rate)| *rate),
     ]
+}
+
+/// How the cost of a delivery grows with the room, from a hundred subscribers on.
+fn growth(plan: &Plan, kinds: &[Kind], sizes: &[usize]) -> Table {
+    let title = "Exponent of a delivery's cost against the subscribers of the room, from 100 on";
+    let mut table = Table::new(title, &["peer", "w=1", "w=64"]);
+    for kind in kinds {
+        let name = kind.name();
+        let of = |window| {
+            let point = |size: &usize| Some((*size as f64, plan.cost(&name, *size, 1, window)?.median));
+            let points: Vec<_> = sizes.iter().filter(|size| **size > FEW).filter_map(point).collect();
+            if points.len() > 1 { Cell::from(digits(exponent(&points))) } else { Cell::from("") }
+        };
+        table.push([Cell::from(name.as_str()), of(1), of(MANY)]);
+    }
+    table
 }
 
 fn chart(plan: &Plan, kinds: &[Kind], sizes: &[usize], window: u64) -> Chart {
@@ -242,6 +263,12 @@ fn verdicts(plan: &Plan, verdicts: &mut Vec<Verdict>) {
                 // A tenth is what runs differ by.
                 verdict.stretch = Some(("flat".into(), pair.0.median <= 1.1 * pair.1.1.median));
                 verdict
+            }));
+            let raw = if window == 1 { "raw" } else { "raw64" };
+            let limit = plan.cost(raw, size, 1, window).map(|cost| (raw, cost));
+            add(talko(size, window).zip(limit).map(|pair| {
+                let what = format!("µs for a delivery, N={told}, w={window}, beside as many sockets");
+                against("P3", what, pair, (1.15, "as P1: ≤ 1.15 × raw"))
             }));
         }
     }

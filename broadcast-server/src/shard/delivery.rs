@@ -1,7 +1,9 @@
 //! The hot path: the events of a turn to the streams that hear them, one system call per stream.
 
 use std::borrow::Cow;
+use std::time::Instant;
 
+use bus::Topic;
 use bytes::Bytes;
 use tracing::warn;
 use ttp::call::Dialect;
@@ -9,16 +11,34 @@ use ttp::code::CloseCode;
 use ttp::event::{Resync, heartbeat_frame, resync_frame};
 
 use super::Shard;
+use super::sweep::Sweep;
 use crate::stream::{Due, End, Stream};
-use crate::table::StreamKey;
+use crate::table::{Listeners, StreamKey};
 use crate::turn::Group;
 
 /// Of all that are told to sync at once, so many shall ask the data-server in one millisecond.
 const SYNCS_PER_MS: usize = 20;
 
 impl Shard {
-    /// Delivers everything that waits in the turn.
+    /// Whether an event of this topic waits, or has not come to all of its streams.
+    pub(super) fn holds(&self, topic: Topic) -> bool {
+        self.turn.holds(topic) || self.sweeps.iter().any(|sweep| sweep.topic() == topic)
+    }
+
+    /// Delivers everything that waits: whoever listens from now on gets nothing of it.
     pub(super) fn deliver(&mut self) {
+        self.deliver_turn();
+        self.advance(usize::MAX);
+    }
+
+    /// Delivers what waits for small topics, and of large ones a step.
+    pub(super) fn deliver_step(&mut self) {
+        self.deliver_turn();
+        self.advance(self.shared.config.sweep_step_streams);
+    }
+
+    /// Delivers everything that waits in the turn, or hands it to a sweep.
+    fn deliver_turn(&mut self) {
         if self.turn.is_empty() {
             return;
         }
@@ -31,15 +51,101 @@ impl Shard {
             }
         }
         let began = self.tally.begin_fan_out(&self.stats);
+        let groups = self.hand_to_sweeps(groups, began);
         match groups.as_slice() {
+            [] => return,
             [only] => self.deliver_one(only),
             several => self.deliver_several(several),
         }
-        self.tally.end_fan_out(began, &self.stats);
-        ttp::failpoint!("broadcast.delivered");
+        self.note_delivered(began);
         self.end_the_ended();
         drop(groups);
         self.relieve();
+    }
+
+    /// Answers those that no sweep takes.
+    fn hand_to_sweeps(&mut self, groups: Vec<Group>, began: Instant) -> Vec<Group> {
+        let streams_min = self.shared.config.sweep_streams_min;
+        let is_large = |topic| {
+            self.table.listeners(topic).is_some_and(|listeners| listeners.keys().len() >= streams_min)
+        };
+        if self.sweeps.is_empty() && !groups.iter().any(|group| is_large(group.topic())) {
+            return groups;
+        }
+        let mut rest = Vec::new();
+        for group in groups {
+            let topic = group.topic();
+            let mut place = self.sweeps.iter().position(|sweep| sweep.topic() == topic);
+            if place.is_some_and(|place| !self.sweeps[place].has_room(&group)) {
+                self.advance(usize::MAX);
+                place = None;
+            }
+            let listeners = self.table.listeners(topic).map_or(&[][..], Listeners::keys);
+            match place {
+                Some(place) => self.sweeps[place].take(group, began),
+                None if listeners.len() >= streams_min => {
+                    let mut sweep = Sweep::new(topic, listeners);
+                    sweep.take(group, began);
+                    self.sweeps.push(sweep);
+                }
+                None => rest.push(group),
+            }
+        }
+        rest
+    }
+
+    /// Moves each sweep on by so many streams.
+    fn advance(&mut self, streams_max: usize) {
+        if self.sweeps.is_empty() {
+            return;
+        }
+        for mut sweep in std::mem::take(&mut self.sweeps) {
+            let mut left = streams_max;
+            while left > 0 && !sweep.is_over() {
+                let step = sweep.step(left);
+                self.serve_step(&sweep, &step);
+                left -= step.len();
+                sweep.pass(step.len()).into_iter().for_each(|began| self.note_delivered(began));
+            }
+            if !sweep.is_over() {
+                self.sweeps.push(sweep);
+            }
+        }
+        self.end_the_ended();
+        self.relieve();
+    }
+
+    /// Events have come to the last of their streams.
+    fn note_delivered(&mut self, began: Instant) {
+        self.tally.end_fan_out(began, &self.stats);
+        ttp::failpoint!("broadcast.delivered");
+    }
+
+    /// Brings these streams all that is on its way.
+    fn serve_step(&mut self, sweep: &Sweep, step: &[StreamKey]) {
+        let outlet_bytes_max = self.shared.config.outlet_bytes_max;
+        let (block, events) = sweep.block(&self.budget);
+        let block = [block];
+        for key in step {
+            let Some(stream) = self.connections.get_mut(*key) else {
+                continue;
+            };
+            let Some(user) = stream.listener() else { continue };
+            let (blocks, events) = match stream.dialect() {
+                Dialect::Version2 => (Cow::Borrowed(&block[..]), events),
+                Dialect::Version1 => {
+                    let (blocks, events) = sweep.version_1(user, &self.budget);
+                    (Cow::Owned(blocks), events)
+                }
+            };
+            if blocks.is_empty() {
+                continue;
+            }
+            match stream.send(&blocks, self.now_ms, outlet_bytes_max) {
+                Ok(()) => self.tally.delivered(events, blocks.iter().map(Bytes::len).sum()),
+                Err(end) => self.ended.push((*key, end)),
+            }
+        }
     }
 
     /// When the outlets hold more than they may together, ends those that hold most, until a quarter is free. Others do

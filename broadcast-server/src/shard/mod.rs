@@ -2,8 +2,8 @@
 //! no task.
 //!
 //! It lives in turns. A turn looks at the sockets that are ready, takes what waits in the mailbox, delivers all
-//! waiting events together, asks the directory, and now and then looks at the time. No step of a turn waits, and
-//! each is bounded.
+//! waiting events together, and of large topics a step, asks the directory, and now and then looks at the time. No
+//! step of a turn waits, and each is bounded.
 
 use std::io;
 use std::sync::Arc;
@@ -27,11 +27,13 @@ use crate::tally::Tally;
 use crate::tickets::Bearer;
 use crate::turn::Turn;
 use connections::Connections;
+use sweep::Sweep;
 use touched::Touched;
 
 mod connections;
 mod conversation;
 mod delivery;
+mod sweep;
 mod touched;
 
 /// The token of the mailbox; slots of connections stay far below.
@@ -60,6 +62,8 @@ pub(crate) struct Shard {
     connections: Connections,
     table: Table,
     turn: Turn,
+    /// Large topics that are being delivered.
+    sweeps: Vec<Sweep>,
     /// Milliseconds since the shard started, as of this turn.
     now_ms: u64,
     started: Instant,
@@ -94,6 +98,7 @@ impl Shard {
             connections: Connections::default(),
             table: Table::default(),
             turn: Turn::default(),
+            sweeps: Vec::new(),
             now_ms: 0,
             started: clock::now(),
             loss_after: None,
@@ -137,7 +142,8 @@ impl Shard {
     /// connections, for ever without any.
     fn patience(&self) -> Option<Duration> {
         let has_questions = self.table.has_questions() && self.questions_open < QUESTIONS_MAX;
-        if !self.inbox.is_empty() || !self.unread.is_empty() || has_questions || self.loss_after == Some(0) {
+        let has_work = !self.unread.is_empty() || !self.sweeps.is_empty() || has_questions;
+        if has_work || !self.inbox.is_empty() || self.loss_after == Some(0) {
             return Some(Duration::ZERO);
         }
         if self.connections.is_empty() && self.unanswered.is_empty() {
@@ -164,7 +170,7 @@ impl Shard {
             }
         }
         self.take_mail();
-        self.deliver();
+        self.deliver_step();
         self.ask();
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + self.shared.config.tick_ms;
@@ -260,13 +266,13 @@ impl Shard {
             }
             // Events before a membership are for those who listened then, events after it for those who do now.
             Hint::Subscribe(membership) => {
-                if self.turn.holds(membership.topic) {
+                if self.holds(membership.topic) {
                     self.deliver();
                 }
                 self.table.subscribe(membership);
             }
             Hint::Unsubscribe(membership) => {
-                if self.turn.holds(membership.topic) {
+                if self.holds(membership.topic) {
                     self.deliver();
                 }
                 // The event by which they go may have been lost, and they will hear no other.

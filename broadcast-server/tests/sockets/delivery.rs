@@ -20,10 +20,19 @@ fn t32_version_1_streams_get_the_2020_shape() {
     assert_eq!(push, expected);
 }
 
+/// Delivers every topic step by step, a stream in each.
+fn sweeping() -> Config {
+    Config { shards: 1, sweep_streams_min: 1, sweep_step_streams: 1, ..Config::default() }
+}
+
 /// T23: in a chat of five the author's version 1 streams alone are left out.
 #[test]
 fn t23_authors_hear_themselves_in_version_2_only() {
-    let stage = Stage::new(Config::default());
+    [Config::default(), sweeping()].into_iter().for_each(five_people_of_two_versions);
+}
+
+fn five_people_of_two_versions(config: Config) {
+    let stage = Stage::new(config);
     let users = [1, 2, 3, 4, 5];
     users.iter().for_each(|user| stage.directory.set(*user, &[17]));
     let mut old: Vec<Client> = users.iter().map(|user| stage.open_version_1(*user)).collect();
@@ -46,7 +55,11 @@ fn t23_authors_hear_themselves_in_version_2_only() {
 /// Many topics at once: each stream gets exactly its own, each topic in its order.
 #[test]
 fn topics_of_one_turn_arrive_each_in_order() {
-    let stage = Stage::new(Config::default());
+    [Config::default(), sweeping()].into_iter().for_each(fifty_topics);
+}
+
+fn fifty_topics(config: Config) {
+    let stage = Stage::new(config);
     let hears = |user: i64| (1..=50).filter(move |topic| topic % user == 0).collect::<Vec<i64>>();
     let mut streams = Vec::new();
     for user in 1..=10 {
@@ -63,6 +76,37 @@ fn topics_of_one_turn_arrive_each_in_order() {
             let (topic, seq) = stream.next_event();
             assert!(topics.contains(&topic));
             assert_eq!(seq, last.insert(topic, seq).unwrap_or(0) + 1, "topic {topic}");
+        }
+    }
+}
+
+/// Whoever comes while a large topic is being delivered hears what is said from then on; who goes, what was said before;
+/// and a stream that ends meanwhile takes nothing from others.
+#[test]
+fn memberships_change_between_the_steps_of_a_large_topic() {
+    let stage = Stage::new(sweeping());
+    (1..=20).for_each(|user| stage.directory.set(user, &[17]));
+    (21..=24).for_each(|user| stage.directory.set(user, &[]));
+    let mut all: Vec<Client> = (1..=20).map(|user| stage.open(user)).collect();
+    let mut late: Vec<Client> = (21..=24).map(|user| stage.open(user)).collect();
+    for round in 0..4 {
+        let seq = 10 * round;
+        stage.publish((seq + 1..=seq + 5).map(|seq| message(17, seq, 99, "x")).collect());
+        stage.subscribe(17, &[21 + round as i64]);
+        stage.unsubscribe(17, &[20 - round as i64]);
+        drop(all.swap_remove(round as usize));
+        stage.publish((seq + 6..=seq + 10).map(|seq| message(17, seq, 99, "x")).collect());
+    }
+    for (round, client) in (0..).zip(&mut late) {
+        (10 * round + 6..=40)
+            .for_each(|seq| assert_eq!(client.next_event(), (17, seq), "who came in round {round}"));
+    }
+    // In the places of the four that are gone stand the four that have left.
+    for (place, client) in (0..).zip(&mut all) {
+        let last = if place < 4 { 10 * place + 5 } else { 40 };
+        (1..=last).for_each(|seq| assert_eq!(client.next_event(), (17, seq), "stream {place}"));
+        if place < 4 {
+            assert_eq!(client.next()["method"], "Resync", "stream {place}");
         }
     }
 }
