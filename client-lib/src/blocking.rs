@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use ttp::call::{
     Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
-    SessionInfo, SessionReply,
+    SearchMessages, SearchReply, SessionInfo, SessionReply,
 };
 use ttp::model::{Chat, ChatId, InvitationId, Message, Role, Seq, SessionId, User, UserId};
 use ttp::secret::Secret;
@@ -159,6 +159,8 @@ cover! {
     insert_chat(name: &str, users: &[UserId]) -> Chat;
     /// See [`crate::Client::get_messages`].
     get_messages(chat_id: ChatId, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::search_messages`].
+    search_messages(search: SearchMessages) -> SearchReply;
     /// See [`crate::Client::insert_message`].
     insert_message(chat_id: ChatId, text: &str) -> Message;
     /// See [`crate::Client::deliver_next`].

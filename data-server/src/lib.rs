@@ -20,6 +20,7 @@ mod figures;
 mod offline;
 pub mod names;
 pub mod rights;
+pub mod search;
 pub mod store;
 #[cfg(feature = "simulation")]
 pub mod simulation;

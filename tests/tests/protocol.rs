@@ -233,6 +233,8 @@ fn documented_limits_are_the_limits() {
         format!("{} bytes", l::CLIENT_KEY_BYTES_MAX),
         spaced(l::CHAT_USERS_MAX),
         format!("{} rows or {} KiB", l::PAGE_ROWS_MAX, l::PAGE_BYTES_MAX / 1024),
+        format!("{} characters and {} words", l::SEARCH_QUERY_CHARS_MAX, l::SEARCH_WORDS_MAX),
+        format!("{} messages", l::SEARCH_HITS_MAX),
         l::STREAMS_PER_USER_MAX.to_string(),
         spaced(l::OUTLET_BYTES_MAX),
         spaced(l::CONNECTIONS_MAX),

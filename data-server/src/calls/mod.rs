@@ -33,6 +33,7 @@ mod users;
 mod chats;
 mod messages;
 mod members;
+mod search;
 mod sync;
 mod info;
 
@@ -146,6 +147,7 @@ impl Weight {
             | DataCall::GetMessages(_)
             | DataCall::GetParticipants(_)
             | DataCall::GetInvitations(_)
+            | DataCall::SearchMessages(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
         }
@@ -314,6 +316,7 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::RemoveParticipant(call) => members::remove(service, session, &call, reply(to)),
         DataCall::SetRole(call) => members::set_role(service, session, &call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
+        DataCall::SearchMessages(call) => search::search(service, session, call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
 }
@@ -384,7 +387,10 @@ fn call_error(error: &StoreError) -> CallError {
     let code = match error {
         StoreError::NoSuchUser(_) | StoreError::NoSuchName | StoreError::NoSuchChat(_) => ErrorCode::NotFound,
         StoreError::NotAParticipant { .. } | StoreError::PrivateChat(_) => ErrorCode::Forbidden,
-        StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation => ErrorCode::NotFound,
+        StoreError::NoSuchSession(_) | StoreError::NoSuchInvitation | StoreError::NoSuchChatName => {
+            ErrorCode::NotFound
+        }
+        StoreError::SearchTooLong => ErrorCode::TooLarge,
         StoreError::NotInvited | StoreError::NotAllowed(_) | StoreError::Deactivated => ErrorCode::Forbidden,
         StoreError::SessionEnded | StoreError::WrongPassword => ErrorCode::Unauthenticated,
         StoreError::NameTaken
@@ -415,6 +421,8 @@ mod tests {
             (StoreError::NoSuchChat(chat_id), -32004),
             (StoreError::NoSuchSession(SessionId(1)), -32004),
             (StoreError::NoSuchInvitation, -32004),
+            (StoreError::NoSuchChatName, -32004),
+            (StoreError::SearchTooLong, -32013),
             (StoreError::NotAParticipant { user_id, chat_id }, -32003),
             (StoreError::PrivateChat(chat_id), -32003),
             (StoreError::NotInvited, -32003),

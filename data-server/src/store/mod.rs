@@ -52,7 +52,7 @@ pub use account::{
 };
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessagesQuery, NameRule, NewChat, NewMessage,
-    NewUser, ParticipantsQuery, ReadMark, RecentQuery,
+    NewUser, ParticipantsQuery, ReadMark, RecentQuery, SearchCursor, SearchPage, SearchPosition, SearchQuery,
 };
 
 /// Takes the answer of a call.
@@ -125,6 +125,8 @@ pub trait Store: Send + Sync {
     fn chats(&self, by: By, query: ChatsQuery, done: Done<Page<Chat>>);
     /// A page of a chat's messages: the newest of those asked for, oldest first.
     fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>);
+    /// A page of what is found in the chats of a person. What was answered to be stored is found, and what was deleted is not.
+    fn search(&self, by: By, query: SearchQuery, done: Done<SearchPage>);
     /// A page of a chat's people, by number.
     fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>);
     /// The newest entry's number of each chat of a person.
@@ -216,6 +218,12 @@ pub enum StoreError {
     /// The caller's fault: no such chat.
     #[error("there is no chat {0}")]
     NoSuchChat(ChatId),
+    /// The caller's fault: no chat of the caller's is called so.
+    #[error("you are in no chat of that name")]
+    NoSuchChatName,
+    /// The caller's fault: there is too much to look through.
+    #[error("this search takes too long: say where with in:CHAT, or since when with after:DATE")]
+    SearchTooLong,
     /// The caller's fault: not in the chat.
     #[error("user {user_id} does not take part in chat {chat_id}")]
     NotAParticipant {

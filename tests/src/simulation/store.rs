@@ -8,7 +8,7 @@ use data_server::store::{
     AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
     InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery, NewAccount, NewChat,
     NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery, PasswordChange, ReadMark, Recent,
-    RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    RecentQuery, RoleAssignment, SearchPage, SearchQuery, SecretHash, Sessions, Store,
 };
 use tokio::sync::Notify;
 use ttp::call::InvitationInfo;
@@ -101,6 +101,7 @@ impl Store for Belled {
         user_by_name(by: By, user_name: String) -> User;
         chats(by: By, query: ChatsQuery) -> Page<Chat>;
         messages(by: By, query: MessagesQuery) -> Page<Message>;
+        search(by: By, query: SearchQuery) -> SearchPage;
         participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
         heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
         hearing_of(users: Vec<UserId>) -> Vec<Hearing>;

@@ -67,6 +67,8 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             call.chat_name
         )),
         DataCall::GetMessages(_) => Answer("the canary sings"),
+        DataCall::SearchMessages(_) if is_in_the_group => Answer("the canary sings"),
+        DataCall::SearchMessages(_) => Answer("\"hits\":[]"),
         DataCall::InsertMessage(call) => Change(format!(
             "SELECT count(*) = 1 FROM Messages WHERE chat_id = {} AND user_id = {my} AND message_text = '{}'",
             call.chat_id, call.message_text

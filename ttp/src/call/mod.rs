@@ -16,6 +16,7 @@ mod accounts;
 mod people;
 mod chats;
 mod messages;
+mod search;
 mod streams;
 
 pub use accounts::{
@@ -33,6 +34,7 @@ pub use messages::{
     GetMessages, InsertMessage, MarkRead, MessageReply, MessagesReply, Sync, SyncReply, UnreadReply,
 };
 pub use people::{GetUser, InsertUser, UserReply};
+pub use search::{SearchHit, SearchMessages, SearchOrder, SearchReply};
 pub use streams::{Broadcast, CloseStream, GetStreamTicket, Link, OpenStream, TicketReply};
 
 /// Versions that this crate speaks, besides version 1, which is spoken by not saying [`Hello`].
@@ -129,6 +131,7 @@ calls! {
         RemoveParticipant = "RemoveParticipant",
         SetRole = "SetRole",
         MarkRead = "MarkRead",
+        SearchMessages = "SearchMessages",
         Sync = "Sync",
     }
 }
@@ -217,6 +220,7 @@ methods! {
     RemoveParticipant "RemoveParticipant" -> Empty;
     SetRole "SetRole" -> Empty;
     MarkRead "MarkRead" -> UnreadReply;
+    SearchMessages "SearchMessages" -> SearchReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;
     CloseStream "CloseStreamRequest" -> Empty;

@@ -14,14 +14,14 @@ use tracing::{info, warn};
 use ttp::model::TimestampMs;
 use ttp::net::clock;
 
-use super::{legacy, upgrade};
+use super::{legacy, search, upgrade};
 use crate::error::Error;
 
 /// The definition of the tables.
 pub(super) const SCHEMA: &str = include_str!("../../../../schema.sql");
 
 /// `user_version` of [`SCHEMA`].
-const SCHEMA_VERSION: i64 = 4;
+const SCHEMA_VERSION: i64 = 5;
 
 /// `application_id` of [`SCHEMA`].
 const APPLICATION_ID: i64 = 1_416_391_535;
@@ -122,6 +122,7 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
         Kind::Talko2020 => backup = Some(legacy::upgrade(&transaction, path)?),
         _ => {}
     }
+    search::renew(&transaction).map_err(says)?;
     set_epoch(&transaction, now, path)?;
     let epoch = transaction.query_row("SELECT epoch FROM Meta", [], |row| row.get(0)).map_err(says)?;
     transaction.commit().map_err(says)?;

@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `members`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `members`, `log`, `recent` and `search`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,8 @@ use super::{
     AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
     EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessagesQuery,
     NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page, ParticipantsQuery,
-    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions, Store,
+    PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SearchPage, SearchQuery, SecretHash,
+    Sessions, Store,
 };
 use crate::error::Error;
 
@@ -56,6 +57,7 @@ mod messages;
 mod members;
 mod log;
 mod recent;
+mod search;
 mod snapshot;
 mod copy;
 mod check;
@@ -379,6 +381,12 @@ impl Store for SqliteStore {
     fn messages(&self, by: By, query: MessagesQuery, done: Done<Page<Message>>) {
         self.ask_by(&self.heavy_reads, by, query.viewer, Class::History, done, move |tables| {
             messages::page(tables, query)
+        });
+    }
+
+    fn search(&self, by: By, query: SearchQuery, done: Done<SearchPage>) {
+        self.ask_by(&self.heavy_reads, by, Some(query.user_id), Class::Other, done, move |tables| {
+            search::page(tables, query)
         });
     }
 

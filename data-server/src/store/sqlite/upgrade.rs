@@ -108,6 +108,21 @@ const FROM_3: &str = "
     PRAGMA user_version = 4;
 ";
 
+/// Version 5 finds messages by their words. They are read after the start, step by step: see `indexing`.
+const FROM_4_SEARCH: &str = "
+    CREATE VIRTUAL TABLE MessagesText USING fts5 (
+        words, content = '', columnsize = 0, tokenize = \"ascii tokenchars '@#'\"
+    );
+    INSERT INTO MessagesText (MessagesText, rank) VALUES ('secure-delete', 1);
+    INSERT INTO MessagesText (MessagesText, rank) VALUES ('hashsize', 4194304);
+    CREATE TABLE TextMarks (
+        chat_id     INTEGER PRIMARY KEY REFERENCES Chats (chat_id),
+        indexed_seq INTEGER NOT NULL,
+        analysis    INTEGER NOT NULL
+    ) STRICT;
+    PRAGMA user_version = 5;
+";
+
 /// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
 const GIVE_OWNERS: &str = "
     UPDATE Participants SET role = 'owner' WHERE participant_id IN (
@@ -123,7 +138,10 @@ const GIVE_OWNERS: &str = "
 pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     let messages: i64 =
         connection.query_row("SELECT ifnull(sum(last_number), 0) FROM Chats", [], |row| row.get(0))?;
-    info!(version, messages, "upgrading the database: each message is written anew");
+    match version {
+        4.. => info!(version, messages, "upgrading the database"),
+        _ => info!(version, messages, "upgrading the database: each message is written anew"),
+    }
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     if version < 2 {
         connection.execute_batch(FROM_1)?;
@@ -133,8 +151,11 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
         connection.execute_batch("UPDATE Users SET name_key = NULL")?;
         fill(connection)?;
     }
-    client_key::teach_to_store(connection)?;
-    connection.execute_batch(FROM_3)
+    if version < 4 {
+        client_key::teach_to_store(connection)?;
+        connection.execute_batch(FROM_3)?;
+    }
+    connection.execute_batch(FROM_4_SEARCH)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one

@@ -1,0 +1,146 @@
+-- The one definition of Talko's SQLite tables. `user_version` says which definition a file follows, and
+-- `application_id` ("Tlko") that the file is Talko's. Users, Chats, Participants and Messages have the names, and among
+-- theirs the columns, that they had in the 2020 system. Times are milliseconds since the Unix epoch.
+
+PRAGMA application_id = 1416391535;
+PRAGMA user_version = 4;
+
+-- One row about the file itself. A file that was restored from a copy lives a new life: it gets another epoch, and
+-- cursors of the former one are refused. last_message_id is the highest message_id that was given, or higher.
+CREATE TABLE Meta (
+    meta_id         INTEGER PRIMARY KEY CHECK (meta_id = 1),
+    epoch           TEXT    NOT NULL,
+    created_ts      INTEGER NOT NULL,
+    last_message_id INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- name_key is the name normalized and with its case folded: people are found by it. name_skeleton is what it looks like.
+-- People of version 1 may bear a name that is taken: the first one has the key and the skeleton, the others have none.
+-- Who has a password has an account, and both. An account that was closed has a deactivated_ts and no password.
+CREATE TABLE Users (
+    user_id        INTEGER PRIMARY KEY,
+    user_name      TEXT    NOT NULL,
+    name_key       TEXT    UNIQUE,
+    created_ts     INTEGER NOT NULL,
+    name_skeleton  TEXT,
+    password_hash  TEXT,
+    server_role    TEXT    NOT NULL DEFAULT 'member' CHECK (server_role IN ('guest', 'member', 'moderator', 'owner')),
+    deactivated_ts INTEGER
+) STRICT;
+
+CREATE UNIQUE INDEX UsersBySkeleton ON Users (name_skeleton);
+CREATE INDEX UsersByServerRole ON Users (server_role) WHERE password_hash IS NOT NULL;
+
+-- One row for each session until an hour after its end, so that everybody can be told of it. A number is never used
+-- again. token_hash is SHA-256 of the token, which is stored nowhere. used_ts is the time of a use, but not of each.
+CREATE TABLE Sessions (
+    session_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id    INTEGER NOT NULL REFERENCES Users (user_id),
+    token_hash BLOB    NOT NULL UNIQUE CHECK (length(token_hash) = 32),
+    device     TEXT    NOT NULL,
+    created_ts INTEGER NOT NULL,
+    used_ts    INTEGER NOT NULL,
+    expires_ts INTEGER NOT NULL,
+    ended_ts   INTEGER
+) STRICT;
+
+CREATE INDEX SessionsByUserId ON Sessions (user_id, used_ts) WHERE ended_ts IS NULL;
+CREATE INDEX SessionsByEnd ON Sessions (ended_ts) WHERE ended_ts IS NOT NULL;
+CREATE INDEX SessionsByExpiry ON Sessions (expires_ts);
+
+-- code_hash is SHA-256 of the code. role is the server_role of the accounts that are made with it.
+CREATE TABLE Invitations (
+    invitation_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    code_hash     BLOB    NOT NULL UNIQUE CHECK (length(code_hash) = 32),
+    creator_id    INTEGER NOT NULL REFERENCES Users (user_id),
+    role          TEXT    NOT NULL CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+    uses_left     INTEGER NOT NULL CHECK (uses_left >= 0),
+    created_ts    INTEGER NOT NULL,
+    expires_ts    INTEGER NOT NULL,
+    ended_ts      INTEGER
+) STRICT;
+
+CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS NULL AND uses_left > 0;
+
+-- private_key is "LOW:HIGH", the numbers of the two people of a private chat: two people have one such chat.
+-- last_seq and last_number are the newest numbers of the chat's log and among its messages. activity_ts is the time
+-- of the newest message, or of the creation. A time of 0 is one that a 2020 file did not know. changed_ts is at most ten
+-- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
+-- Participants.
+CREATE TABLE Chats (
+    chat_id        INTEGER PRIMARY KEY,
+    chat_name      TEXT    NOT NULL,
+    is_private     INTEGER NOT NULL CHECK (is_private IN (0, 1)),
+    private_key    TEXT    UNIQUE,
+    creator_id     INTEGER REFERENCES Users (user_id),
+    client_chat_id TEXT,
+    last_seq       INTEGER NOT NULL,
+    last_number    INTEGER NOT NULL,
+    activity_ts    INTEGER NOT NULL,
+    created_ts     INTEGER NOT NULL,
+    changed_ts     INTEGER NOT NULL DEFAULT 0,
+    user_count     INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
+CREATE INDEX ChatsByChange ON Chats (changed_ts);
+
+-- joined_seq is the entry of the log by which the person came, read_number the newest message marked as read. A group
+-- has an owner as long as there are people in it; in a private chat both are members.
+CREATE TABLE Participants (
+    participant_id INTEGER PRIMARY KEY,
+    chat_id        INTEGER NOT NULL REFERENCES Chats (chat_id),
+    user_id        INTEGER NOT NULL REFERENCES Users (user_id),
+    joined_seq     INTEGER NOT NULL,
+    read_number    INTEGER NOT NULL,
+    role           TEXT    NOT NULL DEFAULT 'member' CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+    UNIQUE (chat_id, user_id)
+) STRICT;
+
+CREATE INDEX ParticipantsByUserId ON Participants (user_id, chat_id);
+
+-- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables.
+-- number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
+-- together. message_id is of one message in all chats and rises with each that is stored, but nothing is found by it.
+-- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT.
+CREATE TABLE Messages (
+    chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+    seq               INTEGER NOT NULL,
+    message_id        INTEGER NOT NULL,
+    user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+    message_text      TEXT    NOT NULL,
+    message_ts        INTEGER NOT NULL,
+    number            INTEGER NOT NULL,
+    client_message_id ANY,
+    PRIMARY KEY (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The key first, because ULIDs sort by time: whoever sends a message, it goes to the end of the index.
+CREATE UNIQUE INDEX MessagesByClientKey ON Messages (client_message_id, user_id) WHERE client_message_id IS NOT NULL;
+
+-- Entries of the log that are not messages. user_id joined, left or has the role from now on; by_user_id did it, or
+-- created the chat, and is null when it is not known; chat_name is the name that the chat was created with.
+CREATE TABLE Changes (
+    chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
+    seq        INTEGER NOT NULL,
+    kind       TEXT    NOT NULL CHECK (kind IN ('created', 'joined', 'left', 'role')),
+    change_ts  INTEGER NOT NULL,
+    user_id    INTEGER REFERENCES Users (user_id),
+    by_user_id INTEGER REFERENCES Users (user_id),
+    chat_name  TEXT,
+    role       TEXT    CHECK (role IN ('guest', 'member', 'moderator', 'owner')),
+    PRIMARY KEY (chat_id, seq),
+    CHECK ((kind = 'created') = (user_id IS NULL)),
+    CHECK ((kind = 'created') = (chat_name IS NOT NULL)),
+    CHECK ((kind = 'role') = (role IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ChangesByTime ON Changes (change_ts);
+
+-- Rows of a 2020 file that these rules cannot hold. row_json has each column's value as an SQL literal.
+CREATE TABLE Leftovers (
+    leftover_id INTEGER PRIMARY KEY,
+    table_name  TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    row_json    TEXT    NOT NULL
+) STRICT;
