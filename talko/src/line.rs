@@ -3,6 +3,7 @@
 use anyhow::{Context, anyhow, bail};
 use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position};
 use tokio::sync::mpsc::Receiver;
+use ttp::call::SearchMessages;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, User};
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
@@ -99,6 +100,7 @@ impl Conversation<'_> {
                 self.client.remove_participant(chat_id, self.me.user_id).await?;
                 self.open = None;
             }
+            Typed::Search(query) => self.search(query).await?,
             Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
@@ -113,6 +115,32 @@ impl Conversation<'_> {
         for (index, chat) in self.listed.iter().enumerate() {
             let unread = if chat.unread > 0 { format!("  ({} unread)", chat.unread) } else { String::new() };
             say(format_args!("{:3}  {}{unread}", index + 1, one_line(&chat.chat_name)))?;
+        }
+        Ok(())
+    }
+
+    /// The newest come last, where the eye is.
+    async fn search(&mut self, query: String) -> anyhow::Result<()> {
+        let zone_offset = jiff::Zoned::now().offset().seconds() / 60;
+        let call =
+            SearchMessages { query, utc_offset_minutes: Some(zone_offset), ..SearchMessages::default() };
+        let reply = self.client.search_messages(call).await?;
+        for hit in reply.hits.iter().rev() {
+            let place = self.place(hit.message.chat_id).await?;
+            say(format_args!("{}{place}{}", day(&hit.message), format_message(&hit.message)))?;
+        }
+        let count = reply.hits.len();
+        say(match (count, reply.more) {
+            (0, _) => "--- nothing was found ---".to_owned(),
+            (_, false) => format!("--- {count} found ---"),
+            (_, true) => {
+                format!("--- the newest {count}; there are more: say more about what you look for ---")
+            }
+        })?;
+        if let Some(percent) = reply.indexing {
+            note(format_args!(
+                "* {percent} % of the messages can be found so far; the server reads the others now"
+            ));
         }
         Ok(())
     }
@@ -231,6 +259,13 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
             Some(format!("* {} is now {}", one_line(&change.user.user_name), change.role))
         }
     }
+}
+
+/// On which day it was said.
+fn day(message: &Message) -> String {
+    jiff::Timestamp::from_millisecond(message.message_ts)
+        .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d ").to_string())
+        .unwrap_or_default()
 }
 
 fn format_message(message: &Message) -> String {

@@ -23,6 +23,8 @@ pub enum Typed {
     Add(String),
     /// Leave the open chat.
     Leave,
+    /// Look for messages in all chats.
+    Search(String),
     /// Show the commands.
     Help,
     /// End the program.
@@ -54,6 +56,8 @@ pub const COMMANDS: &[Usage] = &[
         meaning: words::SLASH_LEAVE,
         read: |rest| rest.is_empty().then_some(Typed::Leave),
     },
+    // Quotes and colons mean something to the server, so `read` takes the line as it is.
+    Usage { form: "/search WORDS…", meaning: words::SLASH_SEARCH, read: |_| None },
     Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
     Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
 ];
@@ -69,6 +73,9 @@ pub fn read(text: &str) -> Result<Typed, String> {
     // Two slashes begin a message that begins with one.
     if line.starts_with('/') {
         return Ok(Typed::Say(line.to_owned()));
+    }
+    if let Some(query) = line.strip_prefix("search ").map(str::trim).filter(|query| !query.is_empty()) {
+        return Ok(Typed::Search(query.to_owned()));
     }
     let mut parts = parts(line).into_iter();
     let name = parts.next().unwrap_or_default();
@@ -137,6 +144,10 @@ mod tests {
         assert_eq!(read("/new ann"), Ok(Typed::New { name: String::new(), people: vec!["ann".into()] }));
         assert_eq!(read("/open 12"), Ok(Typed::Open(12)));
         assert_eq!(read("/leave"), Ok(Typed::Leave));
+        assert_eq!(
+            read("/search  \"long way\" from:\"Ada L\""),
+            Ok(Typed::Search("\"long way\" from:\"Ada L\"".into()))
+        );
         assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
         assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
     }
@@ -144,7 +155,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         assert!(read("/dance").unwrap_err().contains("/dance"));
-        for line in ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/quit now"] {
+        for line in
+            ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/search", "/search ", "/quit now"]
+        {
             let name = line.split(' ').next().unwrap();
             assert!(read(line).unwrap_err().contains(name), "{line}");
         }
