@@ -222,3 +222,21 @@ CREATE TABLE Leftovers (
     reason      TEXT    NOT NULL,
     row_json    TEXT    NOT NULL
 ) STRICT;
+
+-- By which words messages are found. A row is a message that is numbered chat_id * 2^32 + seq, so that those of a chat lie
+-- together in their order; the texts themselves stand in Messages alone. What it is given is read before: words are ASCII
+-- letters and digits and everything else that is no ASCII, @ begins an author and # what a message has.
+CREATE VIRTUAL TABLE MessagesText USING fts5 (
+    words, content = '', columnsize = 0, tokenize = "ascii tokenchars '@#'"
+);
+-- What is deleted is gone from the index at once, and an index that is filled in large steps has few parts.
+INSERT INTO MessagesText (MessagesText, rank) VALUES ('secure-delete', 1);
+INSERT INTO MessagesText (MessagesText, rank) VALUES ('hashsize', 4194304);
+
+-- How far each chat can be found by words: up to this entry of its log. Later ones are looked through one by one.
+-- analysis says how texts were read.
+CREATE TABLE TextMarks (
+    chat_id     INTEGER PRIMARY KEY REFERENCES Chats (chat_id),
+    indexed_seq INTEGER NOT NULL,
+    analysis    INTEGER NOT NULL
+) STRICT;

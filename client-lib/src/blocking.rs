@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use ttp::call::{
     Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessagesReply, ParticipantsReply, RestrictionsReply, RoomsReply, SessionInfo, SessionReply,
-    UnreadReply,
+    MessagePlace, MessagesReply, ParticipantsReply, RestrictionsReply, RoomsReply, SearchMessages,
+    SearchReply, SessionInfo, SessionReply, UnreadReply,
 };
 use ttp::model::{
     Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
@@ -162,6 +162,8 @@ cover! {
     insert_chat(name: &str, users: &[UserId]) -> Chat;
     /// See [`crate::Client::get_messages`].
     get_messages(chat_id: ChatId, before_seq: Option<Seq>, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::search_messages`].
+    search_messages(search: SearchMessages) -> SearchReply;
     /// See [`crate::Client::insert_message`].
     insert_message(chat_id: ChatId, text: &str) -> Message;
     /// See [`crate::Client::send_message`].

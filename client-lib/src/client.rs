@@ -6,7 +6,7 @@ use std::time::Duration;
 use ttp::call::{
     AddParticipant, Call, ChatsCursor, ChatsReply, CloseStream, GetChats, GetMessages, GetParticipants,
     GetStreamTicket, GetUser, InsertChat, InsertMessage, InsertUser, MarkRead, MessagesReply,
-    ParticipantsReply, Ping, RemoveParticipant,
+    ParticipantsReply, Ping, RemoveParticipant, SearchMessages, SearchReply,
 };
 use ttp::model::{Chat, ChatId, Message, Seq, User, UserId, check_text};
 use ttp::net::clock;
@@ -156,6 +156,14 @@ impl Client {
         limit: Option<u32>,
     ) -> Result<MessagesReply, Error> {
         self.call(GetMessages { chat_id, before_seq, limit, ..GetMessages::default() }).await
+    }
+
+    /// Looks for messages in all chats of the person, or in one: see [`SearchMessages`] for what can be asked.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; what cannot be read is refused with a sentence that says how to ask.
+    pub async fn search_messages(&self, search: SearchMessages) -> Result<SearchReply, Error> {
+        self.call(search).await
     }
 
     /// Says something. The message is sent again, with the same key, until the server has said what became of it

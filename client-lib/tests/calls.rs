@@ -12,7 +12,7 @@ use fake::{ME, Server, identity, options, soon, user, welcome};
 use ttp::call::{
     AddParticipant, Authenticate, CloseStream, DataCall, Empty, GetChats, GetMessages, GetParticipants,
     GetStreamTicket, GetUser, Hello, InsertChat, InsertMessage, InsertUser, MarkRead, Ping,
-    RemoveParticipant, UserReply,
+    RemoveParticipant, SearchMessages, UserReply,
 };
 use ttp::code::CallError;
 use ttp::exchange::refusal_frame;
@@ -78,6 +78,7 @@ async fn t49_every_method_sends_its_call() {
     client.add_participant(CHAT, UserId(4)).await.unwrap();
     client.remove_participant(CHAT, UserId(5)).await.unwrap();
     assert_eq!(client.mark_read(CHAT, 8).await.unwrap(), 3);
+    assert!(!client.search_messages(search()).await.unwrap().more);
     let closing = tokio::spawn(async move { client.close_streams().await });
     let call = broadcast.greet().await.reply::<CloseStream>(&Empty {}).await;
     assert_eq!(call, CloseStream { user_id: None, ticket: Some(ticket(1)) });
@@ -86,6 +87,10 @@ async fn t49_every_method_sends_its_call() {
     let mut calls = std::mem::take(&mut server.state.lock().unwrap().calls);
     calls.iter_mut().for_each(take_key);
     assert_eq!(calls, expected_calls());
+}
+
+fn search() -> SearchMessages {
+    SearchMessages { query: "running".into(), chat_id: Some(CHAT), ..SearchMessages::default() }
 }
 
 /// Every change carries a key, which is not known beforehand.
@@ -130,6 +135,7 @@ fn expected_calls() -> Vec<DataCall> {
         DataCall::AddParticipant(AddParticipant { chat_id: CHAT, user_id: UserId(4) }),
         DataCall::RemoveParticipant(RemoveParticipant { chat_id: CHAT, user_id: UserId(5) }),
         DataCall::MarkRead(MarkRead { chat_id: CHAT, number: 8 }),
+        DataCall::SearchMessages(search()),
         DataCall::GetStreamTicket(GetStreamTicket {}),
     ]
 }

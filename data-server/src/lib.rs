@@ -21,6 +21,7 @@ mod offline;
 pub mod mentions;
 pub mod names;
 pub mod rights;
+pub mod search;
 pub mod store;
 #[cfg(feature = "simulation")]
 pub mod simulation;

@@ -244,6 +244,7 @@ const CALLS: &[fn(&RawValue)] = &[
     call_is_read_again::<call::InsertChat>,
     call_is_read_again::<call::GetMessages>,
     call_is_read_again::<call::InsertMessage>,
+    call_is_read_again::<call::SearchMessages>,
     call_is_read_again::<call::GetParticipants>,
     call_is_read_again::<call::AddParticipant>,
     call_is_read_again::<call::RemoveParticipant>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position};
 use tokio::sync::mpsc::Receiver;
+use ttp::call::SearchMessages;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, User};
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
@@ -119,6 +120,7 @@ impl Conversation<'_> {
                     false => self.client.restrict(chat_id, user, penalty, duration).await?,
                 }
             }
+            Typed::Search(query) => self.search(query).await?,
             Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
@@ -151,6 +153,32 @@ impl Conversation<'_> {
         }
         if found.next_after.is_some() {
             note("* there are more: /rooms PART shows those with PART in their names");
+        }
+        Ok(())
+    }
+
+    /// The newest come last, where the eye is.
+    async fn search(&mut self, query: String) -> anyhow::Result<()> {
+        let zone_offset = jiff::Zoned::now().offset().seconds() / 60;
+        let call =
+            SearchMessages { query, utc_offset_minutes: Some(zone_offset), ..SearchMessages::default() };
+        let reply = self.client.search_messages(call).await?;
+        for hit in reply.hits.iter().rev() {
+            let place = self.place(hit.message.chat_id).await?;
+            say(format_args!("{}{place}{}", day(&hit.message), format_message(&hit.message)))?;
+        }
+        let count = reply.hits.len();
+        say(match (count, reply.more) {
+            (0, _) => "--- nothing was found ---".to_owned(),
+            (_, false) => format!("--- {count} found ---"),
+            (_, true) => {
+                format!("--- the newest {count}; there are more: say more about what you look for ---")
+            }
+        })?;
+        if let Some(percent) = reply.indexing {
+            note(format_args!(
+                "* {percent} % of the messages can be found so far; the server reads the others now"
+            ));
         }
         Ok(())
     }
@@ -262,6 +290,13 @@ pub(crate) fn describe(entry: &Entry) -> Option<String> {
         Change::Created(created) if created.is_private => None,
         change => client_lib::sentence(change, one_line).map(|said| format!("* {said}")),
     }
+}
+
+/// On which day it was said.
+fn day(message: &Message) -> String {
+    jiff::Timestamp::from_millisecond(message.message_ts)
+        .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d ").to_string())
+        .unwrap_or_default()
 }
 
 fn format_message(message: &Message) -> String {

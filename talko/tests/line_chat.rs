@@ -130,6 +130,11 @@ fn t43_a_second_terminal_joins_the_first() {
     grace.sees("Ada: привет 🌮");
     grace.types("你好");
     ada.sees("Грейс: 你好");
+    grace.types("/search приветы from:Ada");
+    grace.sees("Ada: привет 🌮");
+    grace.sees("--- 1 found ---");
+    grace.types("/search привет before:banana");
+    grace.sees("before: wants a date such as 2026-11-21");
     grace.types("/dance");
     grace.sees("no command /dance");
     grace.types("//slash");

@@ -243,6 +243,8 @@ fn documented_limits_are_the_limits() {
         spaced(l::CHAT_USERS_MAX),
         format!("{} rows or {} KiB", l::PAGE_ROWS_MAX, l::PAGE_BYTES_MAX / 1024),
         spaced(l::ROOMS_SEARCHED_MAX),
+        format!("{} characters and {} words", l::SEARCH_QUERY_CHARS_MAX, l::SEARCH_WORDS_MAX),
+        format!("{} messages", l::SEARCH_HITS_MAX),
         l::STREAMS_PER_USER_MAX.to_string(),
         spaced(l::OUTLET_BYTES_MAX),
         spaced(l::CONNECTIONS_MAX),

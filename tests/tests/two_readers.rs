@@ -10,8 +10,8 @@ use data_server::mentions::Called;
 use data_server::store::sqlite::{SqliteStore, check};
 use data_server::store::{
     By, ChatDetail, CommitSink, Committed, Done, EntriesQuery, MembershipChange, MessageAct, MessageChange,
-    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, References, RoleAssignment,
-    Store, StoreError, Stretch,
+    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, References,
+    RoleAssignment, Store, StoreError, Stretch,
 };
 use proptest::collection::vec;
 use proptest::option;

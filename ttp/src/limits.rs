@@ -117,6 +117,27 @@ pub const INVITATIONS_MAX: usize = 1_000;
 /// Bytes of a key minted by a client, such as `client_message_id`.
 pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 
+/// Characters of a search.
+pub const SEARCH_QUERY_CHARS_MAX: usize = 512;
+
+/// Words and names of a search; in scripts without spaces, characters.
+pub const SEARCH_WORDS_MAX: usize = 32;
+
+/// Messages of one page of a search when the caller does not say how many …
+pub const SEARCH_HITS_DEFAULT: usize = 20;
+
+/// … and at most.
+pub const SEARCH_HITS_MAX: usize = 100;
+
+/// Messages before and after each that was found.
+pub const SEARCH_CONTEXT_MAX: usize = 5;
+
+/// Places that are told of one message.
+pub const SEARCH_HIGHLIGHTS_MAX: usize = 100;
+
+/// The newest messages found, which are sorted by how well they fit. Older ones come on later pages.
+pub const SEARCH_RANKED_MAX: usize = 256;
+
 /// Bytes of a raw JSON-RPC id. 128-bit integers need 39.
 pub const REQUEST_ID_BYTES_MAX: usize = 1024;
 
@@ -174,3 +195,4 @@ const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < STREAM_SILENCE_MAX_MS);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS + TCP_USER_TIMEOUT_MS <= 30_000);
 const _: () = assert!(FRAME_BYTES_MAX <= OUTLET_BYTES_MAX);
 const _: () = assert!(BATCH_REQUESTS_MAX <= IN_FLIGHT_MAX);
+const _: () = assert!(SEARCH_HITS_MAX <= SEARCH_RANKED_MAX);

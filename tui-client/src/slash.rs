@@ -42,6 +42,8 @@ pub enum Typed {
         /// Whether it ends instead.
         lift: bool,
     },
+    /// Look for messages in all chats.
+    Search(String),
     /// Show the commands.
     Help,
     /// End the program.
@@ -89,6 +91,8 @@ pub const COMMANDS: &[Usage] = &[
         read: |rest| restrict(rest, Penalty::Mute),
     },
     Usage { form: "/unmute PERSON", meaning: words::SLASH_UNMUTE, read: |rest| lift(rest, Penalty::Mute) },
+    // Quotes and colons mean something to the server, so `read` takes the line as it is.
+    Usage { form: "/search WORDS…", meaning: words::SLASH_SEARCH, read: |_| None },
     Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
     Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
 ];
@@ -108,6 +112,9 @@ pub fn read(text: &str) -> Result<Typed, String> {
     // Two slashes begin a message that begins with one.
     if line.starts_with('/') {
         return Ok(Typed::Say(line.to_owned()));
+    }
+    if let Some(query) = line.strip_prefix("search ").map(str::trim).filter(|query| !query.is_empty()) {
+        return Ok(Typed::Search(query.to_owned()));
     }
     let mut parts = parts(line).into_iter();
     let name = parts.next().unwrap_or_default();
@@ -211,6 +218,10 @@ mod tests {
         assert_eq!(read("/mute bob 5"), Ok(mute(Some(5), false)));
         assert_eq!(read("/mute bob"), Ok(mute(None, false)));
         assert_eq!(read("/unmute bob"), Ok(mute(None, true)));
+        assert_eq!(
+            read("/search  \"long way\" from:\"Ada L\""),
+            Ok(Typed::Search("\"long way\" from:\"Ada L\"".into()))
+        );
         assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
         assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
         assert_eq!(read("/me nods \"twice\""), Ok(Typed::Say("/me nods \"twice\"".into())));
@@ -223,7 +234,9 @@ mod tests {
             let name = line.split(' ').next().unwrap();
             assert!(read(line).unwrap_err().contains(name), "{line}");
         }
-        for line in ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/quit now"] {
+        for line in
+            ["/new", "/open", "/open 0", "/open x", "/add", "/add a b", "/search", "/search ", "/quit now"]
+        {
             let name = line.split(' ').next().unwrap();
             assert!(read(line).unwrap_err().contains(name), "{line}");
         }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::watch;
 use ttp::call::{
-    ChatReply, ChatsReply, DataCall, Dialect, Empty, MessageReply, MessagesReply, ParticipantsReply, Sync,
-    SyncReply, UnreadReply, UserReply, Welcome,
+    ChatReply, ChatsReply, DataCall, Dialect, Empty, MessageReply, MessagesReply, ParticipantsReply,
+    SearchReply, Sync, SyncReply, UnreadReply, UserReply, Welcome,
 };
 use ttp::model::{Participant, Role};
 
@@ -194,6 +194,7 @@ impl State {
                 ok(ParticipantsReply { users, more: false })
             }
             DataCall::MarkRead(_) => ok(UnreadReply { unread: 3, mentions: 1 }),
+            DataCall::SearchMessages(_) => ok(SearchReply::default()),
             DataCall::Sync(call) => ok(self.sync(call)),
             _ => Err(CallError::new(ErrorCode::MethodNotFound, "nobody asks here")),
         }

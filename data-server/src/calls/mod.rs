@@ -35,6 +35,7 @@ mod messages;
 mod message_life;
 mod members;
 mod rooms;
+mod search;
 mod sync;
 mod info;
 
@@ -156,6 +157,7 @@ impl Weight {
             | DataCall::ListRooms(_)
             | DataCall::GetRestrictions(_)
             | DataCall::GetInvitations(_)
+            | DataCall::SearchMessages(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
         }
@@ -339,6 +341,7 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::Restrict(call) => rooms::restrict(service, session, call, reply(to)),
         DataCall::GetRestrictions(call) => rooms::restrictions(service, session, call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
+        DataCall::SearchMessages(call) => search::search(service, session, call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
 }
@@ -424,6 +427,8 @@ fn call_error(error: &StoreError) -> CallError {
         StoreError::Full { .. } | StoreError::LimitTooLow(_) | StoreError::RoomNameTaken => {
             ErrorCode::Conflict
         }
+        StoreError::NoSuchChatName => ErrorCode::NotFound,
+        StoreError::SearchTooLong => ErrorCode::TooLarge,
         StoreError::NotInvited | StoreError::NotAllowed(_) | StoreError::Deactivated => ErrorCode::Forbidden,
         StoreError::SessionEnded | StoreError::WrongPassword => ErrorCode::Unauthenticated,
         StoreError::NameTaken
@@ -459,6 +464,8 @@ mod tests {
             (StoreError::WithinThread { seq: 2, thread: 1 }, -32602),
             (StoreError::TooManyReactions, -32009),
             (StoreError::TooManyPins, -32009),
+            (StoreError::NoSuchChatName, -32004),
+            (StoreError::SearchTooLong, -32013),
             (StoreError::NotAParticipant { user_id, chat_id }, -32003),
             (StoreError::PrivateChat(chat_id), -32003),
             (StoreError::NoSuchRoom, -32004),

@@ -90,6 +90,7 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::GetRestrictions(_)
         | DataCall::GetSessions(_)
         | DataCall::GetInvitations(_)
+        | DataCall::SearchMessages(_)
         | DataCall::Sync(_) => Class::Read,
         DataCall::Hello(_)
         | DataCall::Authenticate(_)

@@ -56,8 +56,8 @@ pub use account::{
 };
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessageAct, MessageChange, MessagesQuery,
-    NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References, Stretch,
-    VersionsQuery,
+    NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References,
+    SearchCursor, SearchPage, SearchPosition, SearchQuery, Stretch, VersionsQuery,
 };
 pub use rooms::{
     Joining, NewRestriction, RestrictionsQuery, RoomSought, Rooms, RoomsQuery, SettingsUpdate, Term,
@@ -137,6 +137,8 @@ pub trait Store: Rooms + Send + Sync {
     fn messages(&self, by: By, query: MessagesQuery, done: Done<MessagesPage>);
     /// What a message said and says, oldest first; of too many the newest.
     fn versions(&self, by: By, query: VersionsQuery, done: Done<Page<MessageVersion>>);
+    /// A page of what is found in the chats of a person. What was answered to be stored is found, and what was deleted is not.
+    fn search(&self, by: By, query: SearchQuery, done: Done<SearchPage>);
     /// A page of a chat's people, by number.
     fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>);
     /// The newest entry's number of each chat of a person.
@@ -241,6 +243,12 @@ pub enum StoreError {
     /// The caller's fault: no such chat.
     #[error("there is no chat {0}")]
     NoSuchChat(ChatId),
+    /// The caller's fault: no chat of the caller's is called so.
+    #[error("you are in no chat of that name")]
+    NoSuchChatName,
+    /// The caller's fault: there is too much to look through.
+    #[error("this search takes too long: say where with in:CHAT, or since when with after:DATE")]
+    SearchTooLong,
     /// The caller's fault: not in the chat.
     #[error("user {user_id} does not take part in chat {chat_id}")]
     NotAParticipant {

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ttp::call::{ChatsCursor, MessagePlace};
+use ttp::call::{ChatsCursor, MessagePlace, SearchHit, SearchOrder};
 use ttp::model::{ChatId, ChatSettings, Seq, TimestampMs, UserId};
 
 use crate::mentions::Called;
+
+use crate::search::Query;
 
 /// A person to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -254,4 +256,56 @@ pub struct EntriesQuery {
     pub rows_max: usize,
     /// At most so many bytes of JSON, but at least one entry.
     pub bytes_max: usize,
+}
+
+/// What somebody looks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchQuery {
+    /// Who: only chats of this person are looked into.
+    pub user_id: UserId,
+    /// Only this chat. Refused when the person is not in it.
+    pub chat_id: Option<ChatId>,
+    /// What was typed.
+    pub query: Query,
+    /// Which messages come first.
+    pub order: SearchOrder,
+    /// Where the page before ended.
+    pub cursor: Option<SearchCursor>,
+    /// At most so many messages.
+    pub rows_max: usize,
+    /// At most so many bytes of JSON, but at least one message.
+    pub bytes_max: usize,
+    /// Messages before and after each.
+    pub context: usize,
+}
+
+/// Where a page of a search ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchCursor {
+    /// Only what is older than this.
+    pub before: SearchPosition,
+    /// The best of these were told already.
+    pub skip: usize,
+}
+
+/// The place of a message among those of all chats: by time first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SearchPosition {
+    /// When it was said.
+    pub message_ts: TimestampMs,
+    /// Where.
+    pub chat_id: ChatId,
+    /// Its number there.
+    pub seq: Seq,
+}
+
+/// A part of what was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SearchPage {
+    /// The messages.
+    pub hits: Vec<SearchHit>,
+    /// Where the list goes on, if it does.
+    pub next: Option<SearchCursor>,
+    /// How many in a hundred messages can be found so far, when not all can.
+    pub indexing: Option<u8>,
 }

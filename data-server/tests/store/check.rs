@@ -301,6 +301,16 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "INSERT INTO Restrictions VALUES (2, 1, 'mute', NULL)",
         "chat 2: the mute of user 1 is not what the log says",
     ),
+    (
+        "messages are found by their words",
+        "INSERT OR REPLACE INTO TextMarks VALUES (2, 99, 1)",
+        "chat 2: messages are found up to entry 99 of",
+    ),
+    (
+        "messages are found by their words",
+        "INSERT INTO MessagesText (rowid, words) VALUES (2 * 4294967296 + 9, 'xylophone')",
+        "chat 2: its messages are not found by what they say",
+    ),
 ];
 
 #[test]
@@ -364,10 +374,10 @@ fn g24_what_is_no_database_of_this_version_is_said_to_be_none() {
         check(&path).unwrap_err()
     };
     assert!(matches!(
-        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 5"),
+        fails("PRAGMA application_id = 1416391535; PRAGMA user_version = 6"),
         Error::NewerSchema { .. }
     ));
-    for version in ["1", "2", "3"] {
+    for version in ["1", "2", "3", "4"] {
         let earlier = format!("PRAGMA application_id = 1416391535; PRAGMA user_version = {version}");
         assert!(matches!(fails(&earlier), Error::NotUpgraded { .. }));
     }

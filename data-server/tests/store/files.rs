@@ -36,7 +36,7 @@ fn what_is_no_database_of_ours_is_left_as_it_is() {
         ),
         ("CREATE TABLE Shoes (size INTEGER)", "another program"),
         ("PRAGMA application_id = 7", "another program"),
-        ("PRAGMA application_id = 1416391535; PRAGMA user_version = 5", "schema version 5"),
+        ("PRAGMA application_id = 1416391535; PRAGMA user_version = 6", "schema version 6"),
     ] {
         std::fs::remove_file(&path).unwrap();
         rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();

@@ -75,7 +75,11 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "UPDATE Messages SET message_text = 'other' WHERE seq = 3",
         "message 3 has not the text of its last edit",
     ),
-    ("messages are as they were edited last", "DELETE FROM Originals", "the first text of message 3 is missing"),
+    (
+        "messages are as they were edited last",
+        "DELETE FROM Originals",
+        "the first text of message 3 is missing",
+    ),
     (
         "messages are as they were edited last",
         "INSERT INTO Originals VALUES (1, 2, 'before')",
@@ -104,15 +108,27 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "'🌮' of user 2 on message 2 is not in the log",
     ),
     ("pins are what the log says", "DELETE FROM Pins", "the pin of message 2 is missing"),
-    ("pins are what the log says", "INSERT INTO Pins VALUES (1, 6)", "the pin of message 6 is not in the log"),
+    (
+        "pins are what the log says",
+        "INSERT INTO Pins VALUES (1, 6)",
+        "the pin of message 6 is not in the log",
+    ),
     ("threads are what messages say", "DELETE FROM Threads", "message 8 is missing in the thread of 2"),
-    ("threads are what messages say", "INSERT INTO Threads VALUES (1, 2, 3)", "message 3 is not in the thread of 2"),
+    (
+        "threads are what messages say",
+        "INSERT INTO Threads VALUES (1, 2, 3)",
+        "message 3 is not in the thread of 2",
+    ),
     (
         "mentions are what messages say",
         "DELETE FROM Mentions WHERE user_id = 2",
         "message number 1 calls user 2, who is not told",
     ),
-    ("mentions are what messages say", "DELETE FROM Mentions WHERE user_id = 0", "message number 2 calls user 0"),
+    (
+        "mentions are what messages say",
+        "DELETE FROM Mentions WHERE user_id = 0",
+        "message number 2 calls user 0",
+    ),
     (
         "mentions are what messages say",
         "INSERT INTO Mentions VALUES (1, 1, 3)",
@@ -163,11 +179,8 @@ fn pages_fit_with_their_reactions_and_lie_where_they_were_asked_for() {
     for person in &people {
         store.change(group, said[4], *person, MessageAct::React("👍".into())).unwrap();
     }
-    let query = |stretch, rows_max| MessagesQuery {
-        stretch,
-        viewer: Some(people[12]),
-        ..newest(group, rows_max)
-    };
+    let query =
+        |stretch, rows_max| MessagesQuery { stretch, viewer: Some(people[12]), ..newest(group, rows_max) };
     let seqs = |stretch, rows_max| {
         let page = store.messages(query(stretch, rows_max)).unwrap();
         let seqs: Vec<Seq> = page.items.iter().map(|message| message.seq).collect();
@@ -200,10 +213,8 @@ fn what_is_referred_to_must_be_there_to_be_read() {
     let [ada, bob, eve] = ["Ada", "Bob", "Eve"].map(|name| store.user(name));
     let (group, other) = (store.group(&[ada, bob]), store.group(&[ada, eve]));
     let said = store.say(other, eve, "over there");
-    let forward = |seq| References {
-        forward: Some(MessagePlace { chat_id: other, seq }),
-        ..References::default()
-    };
+    let forward =
+        |seq| References { forward: Some(MessagePlace { chat_id: other, seq }), ..References::default() };
     let refused = store.refer(group, bob, forward(said.seq));
     assert_eq!(refused, Err(StoreError::NotAParticipant { user_id: bob, chat_id: other }));
     let missing = StoreError::NoSuchMessage { chat_id: other, seq: 1 };

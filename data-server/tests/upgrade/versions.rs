@@ -4,17 +4,19 @@
 use std::ops::ControlFlow;
 
 use data_server::Error;
-use data_server::store::ParticipantsQuery;
+use data_server::search::Query;
 use data_server::store::sqlite::{backup, restore};
+use data_server::store::{ParticipantsQuery, SearchQuery};
+use ttp::call::SearchOrder;
 use ttp::model::{Change, Role};
 
 use super::*;
 
 const VERSION_2: &str = include_str!("version_2.sql");
 
-const VERSION_4: &str = include_str!("version_4.sql");
-
 pub(super) const VERSION_3: &str = include_str!("version_3.sql");
+
+const VERSION_4: &str = include_str!("version_4.sql");
 
 const TO_VERSION_1: &str = "
     DROP INDEX ChatsByChange; ALTER TABLE Chats DROP COLUMN changed_ts; DROP INDEX ChangesByTime; PRAGMA user_version = 1;
@@ -50,16 +52,36 @@ const ROWS_3: &str = "
     UPDATE Participants SET role = 'owner' WHERE participant_id IN (4, 7, 10);
 ";
 
+/// The rows with what version 4 has added to them.
+fn rows_4() -> String {
+    let rows = ROWS
+        .replace("VALUES (1, 'first life', 5)", "VALUES (1, 'first life', 5, 1)")
+        .replace("INSERT INTO Messages (", "INSERT INTO Messages (message_id, ")
+        .replace("VALUES (1, 1, 'kept'", "VALUES (1, 1, 1, 'kept'");
+    let count =
+        "UPDATE Chats SET user_count = (SELECT count(*) FROM Participants p WHERE p.chat_id = Chats.chat_id)";
+    format!("{rows} {count};")
+}
+
 fn house(version: i64) -> House {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("talko.db");
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch(if version == 3 { VERSION_3 } else { VERSION_2 }).unwrap();
+    let definition = match version {
+        4 => VERSION_4,
+        3 => VERSION_3,
+        _ => VERSION_2,
+    };
+    connection.execute_batch(definition).unwrap();
     if version == 1 {
         connection.execute_batch(TO_VERSION_1).unwrap();
     }
-    connection.execute_batch(ROWS).unwrap();
-    if version == 3 {
+    if version == 4 {
+        connection.execute_batch(&rows_4()).unwrap();
+    } else {
+        connection.execute_batch(ROWS).unwrap();
+    }
+    if version >= 3 {
         connection.execute_batch(ROWS_3).unwrap();
     }
     House { _folder: folder, path }
@@ -192,7 +214,7 @@ fn files_of_earlier_versions_become_what_new_ones_are() {
     let folder = tempfile::tempdir().unwrap();
     let fresh = House { path: folder.path().join("fresh.db"), _folder: folder };
     fresh.open().unwrap().close();
-    for version in [1, 2, 3] {
+    for version in [1, 2, 3, 4] {
         let house = house(version);
         assert_ne!(schema(&house.path), schema(&fresh.path));
         house.open().unwrap().close();
@@ -203,7 +225,7 @@ fn files_of_earlier_versions_become_what_new_ones_are() {
 /// So is a copy of one, when it is put in the place of a database.
 #[test]
 fn g24_a_copy_of_an_earlier_version_is_upgraded_by_a_restore() {
-    for version in [1, 2, 3] {
+    for version in [1, 2, 3, 4] {
         let house = house(version);
         let [copy, place] = ["copy", "place"].map(|name| house.path.with_extension(name));
         backup(&house.path, &copy, &mut |_| ControlFlow::Continue(())).unwrap();
@@ -254,4 +276,36 @@ fn the_log_of_version_4_stays_what_it_is() {
     assert_eq!((said.message_text.as_str(), said.details.as_deref()), ("kept", None));
     assert!(matches!(&role.change, Change::Role(change) if change.role == Role::Moderator));
     assert!(matches!(&left.change, Change::Left(left) if left.by.is_none() && left.change_ts == 22));
+}
+
+/// Messages of an earlier version are found at once, by a look at each, and later in the index, into which they come behind
+/// the running server.
+#[test]
+fn messages_of_earlier_versions_are_found() {
+    for version in [1, 2, 3, 4] {
+        let house = house(version);
+        let store = house.open().unwrap();
+        let query = SearchQuery {
+            user_id: UserId(1),
+            chat_id: None,
+            query: Query::read("KEPT", 0).unwrap(),
+            order: SearchOrder::Newest,
+            cursor: None,
+            rows_max: 10,
+            bytes_max: 1 << 20,
+            context: 0,
+        };
+        let found = || ask(|done| store.search(By::Trust, query.clone(), done)).unwrap();
+        assert_eq!((found().hits.len(), found().indexing), (1, None), "version {version}");
+        let deadline = ttp::net::clock::now() + Duration::from_secs(30);
+        while rows(&house.path, "SELECT 'found' FROM TextMarks WHERE chat_id = 1 AND indexed_seq = 2")
+            .is_empty()
+        {
+            assert!(ttp::net::clock::now() < deadline, "version {version}");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        assert_eq!(found().hits[0].message.message_text, "kept");
+        assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
+        store.close();
+    }
 }

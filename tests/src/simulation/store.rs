@@ -8,8 +8,8 @@ use data_server::store::{
     AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
     InvitationEnd, Invitations, Joining, LiveSession, MembershipChange, MessageChange, MessagesPage,
     MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Page,
-    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms,
-    RoomsQuery, SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
+    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment,
+    Rooms, RoomsQuery, SearchPage, SearchQuery, SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
 };
 use tokio::sync::Notify;
 use ttp::call::{InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
@@ -118,6 +118,7 @@ impl Store for Belled {
         chats(by: By, query: ChatsQuery) -> Page<Chat>;
         messages(by: By, query: MessagesQuery) -> MessagesPage;
         versions(by: By, query: VersionsQuery) -> Page<MessageVersion>;
+        search(by: By, query: SearchQuery) -> SearchPage;
         participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
         heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
         hearing_of(users: Vec<UserId>) -> Vec<Hearing>;

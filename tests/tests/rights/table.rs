@@ -142,6 +142,12 @@ ok  ok  ok  ok  ok  003 ok  ok  003 001 001 001 001 001 InsertChat {"chat_name":
 ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 GetMessages {"chat_id":$team}
 003 003 ok  003 003 003 003 003 003 001 001 001 001 001 GetMessages {"chat_id":$private}
 004 004 004 004 004 004 004 004 004 001 001 001 001 001 GetMessages {"chat_id":999}
+ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 SearchMessages {"query":"canary"}
+ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 SearchMessages {"query":"canary","chat_id":$team}
+003 003 ok  003 003 003 003 003 003 001 001 001 001 001 SearchMessages {"query":"canary","chat_id":$private}
+004 004 004 004 004 004 004 004 004 001 001 001 001 001 SearchMessages {"query":"canary","chat_id":999}
+004 004 004 004 004 004 004 004 004 001 001 001 001 001 SearchMessages {"query":"canary in:nowhere"}
+602 602 602 602 602 602 602 602 602 602 602 602 001 001 SearchMessages {"query":"canary before:banana"}
 ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"hello"}
 ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 InsertMessage {"chat_id":$team,"message_text":"hello","user_id":$me}
 003 003 003 003 003 003 003 003 003 003 003 003 001 001 InsertMessage {"chat_id":$team,"message_text":"hello","user_id":$tilda}

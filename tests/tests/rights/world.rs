@@ -335,7 +335,9 @@ impl World {
 
     /// Everything that is stored.
     pub(crate) fn dump(&self) -> Dump {
-        let sql = "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name";
+        // What messages are found by follows the messages, and is brought up to date behind the answers.
+        let sql = "SELECT name FROM sqlite_master
+                   WHERE type = 'table' AND name NOT GLOB 'MessagesText*' AND name <> 'TextMarks' ORDER BY name";
         let mut statement = self.tables.prepare_cached(sql).unwrap();
         let tables = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
         tables.map(|table| self.rows(table.unwrap())).collect()

@@ -18,6 +18,7 @@ mod chats;
 mod messages;
 mod message_life;
 mod rooms;
+mod search;
 mod streams;
 
 pub use accounts::{
@@ -44,6 +45,7 @@ pub use rooms::{
     GetRestrictions, JoinChat, LeaveChat, ListRooms, Restrict, RestrictionInfo, RestrictionsReply, Room,
     RoomsReply, UpdateChat,
 };
+pub use search::{SearchHit, SearchMessages, SearchOrder, SearchReply};
 pub use streams::{Broadcast, CloseStream, GetStreamTicket, Link, OpenStream, TicketReply};
 
 /// Versions that this crate speaks, besides version 1, which is spoken by not saying [`Hello`].
@@ -155,6 +157,7 @@ calls! {
         Restrict = "Restrict",
         GetRestrictions = "GetRestrictions",
         MarkRead = "MarkRead",
+        SearchMessages = "SearchMessages",
         Sync = "Sync",
     }
 }
@@ -258,6 +261,7 @@ methods! {
     Restrict "Restrict" -> Empty;
     GetRestrictions "GetRestrictions" -> RestrictionsReply;
     MarkRead "MarkRead" -> UnreadReply;
+    SearchMessages "SearchMessages" -> SearchReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;
     CloseStream "CloseStreamRequest" -> Empty;

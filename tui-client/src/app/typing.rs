@@ -150,6 +150,7 @@ impl App {
             Typed::Open(number) => self.open_numbered(number),
             Typed::Chats => self.overlay = Overlay::Chats,
             Typed::Help => self.overlay = Overlay::Help { top: 0 },
+            Typed::Search(_) => self.notice = Some(words::SEARCH_IN_LINES.into()),
             Typed::Quit => commands.push(Command::Quit),
             Typed::Rooms(part) => commands.push(Command::ListRooms { part }),
             Typed::Join(name) => commands.push(Command::JoinRoom { name }),

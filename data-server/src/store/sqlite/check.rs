@@ -11,7 +11,7 @@ use ttp::model::TimestampMs;
 
 use super::client_key;
 use super::file::{self, Kind, SCHEMA};
-use super::snapshot;
+use super::{search, snapshot};
 use crate::error::Error;
 use crate::names;
 
@@ -77,6 +77,7 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
     for (name, question) in QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS) {
         rules.push(rule(name, ask(connection, question))?);
     }
+    rules.push(rule("messages are found by their words", wrong_words(connection))?);
     rules.push(rule("people are found by their names", wrong_names(connection))?);
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).or_else(unless_damaged);
     let counts = TABLES.map(|table| Ok((table, number(&format!("SELECT count(*) FROM {table}"))?)));
@@ -175,6 +176,19 @@ fn wrong_names(connection: &Connection) -> rusqlite::Result<Vec<String>> {
             break;
         }
     }
+    Ok(faults)
+}
+
+/// A mark is within its chat's log, and up to it the index has what the messages say.
+fn wrong_words(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let mut faults = ask(
+        connection,
+        "SELECT 'chat ' || t.chat_id || ': messages are found up to entry ' || t.indexed_seq || ' of '
+                || ifnull(c.last_seq, 'none')
+         FROM TextMarks t LEFT JOIN Chats c ON c.chat_id = t.chat_id
+         WHERE (t.indexed_seq BETWEEN 1 AND c.last_seq) IS NOT TRUE",
+    )?;
+    faults.extend(search::differences(connection, FAULTS_MAX + 1 - faults.len())?);
     Ok(faults)
 }
 

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use ttp::model::TimestampMs;
 use ttp::net::clock;
 
-use super::{legacy, upgrade};
+use super::{legacy, search, upgrade};
 use crate::error::Error;
 
 /// The definition of the tables.
@@ -122,6 +122,7 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
         Kind::Talko2020 => backup = Some(legacy::upgrade(&transaction, path)?),
         _ => {}
     }
+    search::renew(&transaction).map_err(says)?;
     set_epoch(&transaction, now, path)?;
     let epoch = transaction.query_row("SELECT epoch FROM Meta", [], |row| row.get(0)).map_err(says)?;
     transaction.commit().map_err(says)?;

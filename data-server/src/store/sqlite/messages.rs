@@ -216,6 +216,49 @@ pub(super) fn find(tables: Tables<'_>, chat_id: ChatId, seq: Seq) -> Result<Mess
         .ok_or(StoreError::NoSuchMessage { chat_id, seq }.into())
 }
 
+/// One message, if it is there.
+pub(super) fn at(tables: Tables<'_>, chat_id: ChatId, seq: Seq) -> rusqlite::Result<Option<Message>> {
+    Ok(from(tables, chat_id, seq, 1)?.pop().filter(|message| message.seq == seq))
+}
+
+/// The first messages of a chat from an entry on.
+pub(super) fn from(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    seq: Seq,
+    rows_max: usize,
+) -> rusqlite::Result<Vec<Message>> {
+    tables
+        .statement(
+            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
+                    m.client_message_id
+             FROM Messages m JOIN Users u ON u.user_id = m.user_id
+             WHERE m.chat_id = ?1 AND m.seq >= ?2 ORDER BY m.seq LIMIT ?3",
+        )?
+        .query_map((chat_id.0, seq, rows_max), |row| from_row(row, 0))?
+        .collect()
+}
+
+/// The last messages of a chat before an entry, oldest first.
+pub(super) fn before(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    seq: Seq,
+    rows_max: usize,
+) -> rusqlite::Result<Vec<Message>> {
+    let mut messages: Vec<Message> = tables
+        .statement(
+            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
+                    m.client_message_id
+             FROM Messages m JOIN Users u ON u.user_id = m.user_id
+             WHERE m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3",
+        )?
+        .query_map((chat_id.0, seq, rows_max), |row| from_row(row, 0))?
+        .collect::<rusqlite::Result<_>>()?;
+    messages.reverse();
+    Ok(messages)
+}
+
 fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<Message>> {
     let Some(key) = &new.client_message_id else {
         return Ok(None);

@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log` and `recent`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent` and `search`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -27,8 +27,8 @@ use super::{
     AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
     EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessageChange,
     MessagesPage, MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page,
-    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SecretHash, Sessions,
-    Store, VersionsQuery,
+    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SearchPage,
+    SearchQuery, SecretHash, Sessions, Store, VersionsQuery,
 };
 use crate::error::Error;
 
@@ -62,6 +62,7 @@ mod restrictions;
 mod changes;
 mod log;
 mod recent;
+mod search;
 mod snapshot;
 mod copy;
 mod check;
@@ -395,6 +396,12 @@ impl Store for SqliteStore {
     fn versions(&self, by: By, query: VersionsQuery, done: Done<Page<MessageVersion>>) {
         self.ask_by(&self.heavy_reads, by, Some(query.viewer), Class::History, done, move |tables| {
             message_life::versions(tables, query)
+        });
+    }
+
+    fn search(&self, by: By, query: SearchQuery, done: Done<SearchPage>) {
+        self.ask_by(&self.heavy_reads, by, Some(query.user_id), Class::Other, done, move |tables| {
+            search::page(tables, query)
         });
     }
 

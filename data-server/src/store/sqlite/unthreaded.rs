@@ -82,6 +82,11 @@ impl Hands {
         }
     }
 
+    /// Makes what was stored be found by its words.
+    pub fn index(&mut self) {
+        self.writer.index();
+    }
+
     /// Answers one question. `false` when none waits.
     pub fn read(&mut self) -> bool {
         for (queue, gate) in [&self.light_reads, &self.heavy_reads] {

@@ -190,6 +190,20 @@ const FROM_4: &str = "
         until_ts INTEGER,
         PRIMARY KEY (chat_id, user_id, penalty)
     ) STRICT, WITHOUT ROWID;
+";
+
+/// Version 5 finds messages by their words. They are read after the start, step by step: see `indexing`.
+const FROM_4_SEARCH: &str = "
+    CREATE VIRTUAL TABLE MessagesText USING fts5 (
+        words, content = '', columnsize = 0, tokenize = \"ascii tokenchars '@#'\"
+    );
+    INSERT INTO MessagesText (MessagesText, rank) VALUES ('secure-delete', 1);
+    INSERT INTO MessagesText (MessagesText, rank) VALUES ('hashsize', 4194304);
+    CREATE TABLE TextMarks (
+        chat_id     INTEGER PRIMARY KEY REFERENCES Chats (chat_id),
+        indexed_seq INTEGER NOT NULL,
+        analysis    INTEGER NOT NULL
+    ) STRICT;
     PRAGMA user_version = 5;
 ";
 
@@ -223,7 +237,8 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
         client_key::teach_to_store(connection)?;
         connection.execute_batch(FROM_3)?;
     }
-    connection.execute_batch(FROM_4)
+    connection.execute_batch(FROM_4)?;
+    connection.execute_batch(FROM_4_SEARCH)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one

@@ -20,8 +20,11 @@ use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
 use super::messages;
+use super::search::Indexing;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
+
+mod idle;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -68,7 +71,7 @@ struct MessageIds {
 }
 
 impl<'a> Turn<'a> {
-    fn new(tables: Tables<'a>) -> Self {
+    pub(super) fn new(tables: Tables<'a>) -> Self {
         Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None, inserting: None }
     }
 
@@ -219,6 +222,7 @@ pub(super) struct Writer {
     complaints: Complaints,
     probe_waits: Backoff,
     probe_at: Instant,
+    indexing: Indexing,
 }
 
 impl Writer {
@@ -245,6 +249,7 @@ impl Writer {
             complaints: Complaints::default(),
             probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
             probe_at: clock::now(),
+            indexing: Indexing::new(),
         };
         if let Err(failed) = settled {
             writer.lose(None, &failed.into());
@@ -262,7 +267,13 @@ impl Writer {
         let mut open = true;
         while open {
             match self.next(queue) {
-                Ok(first) => open = self.store_waiting(first, queue, gate),
+                Ok(first) => {
+                    open = self.store_waiting(first, queue, gate);
+                    if self.indexing.is_due(clock::now()) {
+                        self.index();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.index(),
                 Err(RecvTimeoutError::Timeout) => self.probe(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -277,10 +288,14 @@ impl Writer {
         }
     }
 
-    /// What comes next; a time-out when it is time to look whether the storage is sound again.
+    /// What comes next; a time-out when it is time to index what was stored, or to look whether the storage is sound
+    /// again.
     fn next(&self, queue: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
         match self.connection {
-            Some(_) => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => match self.indexing.next_at(clock::now()) {
+                Some(next_at) => queue.recv_deadline(next_at),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            },
             // Whatever waits in the queue, so that nobody's changes put off the end of their refusal.
             None if self.probe_at <= clock::now() => Err(RecvTimeoutError::Timeout),
             None => queue.recv_deadline(self.probe_at),
@@ -344,6 +359,7 @@ impl Writer {
             self.sink.ended(news.ended);
         }
         if !news.entries.is_empty() {
+            self.indexing.note(&news.entries, committed_at);
             self.sink.committed(news.entries);
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");

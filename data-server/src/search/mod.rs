@@ -1,0 +1,13 @@
+//! What a search asks, and what of a text answers it: words, phrases and where they stand. Knows no store; the index of
+//! `store::sqlite` and those who check it see texts through the same eyes.
+//!
+//! Modules in reading order: `script` knows characters, `analysis` makes words of a text, `query` reads what a person
+//! typed, `matching` compares the two.
+
+mod script;
+pub mod analysis;
+mod query;
+mod matching;
+
+pub use matching::{Criteria, Text, document};
+pub use query::{Phrase, Query, QueryFault, Term};
