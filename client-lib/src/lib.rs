@@ -51,6 +51,7 @@ mod resume;
 mod saved;
 mod session_file;
 mod stream;
+mod signals;
 mod poll;
 mod raw;
 
@@ -62,15 +63,16 @@ pub use raw::RawConnection;
 pub use resume::{Cursors, Position};
 pub use security::{Security, ServerTrust};
 pub use session_file::{SavedSession, SessionFile};
+pub use signals::{Signal, Signals};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
 pub use ttp::call::{
-    Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply, ParticipantsReply,
-    SessionInfo, SessionReply,
+    Appearance, Call, ChatsCursor, ChatsReply, InvitationInfo, InvitationReply, MessagesReply,
+    ParticipantsReply, Presence, PresenceReply, PresenceState, SessionInfo, SessionReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
-pub use ttp::event::Close;
+pub use ttp::event::{Close, Typing};
 pub use ttp::model::{
     Change, Chat, ChatId, Entry, InvitationId, Message, MessageId, Role, Seq, SessionId, User, UserId,
 };

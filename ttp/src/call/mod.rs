@@ -17,6 +17,7 @@ mod people;
 mod chats;
 mod messages;
 mod streams;
+mod presence;
 
 pub use accounts::{
     Authenticate, ChangePassword, DeactivateUser, EndedReply, GetInvitations, GetSessions, IdentityReply,
@@ -33,6 +34,10 @@ pub use messages::{
     GetMessages, InsertMessage, MarkRead, MessageReply, MessagesReply, Sync, SyncReply, UnreadReply,
 };
 pub use people::{GetUser, InsertUser, UserReply};
+pub use presence::{
+    Appearance, GetPresence, Presence, PresenceOf, PresenceReply, PresenceState, SetPresence, SetTyping,
+    WatchPresence,
+};
 pub use streams::{Broadcast, CloseStream, GetStreamTicket, Link, OpenStream, TicketReply};
 
 /// Versions that this crate speaks, besides version 1, which is spoken by not saying [`Hello`].
@@ -142,6 +147,10 @@ calls! {
         CloseStream = "CloseStreamRequest" | "CloseStream",
         Broadcast = "BroadcastRequest" | "Broadcast" | "BroadcastMessageRequest" | "BroadcastMessage",
         Link = "Link",
+        SetPresence = "SetPresence",
+        WatchPresence = "WatchPresence",
+        GetPresence = "GetPresence",
+        SetTyping = "SetTyping",
     }
 }
 
@@ -221,6 +230,10 @@ methods! {
     OpenStream "OpenStreamRequest" -> Empty;
     CloseStream "CloseStreamRequest" -> Empty;
     Broadcast "BroadcastRequest" -> Empty;
+    SetPresence "SetPresence" -> Empty;
+    WatchPresence "WatchPresence" -> PresenceReply;
+    GetPresence "GetPresence" -> PresenceReply;
+    SetTyping "SetTyping" -> Empty;
 }
 
 #[cfg(test)]
