@@ -21,6 +21,9 @@ const _: () = assert!((limits::HEARTBEAT_INTERVAL_MS + TICK_MS) * 2 <= limits::S
 // A half-open stream is found, and its socket closed, within 30 seconds.
 const _: () = assert!(limits::STREAM_IDLE_TIMEOUT_MS + 3 * TICK_MS < 30_000);
 
+// A pulled plug shows within a minute, ticks included.
+const _: () = assert!(limits::STREAM_IDLE_TIMEOUT_MS + limits::PRESENCE_GRACE_MS + 5 * TICK_MS < 60_000);
+
 /// Limits and times of one broadcast-server.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -65,6 +68,8 @@ pub struct Config {
     pub ticket_keys: TicketKeys,
     /// How often timeouts are looked for.
     pub tick_ms: u64,
+    /// How long a person stays present after a stream of theirs has ended.
+    pub presence_grace_ms: u64,
     /// Time between two questions to a directory that did not answer.
     pub directory_retry_ms: u64,
     /// Clients are told to come back within this time after a shutdown, each at another moment.
@@ -95,6 +100,7 @@ impl Default for Config {
             trust_user_ids: false,
             ticket_keys: TicketKeys::default(),
             tick_ms: TICK_MS,
+            presence_grace_ms: limits::PRESENCE_GRACE_MS,
             directory_retry_ms: 1_000,
             return_spread_ms: 5_000,
             drain_timeout_ms: 5_000,

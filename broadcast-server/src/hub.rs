@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bus::{Answer, Hearing, Hint, Unavailable};
+use bus::{Answer, Hearing, Hint, Topic, Unavailable};
+use bytes::Bytes;
 use crossbeam::channel::{self, Receiver, Sender};
 use mio::Waker;
 use ttp::model::{SessionId, UserId};
@@ -48,6 +49,36 @@ pub(crate) enum Command {
     Serve(NewConnection),
     /// End every stream of a session, or of a person whose number was trusted.
     CloseStreams(Bearer),
+    /// Tell the listeners of a topic that somebody is typing, or has ceased to. Dropped rather than waited for.
+    Typing(Typing),
+    /// Say who hears a topic on this shard.
+    FindListeners(Search),
+    /// A shard has said it.
+    FoundListeners(Found),
+}
+
+/// That somebody is typing.
+#[derive(Debug, Clone)]
+pub(crate) struct Typing {
+    pub(crate) topic: Topic,
+    pub(crate) user: UserId,
+    pub(crate) frame: Bytes,
+}
+
+/// The question who hears a topic.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Search {
+    pub(crate) topic: Topic,
+    /// The shard that asks, and its number for the question.
+    pub(crate) shard: usize,
+    pub(crate) number: u64,
+}
+
+/// What one shard says to that.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) number: u64,
+    pub(crate) users: Vec<UserId>,
 }
 
 /// A connection on its way to a shard.
@@ -78,6 +109,7 @@ pub(crate) struct Mailbox {
     is_lossy: AtomicBool,
     is_draining: AtomicBool,
     is_stopped: AtomicBool,
+    has_news: AtomicBool,
     is_woken: AtomicBool,
     waker: Waker,
 }
@@ -147,6 +179,39 @@ impl Hub {
         refused.count() == 0
     }
 
+    /// How many shards there are.
+    pub(crate) fn shards(&self) -> usize {
+        self.mailboxes.len()
+    }
+
+    /// Wakes a shard to look for news of the people whom its streams watch.
+    pub(crate) fn bring_news(&self, shard: usize) {
+        if let Some(mailbox) = self.mailboxes.get(shard) {
+            mailbox.has_news.store(true, Ordering::SeqCst);
+            mailbox.wake();
+        }
+    }
+
+    /// Tells every shard that somebody is typing. One that has much to do is spared it.
+    pub(crate) fn tell_typing(&self, typing: &Typing) {
+        for mailbox in self.mailboxes.iter().filter(|mailbox| mailbox.commands.len() < COMMANDS_MAX / 2) {
+            let _ = mailbox.command(Command::Typing(typing.clone()));
+        }
+    }
+
+    /// Asks every shard who hears a topic. `false` when one has no place for the question.
+    pub(crate) fn find_listeners(&self, search: Search) -> bool {
+        let mut asked = self.mailboxes.iter();
+        asked.all(|mailbox| mailbox.command(Command::FindListeners(search)).is_ok())
+    }
+
+    /// Takes a shard's answer to the one that asked, which gives up on a question whose answers do not come.
+    pub(crate) fn found_listeners(&self, shard: usize, found: Found) {
+        if let Some(mailbox) = self.mailboxes.get(shard) {
+            let _ = mailbox.command(Command::FoundListeners(found));
+        }
+    }
+
     /// Every stream is told to go, and no new one is let in.
     pub(crate) fn drain(&self) {
         for mailbox in &self.mailboxes {
@@ -200,6 +265,7 @@ impl Mailbox {
             is_lossy: AtomicBool::new(false),
             is_draining: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
+            has_news: AtomicBool::new(false),
             is_woken: AtomicBool::new(false),
             waker,
         });
@@ -290,6 +356,11 @@ impl Inbox {
     /// Whether hints were lost since the last time this was asked.
     pub(crate) fn take_loss(&self) -> bool {
         self.mailbox.is_lossy.swap(false, Ordering::SeqCst)
+    }
+
+    /// Whether there is news of people who are watched, since the last time this was asked.
+    pub(crate) fn take_news(&self) -> bool {
+        self.mailbox.has_news.load(Ordering::SeqCst) && self.mailbox.has_news.swap(false, Ordering::SeqCst)
     }
 
     pub(crate) fn is_draining(&self) -> bool {

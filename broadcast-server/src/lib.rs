@@ -33,6 +33,7 @@ mod tickets;
 mod table;
 mod turn;
 mod places;
+mod presence;
 mod stats;
 mod tally;
 #[cfg(feature = "simulation")]

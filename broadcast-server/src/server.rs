@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hub::{Hub, Mailbox, NewConnection};
 use crate::places::Places;
+use crate::presence::Presence;
 use crate::shard::{MAILBOX, Shard};
 use crate::shared::Shared;
 use crate::socket::Socket;
@@ -216,13 +217,16 @@ impl Parts {
         let shared = Arc::new(Shared {
             tickets,
             places: Places::new(config.streams_per_user_max),
+            presence: Presence::new(config.presence_grace_ms, Arc::clone(&hub)),
+            started: clock::now(),
             config,
             hub: Arc::clone(&hub),
             directory,
             links,
         });
-        let shard = |(poll, inbox, stats)| Shard::new(Arc::clone(&shared), poll, inbox, stats);
-        Ok(Self { hub, shards: parts.into_iter().map(shard).collect(), stats })
+        let shard =
+            |(index, (poll, inbox, stats))| Shard::new(Arc::clone(&shared), index, poll, inbox, stats);
+        Ok(Self { hub, shards: parts.into_iter().enumerate().map(shard).collect(), stats })
     }
 }
 

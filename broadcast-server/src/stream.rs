@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::to_raw_value;
-use ttp::call::{Dialect, Empty};
+use ttp::call::{Appearance, Dialect, Empty, GetPresence, SetTyping, WatchPresence};
 use ttp::code::CloseCode;
 use ttp::event::{Close, close_frame};
 use ttp::exchange::{Exchange, Outcome, Slot};
 use ttp::frame::Decoder;
-use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
+use ttp::limits::{FRAME_BYTES_MAX_BEFORE_LOGIN, FRAME_BYTES_MAX_ON_STREAM};
 use ttp::model::UserId;
 
 use crate::budget::Budget;
@@ -35,6 +35,8 @@ pub(crate) struct Stream<S> {
     /// Whether nothing was asked yet.
     is_new: bool,
     may_link: bool,
+    /// What it shows of its person, once it is live.
+    shows: Appearance,
     state: State,
     /// Only while a frame is unfinished or a call unanswered, so that an idle stream is small.
     talk: Option<Box<Talk>>,
@@ -90,10 +92,21 @@ struct Asked {
 pub(crate) enum Demand {
     /// Register the person, and ask which topics are theirs.
     Open(Bearer),
+    /// Do, on a live stream, what is about who is here, and answer.
+    Signal(Slot, Box<Signal>),
     /// Hand the socket over; this was its request.
     Link(Bytes),
     /// End it.
     End(End),
+}
+
+/// What is asked for on a live stream about who is here.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    Show(Appearance),
+    Watch(WatchPresence),
+    Look(GetPresence),
+    Type(SetTyping),
 }
 
 /// Why a connection ends.
@@ -156,6 +169,7 @@ impl<S> Stream<S> {
             dialect: Dialect::default(),
             is_new: true,
             may_link: true,
+            shows: Appearance::default(),
             state: State::Opening { since_ms: now_ms, asked: None },
             talk: None,
             outlet: Outlet::default(),
@@ -205,10 +219,22 @@ impl<S> Stream<S> {
                 })
             }
         };
+        self.answer(slot, outcome, out);
+    }
+
+    /// Answers a call that was kept for the shard, into `out`.
+    pub(crate) fn answer(&mut self, slot: Slot, outcome: Outcome, out: &mut Vec<u8>) {
+        let payload_bytes_max = self.payload_bytes_max();
         if let Some(mut talk) = self.talk.take() {
             talk.exchange.complete(slot, outcome, out);
+            talk.decoder.set_limit(payload_bytes_max);
             self.keep(talk);
         }
+    }
+
+    /// Shows something else of its person. Answers what it showed before.
+    pub(crate) fn show(&mut self, shows: Appearance) -> Appearance {
+        std::mem::replace(&mut self.shows, shows)
     }
 
     // ---- What it is
@@ -227,6 +253,18 @@ impl<S> Stream<S> {
         match &self.state {
             State::Live(place) => Some(place.user()),
             _ => None,
+        }
+    }
+
+    /// What this stream shows of its person.
+    pub(crate) fn shows(&self) -> Appearance {
+        self.shows
+    }
+
+    fn payload_bytes_max(&self) -> usize {
+        match (&self.state, self.dialect) {
+            (State::Live(_), Dialect::Version2) => FRAME_BYTES_MAX_ON_STREAM,
+            _ => FRAME_BYTES_MAX_BEFORE_LOGIN,
         }
     }
 
@@ -304,6 +342,7 @@ impl<S> Stream<S> {
 impl<S: Read> Stream<S> {
     /// Reads once what has arrived. `scratch` is shared by all streams, so that an idle one owns no buffer.
     pub(crate) fn receive(&mut self, scratch: &mut [u8], now_ms: u64) -> Received {
+        let payload_bytes_max = self.payload_bytes_max();
         loop {
             return match self.socket.read(scratch) {
                 Ok(0) => Received::End,
@@ -312,7 +351,7 @@ impl<S: Read> Stream<S> {
                     if !self.is_closing() {
                         let talk = self.talk.get_or_insert_with(|| {
                             Box::new(Talk {
-                                decoder: new_decoder(),
+                                decoder: Decoder::new(payload_bytes_max),
                                 exchange: Exchange::default(),
                                 frame_since_ms: now_ms,
                             })
@@ -397,7 +436,7 @@ impl<S: Write> Stream<S> {
     }
 }
 
-fn empty() -> Outcome {
+pub(crate) fn empty() -> Outcome {
     Ok(to_raw_value(&Empty {}).expect("an empty object is JSON"))
 }
 

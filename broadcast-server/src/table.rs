@@ -8,6 +8,7 @@
 //! when its question was asked: an older one might name a session that has ended since.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use bus::{Hearing, Membership, Topic};
 use ttp::call::Dialect;
@@ -72,8 +73,8 @@ impl Member {
 #[derive(Debug, Default)]
 struct Person {
     members: Vec<Member>,
-    /// Sorted.
-    topics: Vec<Topic>,
+    /// Sorted. Shared with whoever must know who sees whom.
+    topics: Arc<[Topic]>,
     question: Option<Box<Question>>,
 }
 
@@ -207,7 +208,7 @@ impl Table {
         topics.extend(changes.iter().filter(|(_, hears)| **hears).map(|(topic, _)| *topic));
         topics.sort_unstable();
         topics.dedup();
-        topics.shrink_to_fit();
+        let topics: Arc<[Topic]> = topics.into();
         let waits = |member: &Member| late.contains(&member.key);
         let is_over = |member: &&Member| !waits(member) && !member.may_listen(&sessions);
         let ended: Vec<Member> = person.members.iter().filter(is_over).copied().collect();
@@ -220,11 +221,11 @@ impl Table {
                 opened.push(*member);
             }
         }
-        let before = std::mem::replace(&mut person.topics, topics.clone());
+        let before = std::mem::replace(&mut person.topics, Arc::clone(&topics));
         for topic in before.iter().filter(|topic| topics.binary_search(topic).is_err()) {
             self.silence(*topic, &live);
         }
-        for topic in &topics {
+        for topic in topics.iter() {
             let is_new = before.binary_search(topic).is_err();
             self.tell(*topic, if is_new { &live } else { &[] });
             self.tell(*topic, &opened);
@@ -276,7 +277,8 @@ impl Table {
                 question.changes.insert(topic, true);
             }
             if let Err(place) = person.topics.binary_search(&topic) {
-                person.topics.insert(place, topic);
+                let (lower, higher) = person.topics.split_at(place);
+                person.topics = lower.iter().chain([&topic]).chain(higher).copied().collect();
                 let live: Vec<Member> = person.live().copied().collect();
                 self.tell(topic, &live);
                 // What was passed on before did not reach these.
@@ -299,7 +301,8 @@ impl Table {
                 question.changes.insert(topic, false);
             }
             if let Ok(place) = person.topics.binary_search(&topic) {
-                person.topics.remove(place);
+                let (lower, higher) = (&person.topics[..place], &person.topics[place + 1..]);
+                person.topics = lower.iter().chain(higher).copied().collect();
                 leaving.extend(person.live().copied());
             }
         }
@@ -320,7 +323,7 @@ impl Table {
         if member.live {
             self.streams -= 1;
             self.subscriptions -= person.topics.len();
-            for topic in &person.topics {
+            for topic in person.topics.iter() {
                 if let Some(listeners) = self.topics.get_mut(topic) {
                     listeners.dead += 1;
                     listeners.version_1 -= usize::from(member.dialect == Dialect::Version1);
@@ -364,6 +367,16 @@ impl Table {
     /// Who hears a topic.
     pub(crate) fn listeners(&self, topic: Topic) -> Option<&Listeners> {
         self.topics.get(&topic)
+    }
+
+    /// What a person hears who has a stream here.
+    pub(crate) fn topics_of(&self, user: UserId) -> Option<Arc<[Topic]>> {
+        self.people.get(&user).map(|person| Arc::clone(&person.topics))
+    }
+
+    /// Whether a person who has a stream here hears a topic.
+    pub(crate) fn hears(&self, user: UserId, topic: Topic) -> bool {
+        self.people.get(&user).is_some_and(|person| person.topics.binary_search(&topic).is_ok())
     }
 
     /// Every stream of a person, opening ones too.
@@ -437,8 +450,8 @@ impl Table {
         let older: Vec<Member> = person.live().copied().collect();
         person.members.retain(|member| !member.live);
         self.streams -= older.len();
-        for topic in person.topics.clone() {
-            self.silence(topic, &older);
+        for topic in person.topics.clone().iter() {
+            self.silence(*topic, &older);
         }
     }
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use ttp::call::{
-    Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessagesReply, ParticipantsReply, RestrictionsReply, RoomsReply, SearchMessages,
-    SearchReply, SessionInfo, SessionReply, UnreadReply,
+    Appearance, Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
+    MessagePlace, MessagesReply, ParticipantsReply, Presence, PresenceReply, RestrictionsReply, RoomsReply,
+    SearchMessages, SearchReply, SessionInfo, SessionReply, UnreadReply,
 };
 use ttp::model::{
     Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
@@ -23,6 +23,7 @@ use crate::options::Options;
 use crate::queue::{Delivery, SendQueue};
 use crate::resume::{Cursors, Position};
 use crate::security::ServerTrust;
+use crate::signals::Signal;
 use crate::stream::{Event, EventStream};
 
 /// A client of both servers whose calls wait. Clones are the same client, and may be used by several threads.
@@ -96,6 +97,66 @@ impl Events {
     /// See [`EventStream::cursors`].
     pub fn cursors(&self) -> Option<Cursors> {
         self.stream.cursors()
+    }
+
+    /// See [`EventStream::signals`].
+    pub fn signals(&self) -> Signals {
+        Signals { inner: self.stream.signals(), worker: Arc::clone(&self.worker) }
+    }
+}
+
+/// Who is here and who is typing: [`crate::Signals`] whose calls wait.
+#[derive(Debug, Clone)]
+pub struct Signals {
+    inner: crate::Signals,
+    worker: Arc<Worker>,
+}
+
+impl Signals {
+    /// See [`crate::Signals::next`]; `None` also when there was none in time.
+    pub fn next_within(&mut self, timeout: Duration) -> Option<Signal> {
+        let inner = &mut self.inner;
+        self.worker.wait(async { tokio::time::timeout(timeout, inner.next()).await.ok().flatten() })
+    }
+
+    /// See [`crate::Signals::watch`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn watch(&self, watch: &[UserId], unwatch: &[UserId]) -> Result<Vec<Presence>, Error> {
+        self.worker.wait(self.inner.watch(watch, unwatch))
+    }
+
+    /// See [`crate::Signals::presence_of`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn presence_of(&self, users: &[UserId]) -> Result<Vec<Presence>, Error> {
+        self.worker.wait(self.inner.presence_of(users))
+    }
+
+    /// See [`crate::Signals::who_is_in`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn who_is_in(&self, chat_id: ChatId) -> Result<PresenceReply, Error> {
+        self.worker.wait(self.inner.who_is_in(chat_id))
+    }
+
+    /// See [`crate::Signals::appear`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn appear(&self, state: Appearance) -> Result<(), Error> {
+        self.worker.wait(self.inner.appear(state))
+    }
+
+    /// See [`crate::Signals::typing`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn typing(&self, chat_id: ChatId, typing: bool) -> Result<(), Error> {
+        self.worker.wait(self.inner.typing(chat_id, typing))
     }
 }
 

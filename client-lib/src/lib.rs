@@ -53,6 +53,7 @@ mod resume;
 mod saved;
 mod session_file;
 mod stream;
+mod signals;
 mod poll;
 mod raw;
 mod sentence;
@@ -68,16 +69,17 @@ pub use room::{PageTooOld, RoomState};
 pub use security::{Security, ServerTrust};
 pub use sentence::{action, change_ts, sentence};
 pub use session_file::{SavedSession, SessionFile};
+pub use signals::{Signal, Signals};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
 pub use ttp::call::{
-    Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessageVersion, MessagesReply, ParticipantsReply, RestrictionInfo, RestrictionsReply, Room,
-    RoomsReply, SessionInfo, SessionReply, UnreadReply,
+    Appearance, Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
+    MessagePlace, MessageVersion, MessagesReply, ParticipantsReply, Presence, PresenceReply, PresenceState,
+    RestrictionInfo, RestrictionsReply, Room, RoomsReply, SessionInfo, SessionReply, UnreadReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
-pub use ttp::event::Close;
+pub use ttp::event::{Close, Typing};
 pub use ttp::model::{
     Change, Chat, ChatId, ChatSettings, Entry, InvitationId, Message, MessageDetails, MessageId, Penalty,
     Role, Seq, SessionId, User, UserId,

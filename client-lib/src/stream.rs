@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
 use tracing::debug;
@@ -38,6 +39,7 @@ use crate::link::{self, Link};
 use crate::pending::{self, Pending};
 use crate::resume::{Cursors, Position, Resume, Step, Verdict};
 use crate::session::Session;
+use crate::signals::{Ask, Desk, Signal, Signals};
 
 /// Events that wait for the program.
 const EVENTS_MAX: usize = 256;
@@ -109,6 +111,7 @@ pub enum ConnectionState {
 pub struct EventStream {
     items: mpsc::Receiver<Item>,
     cursors: Option<Cursors>,
+    signals: Signals,
 }
 
 /// What the task hands to the stream.
@@ -136,15 +139,21 @@ impl EventStream {
             Position::Now => None,
             Position::After(cursors) => Some(cursors.clone()),
         };
+        let (signals, desk) = Signals::channel(session.profile.options.call_timeout);
         tokio::spawn(async move {
             let give_up = sender.clone();
             tokio::select! {
                 biased;
-                () = follow(session, from, sender) => {}
+                () = follow(session, from, sender, desk) => {}
                 () = give_up.closed() => {}
             }
         });
-        Self { items, cursors }
+        Self { items, cursors, signals }
+    }
+
+    /// A way to hear and say who is here and who is typing, on this stream's connection.
+    pub fn signals(&self) -> Signals {
+        self.signals.clone()
     }
 
     /// The next event; `None` when the stream has ended. Dropping the future loses nothing.
@@ -185,7 +194,7 @@ impl futures_core::Stream for EventStream {
 }
 
 /// Follows until coming back is of no use. Cancelled when the program drops the stream.
-async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>) {
+async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>, desk: Desk) {
     let identity = &session.profile.identity;
     let (Some(me), Some(life)) = (identity.me(), identity.life()) else {
         let state = ConnectionState::Disconnected { reason: identity.absent(), retry_in: None };
@@ -193,7 +202,7 @@ async fn follow(session: Arc<Session>, from: Position, items: mpsc::Sender<Item>
         return;
     };
     let me = me.user_id;
-    let mut follower = Follower { session: &session, me, resume: Resume::new(me, from), items: &items };
+    let mut follower = Follower { session: &session, me, resume: Resume::new(me, from), items: &items, desk };
     let following = async {
         let options = &session.profile.options;
         let mut backoff = Backoff::new(options.backoff_first, options.backoff_max);
@@ -230,6 +239,7 @@ struct Follower<'a> {
     me: UserId,
     resume: Resume,
     items: &'a mpsc::Sender<Item>,
+    desk: Desk,
 }
 
 impl Follower<'_> {
@@ -247,11 +257,12 @@ impl Follower<'_> {
                 return Err(error);
             }
         };
+        self.desk.watch_again(&mut link, self.session.profile.options.call_timeout).await?;
         self.sync().await?;
         self.give(Item::Connection(ConnectionState::Connected)).await;
         let mut listener = Listener::new();
         loop {
-            let Some(push) = listener.next_push(&mut link).await? else {
+            let Some(push) = listener.next_push(&mut link, &mut self.desk).await? else {
                 continue;
             };
             // Only a stream that brings something is a success: one that is cut at once must not be hurried.
@@ -268,6 +279,8 @@ impl Follower<'_> {
                 Push::Head(_) | Push::Resync(_) => self.sync().await?,
                 Push::Heartbeat => {}
                 Push::Close(close) => return Err(Error::Ended(close)),
+                Push::Presence(person) => self.desk.tell(Signal::Presence(person)),
+                Push::Typing(typing) => self.desk.tell(Signal::Typing(typing)),
             }
         }
     }
@@ -294,6 +307,7 @@ impl Follower<'_> {
         let patience = profile.options.call_timeout;
         let ticket = self.session.call(&GetStreamTicket {}, patience).await?.ticket;
         let mut link = profile.open_broadcast().await?;
+        self.desk.say_what_shows(&mut link, patience).await?;
         let call = OpenStream { user_id: None, ticket: Some(ticket) };
         link::ask_within(&mut link, &call, patience).await?;
         Ok(link)
@@ -363,12 +377,18 @@ impl Follower<'_> {
     }
 }
 
-/// Hears pushes and keeps the connection alive from our side. It hears `Resync` late: after a random part of the time
+/// Hears pushes, makes the program's requests, and keeps the connection alive from our side. It hears `Resync` late: after a random part of the time
 /// over which the server wants the questions of all its streams to be spread.
 struct Listener {
     ping: Interval,
-    pings: Pending<()>,
+    asked: Pending<Asked>,
     resync: Option<Pin<Box<Sleep>>>,
+}
+
+/// What an answer is to.
+enum Asked {
+    Ping,
+    Ask(Ask),
 }
 
 impl Listener {
@@ -376,7 +396,7 @@ impl Listener {
         let mut ping = interval(PING_INTERVAL);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ping.reset();
-        Self { ping, pings: Pending::default(), resync: None }
+        Self { ping, asked: Pending::default(), resync: None }
     }
 
     /// Whether a `Resync` is still to be heard.
@@ -385,7 +405,7 @@ impl Listener {
     }
 
     /// The next push; `None` for what is none of ours to act on.
-    async fn next_push(&mut self, link: &mut Link) -> Result<Option<Push>, Error> {
+    async fn next_push(&mut self, link: &mut Link, desk: &mut Desk) -> Result<Option<Push>, Error> {
         let silence = sleep(SILENCE_MAX);
         tokio::pin!(silence);
         let payload = loop {
@@ -397,6 +417,7 @@ impl Listener {
                     self.resync = None;
                     return Ok(Some(Push::Resync(Resync::default())));
                 }
+                Some(ask) = desk.next() => self.write_ask(link, ask).await?,
                 payload = link.next_payload() => {
                     break payload?.ok_or(Error::Disconnected(Lost::Closed))?;
                 }
@@ -404,8 +425,13 @@ impl Listener {
             }
         };
         let message = pending::read(&payload)?;
-        if self.pings.take(&message)?.is_some() {
-            return pending::outcome(message).map(|_| None);
+        match self.asked.take(&message)? {
+            Some(Asked::Ping) => return pending::outcome(message).map(|_| None),
+            Some(Asked::Ask(ask)) => {
+                desk.answered(ask, pending::outcome(message));
+                return Ok(None);
+            }
+            None => {}
         }
         let push = link::push(&message)?;
         match push {
@@ -419,12 +445,22 @@ impl Listener {
     }
 
     async fn write_ping(&mut self, link: &mut Link) -> Result<(), Error> {
-        let mut frame = Vec::new();
-        let id = self.pings.insert(());
-        encode_with(&mut frame, |out| rpc::write_request(out, Some(id), Ping::METHOD, &Ping {}))
-            .expect("an empty object is JSON");
-        // A server that takes not even this is as good as silent.
-        timeout(SILENCE_MAX, link.write_frames(&frame)).await.map_err(|_| Error::Silent)??;
-        Ok(())
+        let id = self.asked.insert(Asked::Ping);
+        write(link, id, Ping::METHOD, &Ping {}).await
     }
+
+    async fn write_ask(&mut self, link: &mut Link, ask: Ask) -> Result<(), Error> {
+        let (method, params) = (ask.method, ask.params.clone());
+        let id = self.asked.insert(Asked::Ask(ask));
+        write(link, id, method, &params).await
+    }
+}
+
+async fn write<P: Serialize>(link: &mut Link, id: u64, method: &str, params: &P) -> Result<(), Error> {
+    let mut frame = Vec::new();
+    encode_with(&mut frame, |out| rpc::write_request(out, Some(id), method, params))
+        .expect("params that are JSON already");
+    // A server that takes not even this is as good as silent.
+    timeout(SILENCE_MAX, link.write_frames(&frame)).await.map_err(|_| Error::Silent)??;
+    Ok(())
 }

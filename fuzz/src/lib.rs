@@ -254,6 +254,10 @@ const CALLS: &[fn(&RawValue)] = &[
     call_is_read_again::<call::OpenStream>,
     call_is_read_again::<call::CloseStream>,
     call_is_read_again::<call::Broadcast>,
+    call_is_read_again::<call::SetPresence>,
+    call_is_read_again::<call::WatchPresence>,
+    call_is_read_again::<call::GetPresence>,
+    call_is_read_again::<call::SetTyping>,
 ];
 
 fn call_is_read_again<C: Call + PartialEq + Debug>(raw: &RawValue) {

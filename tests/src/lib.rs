@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use broadcast_server::TicketKeys;
+use broadcast_server::{StatsReader, TicketKeys};
 use bus::Publisher;
 use bus::link::{Caller, Carrier, Links, ServiceKey};
 use bus::memory::Memory;
@@ -64,6 +64,8 @@ pub struct Installation {
     pub broadcast_address: SocketAddr,
     pub data_counters: Arc<ServeCounters>,
     pub broadcast_counters: Arc<ServeCounters>,
+    /// What the broadcast-server holds, and has done.
+    pub broadcast_stats: StatsReader,
     /// What clients of it speak.
     pub security: Security,
     /// Between separate servers.
@@ -175,6 +177,7 @@ impl Installation {
             }
         };
         let (data_counters, broadcast_counters) = (data.counters(), broadcast.counters());
+        let broadcast_stats = broadcast.stats();
         let stop = CancellationToken::new();
         let (stop_data, stop_broadcast) = (stop.clone().cancelled_owned(), stop.clone().cancelled_owned());
         let tasks = vec![
@@ -190,6 +193,7 @@ impl Installation {
             broadcast_address,
             data_counters,
             broadcast_counters,
+            broadcast_stats,
             security,
             key,
             folder,

@@ -19,6 +19,7 @@ const VOLATILE: &[&str] = &[
     "created_ts",
     "used_ts",
     "expires_ts",
+    "last_seen_ts",
     "epoch",
     "server",
     "broadcast_address",
@@ -218,6 +219,7 @@ fn documented_limits_are_the_limits() {
         // Before login, and to the broadcast-server.
         format!("{} bytes", spaced(l::FRAME_BYTES_MAX_BEFORE_LOGIN)),
         format!("{} bytes", spaced(l::FRAME_BYTES_MAX_BEFORE_LOGIN)),
+        format!("{} bytes", spaced(l::FRAME_BYTES_MAX_ON_STREAM)),
         format!("{} levels", l::JSON_DEPTH_MAX),
         l::BATCH_REQUESTS_MAX.to_string(),
         l::IN_FLIGHT_MAX.to_string(),
@@ -251,6 +253,12 @@ fn documented_limits_are_the_limits() {
         format!("{} s", l::OPENING_TIMEOUT_MS / 1000),
         format!("{} s", l::IDLE_TIMEOUT_MS / 1000),
         format!("{} s", l::STREAM_IDLE_TIMEOUT_MS / 1000),
+        spaced(l::WATCHED_PEOPLE_MAX.min(l::PEOPLE_ASKED_MAX)),
+        format!("{} in {} ms", l::PRESENCES_PER_DELIVERY_MAX, l::SIGNALS_INTERVAL_MS),
+        format!("once in {} s", l::TYPING_INTERVAL_MS / 1000),
+        l::TYPING_CHATS_MAX.to_string(),
+        format!("{} in {} ms", l::TYPISTS_PER_DELIVERY_MAX, l::SIGNALS_INTERVAL_MS),
+        spaced(l::TYPING_LISTENERS_MAX),
     ];
     assert_eq!(limits, expected);
 }

@@ -207,6 +207,9 @@ pub struct ErrorData {
     /// Protocol versions that the server speaks.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supported: Option<Vec<u32>>,
+    /// The people whom the refusal is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user_ids: Vec<crate::model::UserId>,
 }
 
 /// The `error` member of a reply.
@@ -233,7 +236,7 @@ impl CallError {
         let data = ErrorData {
             retry_after_ms: Some(crate::limits::OVERLOADED_RETRY_AFTER_MS),
             stored: Some(false),
-            supported: None,
+            ..ErrorData::default()
         };
         Self { data: Some(data), ..Self::new(ErrorCode::Overloaded, message) }
     }

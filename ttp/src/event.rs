@@ -1,4 +1,5 @@
-//! What a broadcast-server sends without being asked: entries of the log, how far it goes, heartbeats, and the end.
+//! What a broadcast-server sends without being asked: entries of the log, how far it goes, who is here and who types,
+//! heartbeats, and the end.
 //!
 //! Each is encoded once, as a whole frame, and the same bytes go to every stream.
 
@@ -6,11 +7,12 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::call::Presence;
 use crate::code::CloseCode;
 use crate::encode;
 use crate::frame::encode_with;
 use crate::limits::HEADER_BYTES;
-use crate::model::{Change, ChatId, Entry, Message, Seq};
+use crate::model::{Change, ChatId, Entry, Message, Seq, UserId};
 use crate::rpc::{self, ServerMessage};
 
 /// Bytes that the frame of most messages fits in.
@@ -21,6 +23,8 @@ const HEAD: &str = "Head";
 const HEARTBEAT: &str = "Heartbeat";
 const RESYNC: &str = "Resync";
 const CLOSE: &str = "Close";
+const PRESENCE: &str = "Presence";
+const TYPING: &str = "Typing";
 
 /// A push as a client of version 2 sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +39,10 @@ pub enum Push {
     Resync(Resync),
     /// The stream ends.
     Close(Close),
+    /// What is seen of a person who is watched has changed.
+    Presence(Presence),
+    /// Somebody is typing, or has ceased to.
+    Typing(Typing),
 }
 
 /// How far a chat's log goes.
@@ -44,6 +52,17 @@ pub struct Head {
     pub chat_id: ChatId,
     /// The number of its newest entry, or of one not much older.
     pub seq: Seq,
+}
+
+/// Somebody is typing. No word follows when it ends: it expires, or a message comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Typing {
+    /// Where.
+    pub chat_id: ChatId,
+    /// Who.
+    pub user_id: UserId,
+    /// Milliseconds for which this holds unless it is said again; none when they have ceased to.
+    pub expires_ms: u64,
 }
 
 /// When to sync.
@@ -160,6 +179,16 @@ pub fn close_frame(close: &Close) -> Bytes {
     notification(CLOSE, close)
 }
 
+/// The frame that tells a watcher what is seen of a person.
+pub fn presence_frame(presence: &Presence) -> Bytes {
+    notification(PRESENCE, presence)
+}
+
+/// The frame that tells who is typing.
+pub fn typing_frame(typing: &Typing) -> Bytes {
+    notification(TYPING, typing)
+}
+
 fn notification<P: Serialize + ?Sized>(method: &str, params: &P) -> Bytes {
     notification_with(method, |out| serde_json::to_writer(out, params))
 }
@@ -187,6 +216,8 @@ pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json
         Some(HEARTBEAT) => Push::Heartbeat,
         Some(RESYNC) => Push::Resync(serde_json::from_str(params)?),
         Some(CLOSE) => Push::Close(serde_json::from_str(params)?),
+        Some(PRESENCE) => Push::Presence(serde_json::from_str(params)?),
+        Some(TYPING) => Push::Typing(serde_json::from_str(params)?),
         _ => return Ok(None),
     }))
 }
@@ -225,6 +256,8 @@ mod tests {
     fn pushes_are_read_back() {
         let close = Close::new(CloseCode::GoingAway, Some(5));
         let head = Head { chat_id: ChatId(17), seq: 3 };
+        let gone = Presence { last_seen_ts: Some(1000), ..Presence::unknown(UserId(5)) };
+        let typing = Typing { chat_id: ChatId(17), user_id: UserId(5), expires_ms: 0 };
         let cases = [
             (EventFrame::new(&entry()).frame().clone(), Push::Event(entry())),
             (
@@ -237,6 +270,8 @@ mod tests {
             (resync_frame(Resync::default()), Push::Resync(Resync { spread_ms: 0 })),
             (resync_frame(Resync { spread_ms: 7 }), Push::Resync(Resync { spread_ms: 7 })),
             (close_frame(&close), Push::Close(close)),
+            (presence_frame(&gone), Push::Presence(gone)),
+            (typing_frame(&typing), Push::Typing(typing)),
         ];
         for (frame, push) in cases {
             let message: ServerMessage<'_> = serde_json::from_slice(&frame[10..]).unwrap();

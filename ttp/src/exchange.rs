@@ -18,7 +18,7 @@ use crate::rpc::{self, Incoming, Refusal, Request, RequestId};
 pub type Outcome = Result<Box<RawValue>, CallError>;
 
 /// Where the answer of a call goes. Give it back with [`Exchange::complete`].
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 #[must_use = "a call that is not completed is never answered"]
 pub struct Slot {
     id: RequestId,

@@ -181,6 +181,39 @@ pub const HEARTBEAT_INTERVAL_MS: u64 = 10_000;
 /// Silence of the server after which a version 2 client takes its stream for dead.
 pub const STREAM_SILENCE_MAX_MS: u64 = 25_000;
 
+/// Largest payload accepted on an open stream of version 2, where many people may be named in one request.
+pub const FRAME_BYTES_MAX_ON_STREAM: usize = 32 * 1024;
+
+/// How long a person stays present after a stream of theirs has ended, so that who comes back in time was never gone.
+pub const PRESENCE_GRACE_MS: u64 = 10_000;
+
+/// People whom one stream may watch.
+pub const WATCHED_PEOPLE_MAX: usize = 1_000;
+
+/// People about whom one `GetPresence` may ask, and who are named in one answer about a chat.
+pub const PEOPLE_ASKED_MAX: usize = 1_000;
+
+/// Distance of two deliveries of presence and typing to one stream …
+pub const SIGNALS_INTERVAL_MS: u64 = 250;
+
+/// … and changes of people's presence in one of them. What is left waits for the next, as the latest state of each person.
+pub const PRESENCES_PER_DELIVERY_MAX: usize = 500;
+
+/// How long somebody is taken to be typing who said so.
+pub const TYPING_LIFETIME_MS: u64 = 6_000;
+
+/// Distance at which one stream's typing in one chat is passed on; what is said between is dropped.
+pub const TYPING_INTERVAL_MS: u64 = 2_000;
+
+/// Chats in which one stream may be typing at one time; what is said about more is dropped.
+pub const TYPING_CHATS_MAX: usize = 8;
+
+/// People of one chat whose typing is told in one delivery.
+pub const TYPISTS_PER_DELIVERY_MAX: usize = 16;
+
+/// Streams of one chat on one thread of a broadcast-server above which nobody's typing is told.
+pub const TYPING_LISTENERS_MAX: usize = 1_000;
+
 /// Time that the kernel waits for an acknowledgement of sent bytes (`TCP_USER_TIMEOUT`).
 pub const TCP_USER_TIMEOUT_MS: u64 = 15_000;
 
@@ -193,6 +226,12 @@ const _: () = assert!(PAGE_BYTES_MAX * 2 <= FRAME_BYTES_MAX);
 const _: () = assert!(TEXT_BYTES_MAX * 6 + 64 * 1024 <= FRAME_BYTES_MAX);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS * 2 < STREAM_SILENCE_MAX_MS);
 const _: () = assert!(HEARTBEAT_INTERVAL_MS + TCP_USER_TIMEOUT_MS <= 30_000);
+const _: () = assert!(WATCHED_PEOPLE_MAX * 20 + 1024 <= FRAME_BYTES_MAX_ON_STREAM);
+const _: () = assert!(PEOPLE_ASKED_MAX * 20 + 1024 <= FRAME_BYTES_MAX_ON_STREAM);
+// Who types goes on being seen typing, although one word of two gets lost.
+const _: () = assert!(TYPING_INTERVAL_MS * 3 <= TYPING_LIFETIME_MS);
+// A pulled plug shows within a minute.
+const _: () = assert!(STREAM_IDLE_TIMEOUT_MS + PRESENCE_GRACE_MS + 5_000 < 60_000);
 const _: () = assert!(FRAME_BYTES_MAX <= OUTLET_BYTES_MAX);
 const _: () = assert!(BATCH_REQUESTS_MAX <= IN_FLIGHT_MAX);
 const _: () = assert!(SEARCH_HITS_MAX <= SEARCH_RANKED_MAX);

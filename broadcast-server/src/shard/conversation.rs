@@ -28,13 +28,24 @@ impl Shard {
                 }
                 Received::Some => {}
             }
+            self.converse(key);
+        }
+        self.unread.push(key);
+    }
+
+    /// Answers what was read, in its order: what the shard answers itself comes before what was asked after it.
+    fn converse(&mut self, key: StreamKey) {
+        while let Some(stream) = self.connections.get_mut(key) {
             let demands = stream.converse(&self.shared, self.now_ms, &mut self.out);
             self.say(key);
+            let goes_on = demands.iter().any(|demand| matches!(demand, Demand::Signal(..)));
             for demand in demands {
                 self.meet(key, demand);
             }
+            if !goes_on {
+                break;
+            }
         }
-        self.unread.push(key);
     }
 
     /// The socket takes more.
@@ -58,6 +69,7 @@ impl Shard {
         match (result, user_id) {
             (Ok(()), Some(user_id)) => {
                 self.stats.streams_opened.fetch_add(1, Ordering::Relaxed);
+                self.appear(key, user_id);
                 debug!(%peer, %user_id, "stream opened");
             }
             (Err(NotOpened::SessionEnded), _) => debug!(%peer, "stream not opened: its session has ended"),
@@ -67,7 +79,7 @@ impl Shard {
     }
 
     /// Sends the replies that were gathered in `out`.
-    fn say(&mut self, key: StreamKey) {
+    pub(super) fn say(&mut self, key: StreamKey) {
         if self.out.is_empty() {
             return;
         }
@@ -90,6 +102,7 @@ impl Shard {
                     self.table.enter(bearer, key, stream.dialect());
                 }
             }
+            Demand::Signal(slot, signal) => self.signal(key, slot, *signal),
             Demand::Link(first) => self.hand_over(key, first),
             Demand::End(end) => self.end(key, end),
         }
@@ -131,6 +144,7 @@ impl Shard {
             return;
         }
         let (peer, user) = (stream.peer(), stream.user());
+        let appeared = stream.listener().map(|user| (user, stream.shows()));
         match user {
             Some(user_id) => info!(%peer, %user_id, reason = end.reason(), "connection closed"),
             None => info!(%peer, reason = end.reason(), "connection closed"),
@@ -144,6 +158,9 @@ impl Shard {
         }
         if let Some(user) = user {
             self.leave(user, key);
+        }
+        if let Some((user, shows)) = appeared {
+            self.disappear(key, user, shows);
         }
         self.finish_if_said(key);
     }

@@ -260,6 +260,7 @@ impl Shard {
                 due.push((key, demand));
             }
         }
+        self.tick_signals();
         self.stats.outlet_bytes.store(outlet_bytes, std::sync::atomic::Ordering::Relaxed);
         let heartbeat = [heartbeat_frame()];
         for (key, demand) in due {
@@ -271,7 +272,7 @@ impl Shard {
         self.end_the_ended();
     }
 
-    fn push(&mut self, key: StreamKey, blocks: &[Bytes]) {
+    pub(super) fn push(&mut self, key: StreamKey, blocks: &[Bytes]) {
         if let Some(stream) = self.connections.get_mut(key)
             && let Err(end) = stream.send(blocks, self.now_ms, self.shared.config.outlet_bytes_max)
         {
@@ -279,7 +280,7 @@ impl Shard {
         }
     }
 
-    fn end_the_ended(&mut self) {
+    pub(super) fn end_the_ended(&mut self) {
         let mut ended = std::mem::take(&mut self.ended);
         for (key, end) in ended.drain(..) {
             self.end(key, end);

@@ -2,8 +2,8 @@
 //! no task.
 //!
 //! It lives in turns. A turn looks at the sockets that are ready, takes what waits in the mailbox, delivers all
-//! waiting events together, and of large topics a step, asks the directory, and now and then looks at the time. No
-//! step of a turn waits, and each is bounded.
+//! waiting events together, and of large topics a step, asks the directory, tells who is here, and now and then looks at
+//! the time. No step of a turn waits, and each is bounded.
 
 use std::io;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use ttp::net::{backoff, clock};
 
 use crate::budget::Budget;
 use crate::hub::{Answered, Command, Inbox, NewConnection, QUESTIONS_MAX};
+use crate::presence::People;
 use crate::shared::Shared;
 use crate::stats::ShardStats;
 use crate::stream::{End, NotOpened, Stream};
@@ -27,12 +28,14 @@ use crate::tally::Tally;
 use crate::tickets::Bearer;
 use crate::turn::Turn;
 use connections::Connections;
+use signals::Signals;
 use sweep::Sweep;
 use touched::Touched;
 
 mod connections;
 mod conversation;
 mod delivery;
+mod signals;
 mod sweep;
 mod touched;
 
@@ -53,6 +56,8 @@ const READS_PER_TURN: usize = 4;
 /// See the module.
 pub(crate) struct Shard {
     shared: Arc<Shared>,
+    /// Its place among the shards.
+    index: usize,
     poll: Poll,
     inbox: Inbox,
     stats: Arc<ShardStats>,
@@ -64,9 +69,9 @@ pub(crate) struct Shard {
     turn: Turn,
     /// Large topics that are being delivered.
     sweeps: Vec<Sweep>,
-    /// Milliseconds since the shard started, as of this turn.
+    signals: Signals,
+    /// Milliseconds since the server started, as of this turn.
     now_ms: u64,
-    started: Instant,
     next_tick_ms: u64,
     /// Batches to take before a loss is announced: they are older than it.
     loss_after: Option<usize>,
@@ -85,11 +90,18 @@ pub(crate) struct Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(shared: Arc<Shared>, poll: Poll, inbox: Inbox, stats: Arc<ShardStats>) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        index: usize,
+        poll: Poll,
+        inbox: Inbox,
+        stats: Arc<ShardStats>,
+    ) -> Self {
         let budget = Budget::new(shared.config.outlets_bytes_max / shared.config.shards.max(1));
         Self {
             next_tick_ms: shared.config.tick_ms,
             shared,
+            index,
             poll,
             inbox,
             stats,
@@ -99,8 +111,8 @@ impl Shard {
             table: Table::default(),
             turn: Turn::default(),
             sweeps: Vec::new(),
+            signals: Signals::default(),
             now_ms: 0,
-            started: clock::now(),
             loss_after: None,
             questions_open: 0,
             unanswered: Vec::new(),
@@ -150,11 +162,12 @@ impl Shard {
             return None;
         }
         // The time of the last turn is old by as long as the turn took, which makes the sleep too long by as much.
-        Some(Duration::from_millis(self.next_tick_ms.saturating_sub(self.now_ms)))
+        let next_ms = self.next_tick_ms.min(self.signals.due_ms().unwrap_or(u64::MAX));
+        Some(Duration::from_millis(next_ms.saturating_sub(self.now_ms)))
     }
 
     fn turn_over(&mut self, events: &Events) {
-        self.now_ms = clock::now().duration_since(self.started).as_millis() as u64;
+        self.now_ms = clock::now().duration_since(self.shared.started).as_millis() as u64;
         for key in std::mem::take(&mut self.unread) {
             self.readable(key);
         }
@@ -172,6 +185,7 @@ impl Shard {
         self.take_mail();
         self.deliver_step();
         self.ask();
+        self.tell_signals();
         if self.now_ms >= self.next_tick_ms {
             self.next_tick_ms = self.now_ms + self.shared.config.tick_ms;
             self.tick();
@@ -196,6 +210,9 @@ impl Shard {
             match self.inbox.next_command() {
                 Some(Command::Serve(connection)) => self.serve(connection),
                 Some(Command::CloseStreams(whose)) => self.close_streams(whose),
+                Some(Command::Typing(typing)) => self.signals.hear_typing(typing),
+                Some(Command::FindListeners(search)) => self.find_listeners(search),
+                Some(Command::FoundListeners(found)) => self.found_listeners(found),
                 None => break,
             }
         }
@@ -270,6 +287,7 @@ impl Shard {
                     self.deliver();
                 }
                 self.table.subscribe(membership);
+                self.note_membership(membership, true);
             }
             Hint::Unsubscribe(membership) => {
                 if self.holds(membership.topic) {
@@ -277,12 +295,14 @@ impl Shard {
                 }
                 // The event by which they go may have been lost, and they will hear no other.
                 let leaving = self.table.unsubscribe(membership);
+                self.note_membership(membership, false);
                 self.tell_to_sync(&leaving);
             }
             Hint::Moved(users) => {
                 for user in users.iter() {
                     self.table.ask_again(*user);
                 }
+                self.shared.presence.with(|people| users.iter().for_each(|user| people.doubt(*user)));
             }
             Hint::Ended(sessions) => {
                 #[cfg(feature = "mutants")]
@@ -319,6 +339,7 @@ impl Shard {
         }
         debug!(streams = self.table.streams(), "hints were lost; streams are told to sync");
         self.table.doubt_everybody();
+        self.shared.presence.with(People::doubt_everybody);
         let everybody: Vec<StreamKey> = self.connections.iter().map(|(key, _)| key).collect();
         self.tell_to_sync(&everybody);
     }
@@ -351,6 +372,9 @@ impl Shard {
                 for (user, hearing) in answered.users.into_iter().zip(people) {
                     let learned = self.table.learn(user, answered.number, hearing);
                     let Learned { opened, behind, ended } = learned;
+                    if !behind.is_empty() {
+                        self.note_topics(user);
+                    }
                     self.log_out(&ended);
                     for key in opened {
                         self.opened(key, Ok(()));

@@ -7,7 +7,7 @@ use ttp::code::{CallError, CloseCode};
 use ttp::exchange::{Exchange, Outcome, refusal_frame};
 use ttp::limits::FRAME_BYTES_MAX_BEFORE_LOGIN;
 
-use super::{Asked, Demand, End, State, Stream, empty};
+use super::{Asked, Demand, End, Signal, State, Stream, empty};
 use crate::places::Place;
 use crate::refusal;
 use crate::shared::Shared;
@@ -50,6 +50,7 @@ impl<S> Stream<S> {
         for call in accepted {
             let is_first = std::mem::replace(&mut self.is_new, false);
             let (method, params) = (&call.request.method, call.request.params);
+            let mut kept = None;
             let outcome = match BroadcastCall::parse(method, params, self.dialect) {
                 Ok(BroadcastCall::Hello(hello)) => self.greet(&hello, is_first, shared, demands),
                 Ok(BroadcastCall::Ping(_)) => empty(),
@@ -68,12 +69,33 @@ impl<S> Stream<S> {
                     return;
                 }
                 Ok(BroadcastCall::Link(_)) => Err(refusal::not_a_link()),
+                Ok(BroadcastCall::SetPresence(set)) => self.signal(Signal::Show(set.state), &mut kept),
+                Ok(BroadcastCall::WatchPresence(watch)) => self.signal(Signal::Watch(watch), &mut kept),
+                Ok(BroadcastCall::GetPresence(get)) => self.signal(Signal::Look(get), &mut kept),
+                Ok(BroadcastCall::SetTyping(typing)) => self.signal(Signal::Type(typing), &mut kept),
                 // Whatever a peer wants to broadcast, the answer is the same.
                 Err(_) if is_broadcast(method) => Err(refusal::not_a_publisher()),
                 Err(error) => Err(error),
             };
-            exchange.complete(call.slot, outcome, out);
+            match kept {
+                Some(signal) => demands.push(Demand::Signal(call.slot, signal)),
+                None => exchange.complete(call.slot, outcome, out),
+            }
         }
+    }
+
+    /// What is about who is here is kept for the shard, once the stream is live. Before that it may only choose what it
+    /// will show.
+    fn signal(&mut self, signal: Signal, kept: &mut Option<Box<Signal>>) -> Outcome {
+        if self.dialect == Dialect::Version1 {
+            return Err(refusal::signals_without_hello());
+        }
+        match (self.listener(), signal) {
+            (Some(_), signal) => *kept = Some(Box::new(signal)),
+            (None, Signal::Show(shows)) => self.shows = shows,
+            (None, _) => return Err(refusal::no_stream()),
+        }
+        empty()
     }
 
     fn greet(

@@ -12,6 +12,7 @@ use ttp::ticket::TicketKey;
 use super::*;
 use crate::hub::Hub;
 use crate::places::Places;
+use crate::presence::Presence;
 use crate::tickets::{TicketKeys, Tickets};
 
 /// Takes `room` bytes, and gives what was put into `incoming`.
@@ -71,6 +72,8 @@ impl Peer {
                 tickets,
                 places: Places::new(config.streams_per_user_max),
                 config,
+                presence: Presence::new(0, Arc::new(Hub::new(Vec::new()))),
+                started: ttp::net::clock::now(),
                 hub: Arc::new(Hub::new(Vec::new())),
                 directory: Memory::new(),
                 links: None,
@@ -198,8 +201,14 @@ fn a_silent_directory_is_an_error_after_which_the_client_tries_again() {
 /// T03, T05: bytes that are no frames are refused and end the connection.
 #[test]
 fn t03_bad_frames_get_a_refusal_and_the_end() {
-    for (bytes, code) in [(b"9999999999", -32013), (b"4097      ", -32013), (b"-1        ", -32700)] {
-        let mut peer = Peer::live(Dialect::Version2);
+    let (young, old) = (Dialect::Version2, Dialect::Version1);
+    for (dialect, bytes, code) in [
+        (young, b"9999999999", -32013),
+        (young, b"32769     ", -32013),
+        (old, b"4097      ", -32013),
+        (young, b"-1        ", -32700),
+    ] {
+        let mut peer = Peer::live(dialect);
         let (refusals, demands) = peer.say(bytes);
         assert_eq!(refusals[0]["error"]["code"], code);
         assert_eq!(demands, [Demand::End(End::Close(CloseCode::Protocol))]);

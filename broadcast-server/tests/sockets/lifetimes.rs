@@ -40,7 +40,7 @@ fn t03_bad_frames_are_refused() {
     let stage = Stage::new(Config::default());
     for (bytes, code) in [
         (b"9999999999", -32013),
-        (b"4097      ", -32013),
+        (b"32769     ", -32013),
         (b"-1        ", -32700),
         (b"          ", -32700),
         (b"GET / HTTP", -32700),
@@ -55,6 +55,11 @@ fn t03_bad_frames_are_refused() {
         assert_eq!(client.next()["error"]["code"], code);
         assert_eq!(client.next()["params"]["reason"], "protocol");
         assert!(client.is_closed());
+    }
+    // Who is not an open stream of version 2 has shorter ones.
+    for mut client in [stage.connect(), stage.greet(), stage.open_version_1(8)] {
+        client.stream.write_all(b"4097      ").unwrap();
+        assert_eq!(client.next()["error"]["code"], -32013);
     }
     until("nothing is left", || stage.stats() == Stats::default());
 }

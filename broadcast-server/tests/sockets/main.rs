@@ -13,3 +13,4 @@ mod lifetimes;
 mod rights;
 mod sessions;
 mod memory;
+mod presence;

@@ -288,6 +288,11 @@ ok  ok  ok  ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 CloseStreamRequest {"tic
 003 003 003 003 003 003 003 003 003 003 003 003 003 003 BroadcastMessageRequest {"receiver_ids":[$tilda],"message":{"message_text":"forged"}}
 003 003 003 003 003 003 003 003 003 003 003 003 003 003 BroadcastMessage {}
 003 003 003 003 003 003 003 003 003 003 003 003 003 003 Link {"nonce":"00"}
+=   =   =   =   =   =   =   =   =   =   =   =   =   600 SetPresence {"state":"invisible"}
+001 001 001 001 001 001 001 001 001 001 001 001 001 600 WatchPresence {"watch":[$tilda]}
+001 001 001 001 001 001 001 001 001 001 001 001 001 600 GetPresence {"user_ids":[$tilda]}
+001 001 001 001 001 001 001 001 001 001 001 001 001 600 GetPresence {"chat_id":$team}
+001 001 001 001 001 001 001 001 001 001 001 001 001 600 SetTyping {"chat_id":$team,"typing":true}
 "#;
 
 /// The lines of a part, in their order.

@@ -20,6 +20,7 @@ mod message_life;
 mod rooms;
 mod search;
 mod streams;
+mod presence;
 
 pub use accounts::{
     Authenticate, ChangePassword, DeactivateUser, EndedReply, GetInvitations, GetSessions, IdentityReply,
@@ -41,6 +42,10 @@ pub use messages::{
     UnreadReply,
 };
 pub use people::{GetUser, InsertUser, UserReply};
+pub use presence::{
+    Appearance, GetPresence, Presence, PresenceOf, PresenceReply, PresenceState, SetPresence, SetTyping,
+    WatchPresence,
+};
 pub use rooms::{
     GetRestrictions, JoinChat, LeaveChat, ListRooms, Restrict, RestrictionInfo, RestrictionsReply, Room,
     RoomsReply, UpdateChat,
@@ -171,6 +176,10 @@ calls! {
         CloseStream = "CloseStreamRequest" | "CloseStream",
         Broadcast = "BroadcastRequest" | "Broadcast" | "BroadcastMessageRequest" | "BroadcastMessage",
         Link = "Link",
+        SetPresence = "SetPresence",
+        WatchPresence = "WatchPresence",
+        GetPresence = "GetPresence",
+        SetTyping = "SetTyping",
     }
 }
 
@@ -266,6 +275,10 @@ methods! {
     OpenStream "OpenStreamRequest" -> Empty;
     CloseStream "CloseStreamRequest" -> Empty;
     Broadcast "BroadcastRequest" -> Empty;
+    SetPresence "SetPresence" -> Empty;
+    WatchPresence "WatchPresence" -> PresenceReply;
+    GetPresence "GetPresence" -> PresenceReply;
+    SetTyping "SetTyping" -> Empty;
 }
 
 #[cfg(test)]
