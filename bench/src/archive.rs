@@ -177,9 +177,11 @@ impl Archive {
             person.execute((number, format!("person {number}"), TODAY - WEEK_MS - YEAR_MS))?;
         }
         let mut chat =
-            tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, ?3, NULL, ?4, ?5, ?6, ?7, ?6, ?8)")?;
+            tables.prepare("INSERT INTO Chats (
+                 chat_id, chat_name, is_private, creator_id, last_seq, last_number, activity_ts, created_ts, changed_ts, user_count)
+             VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6, ?7, ?6, ?8)")?;
         let mut creation = tables.prepare(
-            "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+            "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, details)
              VALUES (?1, 1, 'created', ?2, ?3, ?4)",
         )?;
         let mut participant = tables.prepare(
@@ -204,7 +206,8 @@ impl Archive {
     }
 
     fn insert_messages(&self, tables: &Connection) -> Result<()> {
-        let mut insert = tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?;
+        let mut insert =
+            tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)")?;
         let members: Vec<Vec<i64>> = (1..=self.chats).map(|chat| self.members(chat)).collect();
         let total = self.total();
         let mut written = 0_i64;

@@ -39,9 +39,11 @@ fn insert(tables: &Connection, people: i64, rooms: &[Vec<i64>]) -> Result<()> {
         person.execute((number, format!("person {number}"), LONG_AGO))?;
     }
     let mut room =
-        tables.prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, 1, 0, ?3, ?3, ?3, ?4)")?;
+        tables.prepare("INSERT INTO Chats (
+                 chat_id, chat_name, is_private, creator_id, last_seq, last_number, activity_ts, created_ts, changed_ts, user_count)
+             VALUES (?1, ?2, 0, 1, 1, 0, ?3, ?3, ?3, ?4)")?;
     let mut creation = tables.prepare(
-        "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+        "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, details)
              VALUES (?1, 1, 'created', ?2, 1, ?3)",
     )?;
     let mut participant = tables.prepare(
@@ -105,7 +107,7 @@ mod tests {
         check(&path, &[]).unwrap();
         let say = |user: i64, seq: i64| {
             let connection = Connection::open(&path).unwrap();
-            let message = "INSERT INTO Messages VALUES (1, ?2, ?2, ?1, 'hi', 1, ?3, NULL)";
+            let message = "INSERT INTO Messages VALUES (1, ?2, ?2, ?1, 'hi', 1, ?3, NULL, NULL)";
             connection.execute(message, (user, seq, seq - 1)).unwrap();
             connection
                 .execute("UPDATE Chats SET last_seq = ?1, last_number = ?1 - 1 WHERE chat_id = 1", [seq])

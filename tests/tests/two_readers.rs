@@ -18,7 +18,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use ttp::call::{MessagePlace, UnreadReply};
-use ttp::model::{ChatId, Entry, Message, Participant, Role, Seq, SessionId, UserId};
+use ttp::model::{ChatId, ChatSettings, Entry, Message, Participant, Role, Seq, SessionId, UserId};
 
 const CASES: u32 = 40;
 
@@ -155,6 +155,7 @@ impl House {
             chat_name: "group".into(),
             users: house.people[..PEOPLE - 1].to_vec(),
             client_chat_id: None,
+            settings: ChatSettings::default(),
             detail,
         };
         house.chat_id = house.ask(|store, done| store.insert_chat(By::Trust, new, done)).unwrap().chat_id;

@@ -7,7 +7,7 @@ use std::thread;
 use data_server::rights::ChatAct;
 use data_server::store::sqlite::check;
 use data_server::store::{
-    Admission, By, Joining, NewChat, NewRestriction, RestrictionsQuery, RoomSought, RoomsQuery,
+    Admission, By, Joining, NewChat, NewRestriction, RestrictionsQuery, RoomSought, Rooms as _, RoomsQuery,
     SettingsUpdate, Store, StoreError, Term,
 };
 use ttp::call::{RestrictionInfo, RoomsReply};

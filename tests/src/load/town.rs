@@ -54,11 +54,13 @@ impl Town {
             person.execute((number, format!("person {number}"), LONG_AGO)).unwrap();
         }
         let mut chat = tables
-            .prepare("INSERT INTO Chats VALUES (?1, ?2, 0, NULL, 1, NULL, ?3, ?4, ?5, ?5, ?5, 0)")
+            .prepare("INSERT INTO Chats (
+                 chat_id, chat_name, is_private, creator_id, last_seq, last_number, activity_ts, created_ts, changed_ts, user_count)
+             VALUES (?1, ?2, 0, 1, ?3, ?4, ?5, ?5, ?5, 0)")
             .unwrap();
         let mut creation = tables
             .prepare(
-                "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, chat_name)
+                "INSERT INTO Changes (chat_id, seq, kind, change_ts, by_user_id, details)
                  VALUES (?1, 1, 'created', ?2, 1, ?3)",
             )
             .unwrap();
@@ -90,7 +92,7 @@ impl Town {
             )
             .unwrap();
         let mut message =
-            tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)").unwrap();
+            tables.prepare("INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL)").unwrap();
         // As they would have been said: the chats in turn.
         for number in 1..=self.messages_of_chat {
             for chat in 1..=self.chats {

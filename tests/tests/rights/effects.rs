@@ -133,7 +133,10 @@ pub(crate) fn of_broadcast(call: &BroadcastCall) -> Effect {
         | BroadcastCall::OpenStream(_)
         | BroadcastCall::CloseStream(_)
         | BroadcastCall::Broadcast(_)
+        | BroadcastCall::SetPresence(_)
+        | BroadcastCall::SetTyping(_)
         | BroadcastCall::Link(_) => Effect::Answer("{}"),
+        BroadcastCall::WatchPresence(_) | BroadcastCall::GetPresence(_) => Effect::Answer("\"people\":["),
     }
 }
 

@@ -68,10 +68,11 @@ impl Room {
             seq,
             number: seq,
             client_message_id: None,
+            details: None,
         };
         self.connection
             .execute(
-                "INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?3, ?2, NULL)",
+                "INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?3, ?2, NULL, NULL)",
                 (chat_id.0, seq, message_ts, user_id, text),
             )
             .unwrap();
