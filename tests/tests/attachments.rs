@@ -6,8 +6,8 @@ use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use client_lib::{
-    Attachment, Chat, Client, Error, ErrorCode, FileHash, InsertMessage, Message, MessagePlace, NewAttachment,
-    Options, UserId,
+    Attachment, Chat, Client, Error, ErrorCode, FileHash, InsertMessage, Message, MessagePlace,
+    NewAttachment, Options, UserId,
 };
 use rusqlite::Connection;
 use serde_json::json;
@@ -131,7 +131,10 @@ async fn a_file_survives_cuts_both_ways() {
     assert!(seen.is_sorted() && seen.last() == Some(&5_000_000), "{seen:?}");
     assert_eq!(seen.len(), 1 + content.len().div_ceil(FILE_CHUNK_BYTES_MAX), "each part went once: {seen:?}");
     let message = client.insert_file(stage.chat.chat_id, vec![sent], "look").await.unwrap();
-    assert_eq!((files(&message)[0].bytes, files(&message)[0].file_name.as_str()), (5_000_000, "far away.bin"));
+    assert_eq!(
+        (files(&message)[0].bytes, files(&message)[0].file_name.as_str()),
+        (5_000_000, "far away.bin")
+    );
 
     let target = stage.servers.folder().join("here.bin");
     proxy.arm(Shot { way: Way::Down, mark: "\"data\":".into(), bytes: 200_000, end: End::Reset });
@@ -315,7 +318,8 @@ async fn a_file_goes_with_its_last_message() {
 async fn images_carry_their_dimensions() {
     let stage = Stage::start().await;
     let mut events = tests::live(&stage.bob.0).await;
-    let png = [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x40\0\0\0\xf0\x08\x06\0\0\0"[..], &bytes(100, 6)].concat();
+    let png =
+        [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x40\0\0\0\xf0\x08\x06\0\0\0"[..], &bytes(100, 6)].concat();
     let mut claims = stage.ada.upload_from(Cursor::new(png), "cat.gif", |_| {}).await.unwrap();
     claims.media_type = Some("text/html".into());
     let mut pretends = stage.ada.upload_from(Cursor::new(bytes(100, 7)), "dog.png", |_| {}).await.unwrap();
@@ -374,5 +378,9 @@ async fn the_key_of_a_message_covers_its_files() {
     for other in [&sent[1..], &sent[..], &[], &[renamed]] {
         assert_eq!(wire.refusal("InsertMessage", call("x", other)).await, -32009, "{other:?}");
     }
-    assert_eq!(wire.refusal("InsertMessage", call("", &[])).await, -32602, "without files there must be words");
+    assert_eq!(
+        wire.refusal("InsertMessage", call("", &[])).await,
+        -32602,
+        "without files there must be words"
+    );
 }

@@ -22,7 +22,7 @@ mod upload;
 
 pub(crate) use folder::Folder;
 pub(crate) use sweep::{Nudge, Sweeper};
-pub(crate) use upload::Upload;
+pub(crate) use upload::{Upload, hash};
 
 /// Threads that read and write files.
 const THREADS: usize = 2;

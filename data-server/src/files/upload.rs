@@ -113,7 +113,7 @@ impl Desk {
 }
 
 /// What is in a file.
-pub(super) fn hash(mut file: File) -> std::io::Result<FileHash> {
+pub(crate) fn hash(mut file: File) -> std::io::Result<FileHash> {
     let mut hasher = Sha256::new();
     let mut bytes = vec![0; READ_BYTES];
     loop {

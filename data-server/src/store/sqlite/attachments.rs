@@ -151,6 +151,9 @@ pub(super) fn resolve(
     user_id: UserId,
     wanted: &[NewAttachment],
 ) -> Result<Vec<Attachment>, Failure> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut statement = tables.statement(USABLE)?;
     let mut found = Vec::with_capacity(wanted.len());
     for new in wanted {
