@@ -4,6 +4,8 @@
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use client_lib::{
     Attachment, Chat, Client, Error, ErrorCode, FileHash, InsertMessage, Message, MessagePlace,
@@ -12,7 +14,7 @@ use client_lib::{
 use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tests::proxy::{Aim, End, Proxy, Shot, Way};
+use tests::proxy::{End, Hand, Proxy, Way};
 use tests::{Form, Installation, Setup, until, within};
 use ttp::attachment::FileBytes;
 use ttp::call::{BeginUpload, DownloadChunk, UploadChunk};
@@ -112,24 +114,61 @@ async fn over(proxy: &Proxy, servers: &Installation, user: UserId) -> Client {
     client
 }
 
+/// Cuts the connection when so many more bytes have passed on one way.
+struct Cutter {
+    proxy: Arc<Proxy>,
+    way: Way,
+    left: Arc<AtomicI64>,
+}
+
+impl Hand for Cutter {
+    fn pass(&mut self, way: Way, bytes: &[u8]) -> Vec<u8> {
+        let count = bytes.len() as i64;
+        if way != self.way {
+            return bytes.to_vec();
+        }
+        let left = self.left.fetch_sub(count, Ordering::SeqCst);
+        if left <= 0 || left > count {
+            return bytes.to_vec();
+        }
+        self.proxy.cut(End::Reset);
+        bytes[..left as usize].to_vec()
+    }
+}
+
+/// Answers what is left until the cut.
+fn cut_after(proxy: &Arc<Proxy>, way: Way, bytes: i64) -> Arc<AtomicI64> {
+    let left = Arc::new(AtomicI64::new(bytes));
+    let (cutting, counted) = (Arc::clone(proxy), Arc::clone(&left));
+    proxy
+        .lay_hands(move || Box::new(Cutter { proxy: Arc::clone(&cutting), way, left: Arc::clone(&counted) }));
+    left
+}
+
 /// T08: a file of 5 MB in parts, each way cut in the middle of a part, comes back as it was, and no part before the cut goes
 /// twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_survives_cuts_both_ways() {
     let stage = Stage::start().await;
-    let proxy = Proxy::to(stage.servers.data_address).await;
+    let proxy = Arc::new(Proxy::to(stage.servers.data_address).await);
+    let left = cut_after(&proxy, Way::Up, 3_000_000);
     let me = stage.bob.1;
     let client = over(&proxy, &stage.servers, me).await;
     let content = bytes(5_000_000, 1);
     let source = stage.servers.folder().join("far away.bin");
     std::fs::write(&source, &content).unwrap();
-    let cut_at = 8 * FILE_CHUNK_BYTES_MAX;
-    proxy.arm(Shot { way: Way::Up, mark: format!("\"offset\":{cut_at},"), bytes: 100_000, end: End::Reset });
     let mut seen = Vec::new();
     let sent = client.upload(&source, |transfer| seen.push(transfer.done)).await.unwrap();
-    assert_eq!(proxy.disarm(), Aim::Hit, "the connection was cut on the way up");
+    assert!(
+        left.load(Ordering::SeqCst) <= 0 && proxy.accepted() == 2,
+        "the connection was cut on the way up"
+    );
     assert!(seen.is_sorted() && seen.last() == Some(&5_000_000), "{seen:?}");
-    assert_eq!(seen.len(), 1 + content.len().div_ceil(FILE_CHUNK_BYTES_MAX), "each part went once: {seen:?}");
+    assert_eq!(
+        seen.len(),
+        1 + content.len().div_ceil(FILE_CHUNK_BYTES_MAX),
+        "each part arrived once: {seen:?}"
+    );
     let message = client.insert_file(stage.chat.chat_id, vec![sent], "look").await.unwrap();
     assert_eq!(
         (files(&message)[0].bytes, files(&message)[0].file_name.as_str()),
@@ -137,9 +176,13 @@ async fn a_file_survives_cuts_both_ways() {
     );
 
     let target = stage.servers.folder().join("here.bin");
-    proxy.arm(Shot { way: Way::Down, mark: "\"data\":".into(), bytes: 200_000, end: End::Reset });
+    let left = cut_after(&proxy, Way::Down, 3_000_000);
+    proxy.cut(End::Reset);
     let fetched = client.download(place(&message), hash(&content), &target, |_| {}).await.unwrap();
-    assert_eq!(proxy.disarm(), Aim::Hit, "the connection was cut on the way down");
+    assert!(
+        left.load(Ordering::SeqCst) <= 0 && proxy.accepted() == 4,
+        "the connection was cut on the way down"
+    );
     assert_eq!(fetched, 5_000_000);
     assert!(std::fs::read(&target).unwrap() == content, "the file is another one");
     // What is there is not written over.
