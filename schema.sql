@@ -240,3 +240,38 @@ CREATE TABLE TextMarks (
     indexed_seq INTEGER NOT NULL,
     analysis    INTEGER NOT NULL
 ) STRICT;
+
+-- Files of messages, which lie beside the database under the names of their hashes: what is here is there. media_type, width
+-- and height are what the first bytes of an image say. A file that nobody needs any more is free, and soon gone.
+CREATE TABLE Files (
+    sha256     BLOB    NOT NULL PRIMARY KEY CHECK (length(sha256) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes > 0),
+    media_type TEXT,
+    width      INTEGER NOT NULL DEFAULT 0,
+    height     INTEGER NOT NULL DEFAULT 0,
+    is_free    INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX FilesByFreedom ON Files (sha256) WHERE is_free;
+
+-- Who has sent the whole of a file and not put it into a message since.
+CREATE TABLE Uploads (
+    user_id     INTEGER NOT NULL REFERENCES Users (user_id),
+    sha256      BLOB    NOT NULL REFERENCES Files (sha256),
+    uploaded_ts INTEGER NOT NULL,
+    PRIMARY KEY (user_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX UploadsByFile ON Uploads (sha256);
+CREATE INDEX UploadsByTime ON Uploads (uploaded_ts);
+
+-- Which messages have which files. No file goes that stands here.
+CREATE TABLE Attachments (
+    chat_id INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    sha256  BLOB    NOT NULL REFERENCES Files (sha256),
+    PRIMARY KEY (chat_id, seq, sha256),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX AttachmentsByFile ON Attachments (sha256);

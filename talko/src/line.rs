@@ -15,6 +15,8 @@ use crate::output::{ReaderGone, note, say};
 use crate::stdin_lines::Line;
 use crate::{failure, person};
 
+mod files;
+
 /// Messages shown when a chat is opened.
 const MESSAGES_SHOWN: u32 = 20;
 
@@ -23,7 +25,8 @@ const NO_CHATS: &str = "You have no chats yet: /new PERSON makes one.";
 /// Chats until `/quit` or the end of the input.
 pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) -> anyhow::Result<()> {
     let mut events = client.events(Position::Now);
-    let mut conversation = Conversation { client, me, listed: Vec::new(), open: None };
+    let mut conversation =
+        Conversation { client, me, listed: Vec::new(), open: None, files: files::Shown::default() };
     conversation.start().await?;
     loop {
         tokio::select! {
@@ -67,6 +70,7 @@ struct Conversation<'a> {
     /// In the order of their numbers, which stay until the person asks for the list again.
     listed: Vec<Chat>,
     open: Option<Chat>,
+    files: files::Shown,
 }
 
 impl Conversation<'_> {
@@ -121,6 +125,10 @@ impl Conversation<'_> {
                 }
             }
             Typed::Search(query) => self.search(query).await?,
+            Typed::Attach { path, text } => {
+                files::attach(self.client, self.open_chat()?.chat_id, &path, &text).await?;
+            }
+            Typed::Save { number, path } => self.files.save(self.client, number, path.as_deref()).await?,
             Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
@@ -166,6 +174,7 @@ impl Conversation<'_> {
         for hit in reply.hits.iter().rev() {
             let place = self.place(hit.message.chat_id).await?;
             say(format_args!("{}{place}{}", day(&hit.message), format_message(&hit.message)))?;
+            self.files.add(&hit.message)?;
         }
         let count = reply.hits.len();
         say(match (count, reply.more) {
@@ -197,6 +206,7 @@ impl Conversation<'_> {
         let page = self.client.get_messages(chat.chat_id, None, Some(MESSAGES_SHOWN)).await?;
         for message in &page.messages {
             say(format_message(message))?;
+            self.files.add(message)?;
         }
         if let Some(last) = page.messages.last() {
             self.client.mark_read(chat.chat_id, last.number).await?;
@@ -217,7 +227,10 @@ impl Conversation<'_> {
     async fn show(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
             Event::Entry(entry) => match describe(&entry) {
-                Some(text) => say(format_args!("{}{text}", self.place(entry.chat_id).await?)),
+                Some(text) => {
+                    say(format_args!("{}{text}", self.place(entry.chat_id).await?))?;
+                    entry.message().map_or(Ok(()), |message| self.files.add(message))
+                }
                 None => Ok(()),
             },
             Event::Gone(chat_id) => {
@@ -303,7 +316,10 @@ fn format_message(message: &Message) -> String {
     let time = jiff::Timestamp::from_millisecond(message.message_ts)
         .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string())
         .unwrap_or_default();
-    let (name, text) = (one_line(&message.user.user_name), one_line(&message.message_text));
+    let (name, mut text) = (one_line(&message.user.user_name), one_line(&message.message_text));
+    for file in message.details.iter().flat_map(|details| &details.attachments) {
+        text += &format!("{}[{}]", if text.is_empty() { "" } else { " " }, one_line(&file.file_name));
+    }
     match client_lib::action(&text) {
         _ if message.details.as_ref().is_some_and(|details| details.deleted.is_some()) => {
             format!("{time} {name}: (deleted)")

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attachment::Attachment;
 use crate::model::{ChatId, Message, Role, Seq, TimestampMs, User, UserId, is_default};
 
 /// One entry of a chat's log.
@@ -246,6 +247,9 @@ pub struct MessageDetails {
     /// Where it was said first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<Forwarded>,
+    /// Its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// The entry by which the text is what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Seq>,

@@ -79,6 +79,8 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::JoinChat(_)
         | DataCall::LeaveChat(_)
         | DataCall::Restrict(_)
+        | DataCall::BeginUpload(_)
+        | DataCall::UploadChunk(_)
         | DataCall::MarkRead(_) => Class::Write,
         DataCall::GetChats(_)
         | DataCall::GetMessages(_)
@@ -90,6 +92,7 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::GetRestrictions(_)
         | DataCall::GetSessions(_)
         | DataCall::GetInvitations(_)
+        | DataCall::DownloadChunk(_)
         | DataCall::SearchMessages(_)
         | DataCall::Sync(_) => Class::Read,
         DataCall::Hello(_)

@@ -39,13 +39,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ttp::attachment::FileHash;
 use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
-use ttp::limits::{PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX};
+use ttp::limits::{PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX, UPLOADS_WAITING_MAX};
 use ttp::model::{
     Chat, ChatId, Entry, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId,
 };
 
 mod account;
+mod attachments;
 mod request;
 mod rooms;
 pub mod sqlite;
@@ -54,6 +56,7 @@ pub use account::{
     AccountChange, Admission, By, Credentials, Ending, InvitationEnd, Invitations, LiveSession, NewAccount,
     NewInvitation, NewLogin, NewSession, PasswordChange, PasswordHash, RoleAssignment, SecretHash, Sessions,
 };
+pub use attachments::{AttachmentQuery, Attachments, FileQuery, Image, NewFile};
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessageAct, MessageChange, MessagesQuery,
     NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References,
@@ -69,8 +72,8 @@ pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 /// Tells the time in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
 
-/// People, chats, and the log of each chat. What is about rooms is in [`Rooms`].
-pub trait Store: Rooms + Send + Sync {
+/// People, chats, and the log of each chat. What is about rooms is in [`Rooms`], about files in [`Attachments`].
+pub trait Store: Rooms + Attachments + Send + Sync {
     /// The random name of this database's life. Cursors of another life mean nothing here.
     fn epoch(&self) -> &str;
 
@@ -164,6 +167,9 @@ pub trait CommitSink: Send {
 
     /// Sessions that have ended, after their commit. Must not block.
     fn ended(&mut self, sessions: Vec<SessionId>);
+
+    /// Nobody needs some of the files any more, after the commit. Must not block.
+    fn freed(&mut self) {}
 }
 
 /// What a person hears, and in which sessions.
@@ -276,6 +282,15 @@ pub enum StoreError {
         /// The first one of its thread.
         thread: Seq,
     },
+    /// The caller's fault: the person has not sent the file, and cannot read it anywhere.
+    #[error("you have not sent file {0}: send it before the message that it goes with")]
+    NoSuchFile(FileHash),
+    /// The caller's fault: the message has other files or none.
+    #[error("message {0} has no such file")]
+    NoSuchAttachment(Seq),
+    /// The caller's fault: too many files that no message has.
+    #[error("{UPLOADS_WAITING_MAX} files of yours are in no message: put some of them into messages first")]
+    TooManyUploads,
     /// The caller's fault: too many signs.
     #[error("there are {REACTIONS_PER_MESSAGE_MAX} different signs on this message: choose one of them")]
     TooManyReactions,

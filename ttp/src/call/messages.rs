@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::attachments::NewAttachment;
 use crate::model::{ChatId, Entry, Message, Seq, UserId, is_default};
 
 /// Messages of a chat in their order: the newest, or those before, after or around a number.
@@ -49,7 +50,7 @@ pub struct InsertMessage {
     /// Who. May be left out when the connection has authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// What. Absent when it is a message that is forwarded.
+    /// What. Absent when it is a message that is forwarded, and may be when there are files.
     #[serde(default)]
     pub message_text: String,
     /// A key that makes a repeated call answer the first one's message.
@@ -64,6 +65,9 @@ pub struct InsertMessage {
     /// The message that is said again here, in its author's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward: Option<MessagePlace>,
+    /// Files that go with it. One that is forwarded takes its own along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<NewAttachment>,
 }
 
 /// Where a message is.

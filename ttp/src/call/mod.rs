@@ -17,6 +17,7 @@ mod people;
 mod chats;
 mod messages;
 mod message_life;
+mod attachments;
 mod rooms;
 mod search;
 mod streams;
@@ -28,6 +29,7 @@ pub use accounts::{
     Register, RevokeInvitation, RevokeSession, SessionInfo, SessionReply, SessionsReply, SetServerRole,
     UpdateUser,
 };
+pub use attachments::{BeginUpload, DownloadChunk, FileReply, NewAttachment, UploadChunk, UploadReply};
 pub use chats::{
     AddParticipant, ChatReply, ChatsCursor, ChatsReply, GetChats, GetParticipants, InsertChat,
     ParticipantsReply, RemoveParticipant, SetRole,
@@ -162,6 +164,9 @@ calls! {
         Restrict = "Restrict",
         GetRestrictions = "GetRestrictions",
         MarkRead = "MarkRead",
+        BeginUpload = "BeginUpload",
+        UploadChunk = "UploadChunk",
+        DownloadChunk = "DownloadChunk",
         SearchMessages = "SearchMessages",
         Sync = "Sync",
     }
@@ -270,6 +275,9 @@ methods! {
     Restrict "Restrict" -> Empty;
     GetRestrictions "GetRestrictions" -> RestrictionsReply;
     MarkRead "MarkRead" -> UnreadReply;
+    BeginUpload "BeginUpload" -> UploadReply;
+    UploadChunk "UploadChunk" -> UploadReply;
+    DownloadChunk "DownloadChunk" -> FileReply;
     SearchMessages "SearchMessages" -> SearchReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;

@@ -15,8 +15,11 @@ use super::{search, snapshot};
 use crate::error::Error;
 use crate::names;
 
+mod files;
 mod messages;
 mod rooms;
+
+pub(super) use files::missing_files;
 
 /// Faults that are told of each rule.
 const FAULTS_MAX: usize = 20;
@@ -52,12 +55,27 @@ impl Report {
     }
 }
 
-/// Checks the database at `path`.
+/// Checks the database at `path`, and the files of messages beside it.
 ///
 /// # Errors
 /// [`Error`] when the file cannot be read, or is no database of this version. What is wrong in it is no error, but
 /// in the report.
 pub fn check(path: &Path) -> Result<Report, Error> {
+    let mut report = check_tables(path)?;
+    let mut faults = match files::wrong_files(path) {
+        // Where the tables are damaged other rules say so.
+        Err(Error::Sqlite { .. }) => Vec::new(),
+        faults => faults?,
+    };
+    let more = faults.len() > FAULTS_MAX;
+    faults.truncate(FAULTS_MAX);
+    let name = "files lie beside the database and are what their names say";
+    report.rules.insert(0, Rule { name, faults, more });
+    Ok(report)
+}
+
+/// The same without the files.
+pub(super) fn check_tables(path: &Path) -> Result<Report, Error> {
     let says = file::says(path);
     snapshot::read(path, |connection| match file::kind(connection).map_err(says)? {
         Kind::Earlier(_) => Err(Error::NotUpgraded { path: path.into() }),
@@ -65,8 +83,17 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     })
 }
 
-const TABLES: [&str; 8] =
-    ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers", "Sessions", "Invitations"];
+const TABLES: [&str; 9] = [
+    "Users",
+    "Chats",
+    "Participants",
+    "Messages",
+    "Changes",
+    "Leftovers",
+    "Sessions",
+    "Invitations",
+    "Files",
+];
 
 fn report(connection: &Connection) -> rusqlite::Result<Report> {
     client_key::teach_to_tell(connection)?;
@@ -74,7 +101,9 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
     ];
-    for (name, question) in QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS) {
+    for (name, question) in
+        QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS).chain(files::QUESTIONS)
+    {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("messages are found by their words", wrong_words(connection))?);

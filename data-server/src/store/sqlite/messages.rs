@@ -5,6 +5,7 @@ use rusqlite::{CachedStatement, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, Role, Seq, TimestampMs, User, UserId};
 
+use super::attachments;
 use super::client_key::ClientKey;
 use super::message_life::{self, Addition};
 use super::restrictions;
@@ -150,6 +151,9 @@ fn insert_with(
         client_message_id: new.client_message_id,
         details: addition.map(|addition| addition.details),
     };
+    if let Some(details) = &message.details {
+        attachments::attach(turn.tables, &message, details).map_err(Failure::Half)?;
+    }
     let entry = Entry { chat_id: new.chat_id, seq, change: Change::Message(message.clone()) };
     turn.entries.push(Committed { entry, first_users: [].into() });
     Ok(message)

@@ -3,11 +3,11 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent` and `search`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `message_life`, `attachments`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent` and `search`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore` and `new_password`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -55,6 +55,7 @@ mod chats;
 mod client_key;
 mod messages;
 mod message_life;
+mod attachments;
 mod pages;
 mod members;
 mod rooms;
@@ -100,6 +101,11 @@ pub struct SqliteStore {
 /// changes nothing.
 pub fn epoch_of(path: &Path) -> Option<String> {
     file::epoch_of(path)
+}
+
+/// The folder of the files of a database: beside it, and not beside a link to it.
+pub fn files_beside(path: &Path) -> PathBuf {
+    file::beside(&file::real(path), "-files")
 }
 
 /// A queue with its gate.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use ttp::model::{MessageId, SessionId, TimestampMs};
+use ttp::model::SessionId;
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
@@ -19,12 +19,14 @@ use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
-use super::messages;
 use super::search::Indexing;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 
 mod idle;
+mod turn;
+
+pub(super) use turn::Turn;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -47,71 +49,12 @@ pub(super) enum Command {
     Close,
 }
 
-/// Where changes are made: the open transaction, its time, and the entries that it makes.
-pub(super) struct Turn<'a> {
-    /// The tables, as they are after the changes before.
-    pub(super) tables: Tables<'a>,
-    /// The time of this change.
-    pub(super) now: TimestampMs,
-    /// What the sink will hear after the commit.
-    pub(super) entries: Vec<Committed>,
-    /// Sessions that the sink will hear to have ended.
-    pub(super) ended: Vec<SessionId>,
-    /// The numbers of messages, once one was asked for.
-    message_ids: Option<MessageIds>,
-    /// What stores messages, once one was to be stored.
-    pub(super) inserting: Option<messages::Inserting<'a>>,
-}
-
-/// The highest number that a message has: as the file says, and as it is after the changes before.
-#[derive(Clone, Copy)]
-struct MessageIds {
-    stored: i64,
-    last: i64,
-}
-
-impl<'a> Turn<'a> {
-    pub(super) fn new(tables: Tables<'a>) -> Self {
-        Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None, inserting: None }
-    }
-
-    /// The number of the next message. It stays the same until it is taken.
-    pub(super) fn next_message_id(&mut self) -> rusqlite::Result<MessageId> {
-        let ids = match self.message_ids {
-            Some(ids) => ids,
-            None => {
-                let mut statement = self.tables.statement("SELECT last_message_id FROM Meta")?;
-                let stored = statement.query_row([], |row| row.get(0))?;
-                *self.message_ids.insert(MessageIds { stored, last: stored })
-            }
-        };
-        Ok(MessageId(ids.last + 1))
-    }
-
-    /// Notes that the next number is taken, by a message that is in the tables.
-    pub(super) fn take_message_id(&mut self) {
-        if let Some(ids) = &mut self.message_ids {
-            ids.last += 1;
-        }
-    }
-
-    /// Writes down which numbers were taken.
-    fn keep_message_ids(&self) -> rusqlite::Result<()> {
-        match self.message_ids {
-            Some(MessageIds { stored, last }) if last > stored => {
-                let mut statement = self.tables.statement("UPDATE Meta SET last_message_id = ?1")?;
-                statement.execute([last]).map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 /// What the sink hears of a batch.
 #[derive(Default)]
 struct News {
     entries: Vec<Committed>,
     ended: Vec<SessionId>,
+    has_freed: bool,
 }
 
 /// How a change ended.
@@ -364,6 +307,9 @@ impl Writer {
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");
         }
+        if news.has_freed {
+            self.sink.freed();
+        }
     }
 
     /// Answers what the sink hears of what was committed, or how all of the batch ended instead.
@@ -480,7 +426,7 @@ impl Writer {
 
 impl From<Turn<'_>> for News {
     fn from(turn: Turn<'_>) -> Self {
-        Self { entries: turn.entries, ended: turn.ended }
+        Self { entries: turn.entries, ended: turn.ended, has_freed: turn.has_freed }
     }
 }
 
