@@ -15,6 +15,7 @@ pub const POINTS: &[&str] = &[
     "data.before_forward",
     "data.reply_written",
     "data.forwarded",
+    "data.purged",
     "data.checkpoint",
     "broadcast.table_read",
     "broadcast.half_frame",

@@ -20,11 +20,13 @@ use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
 use super::messages;
-use super::search::Indexing;
+use super::retention::HouseRule;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 
 mod idle;
+
+use idle::Chores;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -222,7 +224,7 @@ pub(super) struct Writer {
     complaints: Complaints,
     probe_waits: Backoff,
     probe_at: Instant,
-    indexing: Indexing,
+    chores: Chores,
 }
 
 impl Writer {
@@ -235,6 +237,7 @@ impl Writer {
         sink: Box<dyn CommitSink>,
         statements: Arc<AtomicU64>,
         health: Arc<Health>,
+        house: Arc<HouseRule>,
     ) -> Self {
         let settled = file::settle(&connection);
         let mut writer = Self {
@@ -249,7 +252,7 @@ impl Writer {
             complaints: Complaints::default(),
             probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
             probe_at: clock::now(),
-            indexing: Indexing::new(),
+            chores: Chores::new(house, clock::now()),
         };
         if let Err(failed) = settled {
             writer.lose(None, &failed.into());
@@ -269,11 +272,9 @@ impl Writer {
             match self.next(queue) {
                 Ok(first) => {
                     open = self.store_waiting(first, queue, gate);
-                    if self.indexing.is_due(clock::now()) {
-                        self.index();
-                    }
+                    self.do_what_is_due();
                 }
-                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.index(),
+                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.do_a_chore(),
                 Err(RecvTimeoutError::Timeout) => self.probe(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -288,11 +289,10 @@ impl Writer {
         }
     }
 
-    /// What comes next; a time-out when it is time to index what was stored, or to look whether the storage is sound
-    /// again.
+    /// What comes next; a time-out when it is time for a chore, or to look whether the storage is sound again.
     fn next(&self, queue: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
         match self.connection {
-            Some(_) => match self.indexing.next_at(clock::now()) {
+            Some(_) => match self.chores.next_at(clock::now()) {
                 Some(next_at) => queue.recv_deadline(next_at),
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             },
@@ -359,7 +359,7 @@ impl Writer {
             self.sink.ended(news.ended);
         }
         if !news.entries.is_empty() {
-            self.indexing.note(&news.entries, committed_at);
+            self.chores.note(&news.entries, committed_at);
             self.sink.committed(news.entries);
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");

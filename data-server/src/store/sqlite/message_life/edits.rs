@@ -6,9 +6,9 @@ use super::{Target, mentions};
 use crate::mentions::Called;
 use crate::rights::{ChatAct, FORWARDED_STAYS, NOT_THE_AUTHOR};
 use crate::store::StoreError;
-use crate::store::sqlite::changes;
 use crate::store::sqlite::tables::Failure;
 use crate::store::sqlite::writer::Turn;
+use crate::store::sqlite::{changes, search};
 
 /// Gives a message another text. One that it has already, or a key that was used on it already, changes nothing.
 pub(super) fn edit(
@@ -54,6 +54,8 @@ pub(super) fn edit(
     }
     mentions::delete(tables, chat_id, target.message.number)?;
     mentions::insert(tables, chat_id, target.message.number, &called)?;
+    search::forget(turn, chat_id, seq, &target.message.message_text)?;
+    search::index(turn, chat_id, seq, &message_text)?;
     target.message.message_text = message_text;
     target.details.mentions = called;
     target.details.edited = Some(place.seq);

@@ -15,7 +15,6 @@ use super::super::writer::Turn;
 use crate::search::{analysis, document};
 
 /// Makes a message be found by its text.
-#[allow(dead_code, reason = "messages do not change yet")]
 pub(in crate::store::sqlite) fn index(
     turn: &Turn<'_>,
     chat_id: ChatId,
@@ -26,7 +25,6 @@ pub(in crate::store::sqlite) fn index(
 }
 
 /// Makes a message not be found by a text that it has had.
-#[allow(dead_code, reason = "messages do not change yet")]
 pub(in crate::store::sqlite) fn forget(
     turn: &Turn<'_>,
     chat_id: ChatId,
@@ -34,6 +32,16 @@ pub(in crate::store::sqlite) fn forget(
     old_text: &str,
 ) -> Result<(), Failure> {
     change(turn.tables, chat_id, seq, old_text, DELETE)
+}
+
+/// The same outside of the writer's turn.
+pub(in crate::store::sqlite) fn forget_at(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    seq: Seq,
+    old_text: &str,
+) -> Result<(), Failure> {
+    change(tables, chat_id, seq, old_text, DELETE)
 }
 
 /// A row of the index, from its number and its words.
