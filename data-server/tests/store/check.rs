@@ -306,6 +306,13 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "INSERT OR REPLACE INTO TextMarks VALUES (2, 99, 1)",
         "chat 2: messages are found up to entry 99 of",
     ),
+    ("what was purged is gone", "UPDATE Chats SET purged_seq = 3 WHERE chat_id = 2", "chat 2: message 2 is there, and purged"),
+    ("what was purged is gone", "UPDATE Chats SET purged_number = 9 WHERE chat_id = 2", "message 9 of 3"),
+    (
+        "keys of purged messages are kept as keys are",
+        "INSERT INTO PurgedKeys VALUES ('five', 2, 2, 5, 3, 5, 1)",
+        "chat 2: the key of entry 5 is kept, and the chat is purged up to 0",
+    ),
     (
         "messages are found by their words",
         "INSERT INTO MessagesText (rowid, words) VALUES (2 * 4294967296 + 9, 'xylophone')",

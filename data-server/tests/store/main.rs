@@ -16,3 +16,4 @@ mod check;
 mod files;
 mod new_password;
 mod message_life;
+mod retention;
