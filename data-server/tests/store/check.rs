@@ -58,7 +58,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("values are those that there are", "UPDATE Chats SET is_private = 2 WHERE chat_id = 2", "chat 2: is_private is 2"),
     (
         "values are those that there are",
-        "UPDATE Changes SET kind = 'left', chat_name = NULL WHERE chat_id = 2 AND seq = 1",
+        "UPDATE Changes SET kind = 'left', details = NULL WHERE chat_id = 2 AND seq = 1",
         "chat 2: entry 1 is of no kind",
     ),
     (
@@ -97,7 +97,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("logs begin with the creation", "DELETE FROM Changes WHERE chat_id = 1", "chat 1: its first entry"),
     (
         "logs begin with the creation",
-        "UPDATE Changes SET kind = 'created', user_id = NULL, chat_name = '' WHERE kind = 'left'",
+        "UPDATE Changes SET kind = 'created', user_id = NULL, details = '' WHERE kind = 'left'",
         "chat 2: entry 6 is a creation",
     ),
     (

@@ -16,6 +16,7 @@ pub const POINTS: &[&str] = &[
     "data.reply_written",
     "data.forwarded",
     "data.purged",
+    "data.imported",
     "data.checkpoint",
     "broadcast.table_read",
     "broadcast.half_frame",

@@ -241,7 +241,7 @@ pub(super) fn from(
     tables
         .statement(
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id
+                    m.client_message_id, m.details
              FROM Messages m JOIN Users u ON u.user_id = m.user_id
              WHERE m.chat_id = ?1 AND m.seq >= ?2 ORDER BY m.seq LIMIT ?3",
         )?
@@ -259,7 +259,7 @@ pub(super) fn before(
     let mut messages: Vec<Message> = tables
         .statement(
             "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id
+                    m.client_message_id, m.details
              FROM Messages m JOIN Users u ON u.user_id = m.user_id
              WHERE m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3",
         )?

@@ -4,7 +4,7 @@
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
 //! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent`, `search` and `retention`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
-//! `restore` and `new_password`.
+//! `restore`, `export`, `stats` and `new_password`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,6 +69,8 @@ mod snapshot;
 mod copy;
 mod check;
 mod restore;
+mod export;
+mod stats;
 mod new_password;
 #[cfg(feature = "simulation")]
 mod unthreaded;
@@ -76,9 +78,11 @@ mod unthreaded;
 pub use check::{Report, Rule, check};
 pub use client_key::ClientKey;
 pub use copy::{Contents, Progress, Watch, backup};
+pub use export::{ChatDigest, Exported, export, import};
 pub use new_password::NewPassword;
 pub(crate) use new_password::set_password;
 pub use restore::{Lost, Restored, restore};
+pub use stats::{Compacted, Part, Room, Stats, compact, stats};
 #[cfg(feature = "simulation")]
 pub use unthreaded::{Hands, open_without_threads};
 
