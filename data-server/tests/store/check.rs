@@ -306,6 +306,32 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "INSERT OR REPLACE INTO TextMarks VALUES (2, 99, 1)",
         "chat 2: messages are found up to entry 99 of",
     ),
+    (
+        "messages are as they were edited last",
+        "UPDATE Messages SET details = '{\"edited\":2}' WHERE chat_id = 2 AND seq = 2",
+        "chat 2: message 2 says to be of edit 2, the last one is none",
+    ),
+    (
+        "deleted messages say nothing",
+        "UPDATE Messages SET details = '{\"deleted\":2}' WHERE chat_id = 2 AND seq = 2",
+        "chat 2: message 2 says to be deleted by 2 instead of none",
+    ),
+    (
+        "reactions are what the log says",
+        "INSERT INTO Reactions VALUES (2, 2, '!', 1)",
+        "chat 2: '!' of user 1 on message 2 is not in the log",
+    ),
+    ("pins are what the log says", "INSERT INTO Pins VALUES (2, 2)", "chat 2: the pin of message 2 is not in the log"),
+    (
+        "threads are what messages say",
+        "INSERT INTO Threads VALUES (2, 2, 3)",
+        "chat 2: message 3 is not in the thread of 2",
+    ),
+    (
+        "mentions are what messages say",
+        "INSERT INTO Mentions VALUES (1, 2, 1)",
+        "chat 2: message number 1 does not call user 1",
+    ),
     ("what was purged is gone", "UPDATE Chats SET purged_seq = 3 WHERE chat_id = 2", "chat 2: message 2 is there, and purged"),
     ("what was purged is gone", "UPDATE Chats SET purged_number = 9 WHERE chat_id = 2", "message 9 of 3"),
     (

@@ -15,8 +15,6 @@ pub const POINTS: &[&str] = &[
     "data.before_forward",
     "data.reply_written",
     "data.forwarded",
-    "data.purged",
-    "data.imported",
     "data.checkpoint",
     "broadcast.table_read",
     "broadcast.half_frame",

@@ -79,7 +79,6 @@ pub fn import(export: &Path, path: &Path, watch: Watch<'_>) -> Result<Exported, 
     }
     let _quiet = Quiet::to_replace(path);
     refuse_existing(path)?;
-    ttp::failpoint!("data.imported");
     partial.rename(path)?;
     Ok(told)
 }

@@ -120,7 +120,6 @@ pub(super) fn step(
             )?
             .execute((chat.chat_id.0, stretch.up_to, stretch.number))?;
     }
-    ttp::failpoint!("data.purged");
     transaction.commit()?;
     Ok(true)
 }
