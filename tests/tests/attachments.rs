@@ -145,7 +145,7 @@ fn cut_after(proxy: &Arc<Proxy>, way: Way, bytes: i64) -> Arc<AtomicI64> {
     left
 }
 
-/// T08: a file of 5 MB in parts, each way cut in the middle of a part, comes back as it was, and no part before the cut goes
+/// V12: a file of 5 MB in parts, each way cut in the middle of a part, comes back as it was, and no part before the cut goes
 /// twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_survives_cuts_both_ways() {
