@@ -78,10 +78,9 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         | DataCall::RemoveReaction(_)
         | DataCall::PinMessage(_)
         | DataCall::UnpinMessage(_) => Change(message_question(call, my)),
-        DataCall::BeginUpload(_) if is_in_the_group => Answer("\"have\":29"),
-        DataCall::BeginUpload(_) => Answer("\"have\":0"),
-        DataCall::UploadChunk(_) => Change(format!("SELECT count(*) = 1 FROM Uploads WHERE user_id = {my}")),
-        DataCall::DownloadChunk(_) => Answer(files::CANARY_BYTES),
+        DataCall::BeginUpload(_) | DataCall::UploadChunk(_) | DataCall::DownloadChunk(_) => {
+            files::effect(call, my, is_in_the_group)
+        }
         DataCall::GetPins(_) | DataCall::GetMessageHistory(_) => Answer(CANARY),
         DataCall::GetThread(_) => Answer("words of thea"),
         DataCall::GetParticipants(_) => Answer("\"role\""),

@@ -6,9 +6,10 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use tests::Wire;
 use ttp::attachment::{FileBytes, FileHash};
-use ttp::call::{BeginUpload, UploadChunk};
+use ttp::call::{BeginUpload, DataCall, UploadChunk};
+use ttp::model::UserId;
 
-use crate::effects::CANARY;
+use crate::effects::{CANARY, Effect};
 
 /// The lines, as in `table`.
 pub(crate) const FILES: &str = r#"
@@ -30,8 +31,18 @@ ok  ok  ok  ok  003 003 003 003 003 001 001 001 001 001 DownloadChunk {"chat_id"
 004 004 004 004 004 004 004 004 004 001 001 001 001 001 DownloadChunk {"chat_id":999,"seq":2,"sha256":"$file"}
 "#;
 
+/// What an accepted call shows.
+pub(crate) fn effect(call: &DataCall, my: UserId, is_in_the_group: bool) -> Effect {
+    match call {
+        DataCall::BeginUpload(_) if is_in_the_group => Effect::Answer("\"have\":29"),
+        DataCall::BeginUpload(_) => Effect::Answer("\"have\":0"),
+        DataCall::DownloadChunk(_) => Effect::Answer(CANARY_BYTES),
+        _ => Effect::Change(format!("SELECT count(*) = 1 FROM Uploads WHERE user_id = {my}")),
+    }
+}
+
 /// What is in the file of the group, as it travels.
-pub(crate) const CANARY_BYTES: &str = "dGhlIGNhbmFyeSBzaW5ncyBpbiB0aGUgZ3JvdXA=";
+const CANARY_BYTES: &str = "dGhlIGNhbmFyeSBzaW5ncyBpbiB0aGUgZ3JvdXA=";
 
 /// The hash of what is in a file.
 pub(crate) fn hash(text: &str) -> FileHash {
