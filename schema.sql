@@ -70,7 +70,8 @@ CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS N
 -- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
 -- Participants. topic, room_name and the columns after it are the rules of a group as the log says: room_name, without case,
 -- is what a room is found by, and room_skeleton what that looks like. client_settings is, as JSON, which rules were asked
--- for with the client_chat_id.
+-- for with the client_chat_id. Up to purged_seq, and to purged_number among the messages, messages and what was done with
+-- them are gone, because the chat keeps them for keep_ms only, or only the newest keep_messages; 0 is for ever, and all.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -90,7 +91,11 @@ CREATE TABLE Chats (
     is_archived    INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1)),
     users_max      INTEGER NOT NULL DEFAULT 0,
     room_skeleton  TEXT,
-    client_settings TEXT
+    client_settings TEXT,
+    keep_ms        INTEGER NOT NULL DEFAULT 0,
+    keep_messages  INTEGER NOT NULL DEFAULT 0,
+    purged_seq     INTEGER NOT NULL DEFAULT 0,
+    purged_number  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
@@ -98,6 +103,7 @@ CREATE UNIQUE INDEX ChatsByRoomSkeleton ON Chats (room_skeleton) WHERE room_skel
 CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
 CREATE INDEX ChatsByChange ON Chats (changed_ts);
+CREATE INDEX ChatsByRetention ON Chats (chat_id) WHERE keep_ms > 0 OR keep_messages > 0;
 
 -- joined_seq is the entry of the log by which the person came, read_number the newest message marked as read. A group
 -- has an owner as long as there are people in it; in a private chat both are members.
@@ -113,8 +119,8 @@ CREATE TABLE Participants (
 
 CREATE INDEX ParticipantsByUserId ON Participants (user_id, chat_id);
 
--- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables.
--- number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
+-- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables, but for what
+-- was purged. number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
 -- together. message_id is of one message in all chats and rises with each that is stored, but nothing is found by it.
 -- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT. details is what a message has besides its
 -- text, as JSON; most have nothing. Of a message that was deleted the text is empty.
@@ -193,6 +199,20 @@ CREATE TABLE Threads (
     seq        INTEGER NOT NULL,
     PRIMARY KEY (chat_id, thread_seq, seq),
     FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX ThreadsBySeq ON Threads (chat_id, seq);
+
+-- The keys of messages that were purged, with what their senders were answered: a key is never another message's.
+CREATE TABLE PurgedKeys (
+    client_message_id ANY     NOT NULL,
+    user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+    chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+    seq               INTEGER NOT NULL,
+    number            INTEGER NOT NULL,
+    message_id        INTEGER NOT NULL,
+    message_ts        INTEGER NOT NULL,
+    PRIMARY KEY (client_message_id, user_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Who is called by which message, by the message's number among those of its chat: what is above read_number is unread.

@@ -62,7 +62,7 @@ impl Poll {
                     *stream = None;
                     return Err(reason);
                 }
-                Event::Gone(_) | Event::Connection(_) => {}
+                Event::Gone(_) | Event::Purged(..) | Event::Connection(_) => {}
             }
         }
         Err(Error::Closed)

@@ -30,7 +30,7 @@ use ttp::code::{CloseCode, ErrorCode};
 use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
 use ttp::limits::{STREAM_IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
-use ttp::model::{ChatId, Entry, Message, UserId};
+use ttp::model::{ChatId, Entry, Message, Seq, UserId};
 use ttp::net::backoff::{Backoff, part_of, random};
 use ttp::rpc;
 
@@ -70,6 +70,9 @@ pub enum Event {
     Entry(Entry),
     /// The person is not in this chat any more.
     Gone(ChatId),
+    /// What was said in this chat up to this entry is gone, for it keeps no more or no longer. It is told to who was away
+    /// meanwhile; what is left of those entries came before.
+    Purged(ChatId, Seq),
     /// The server's history was replaced, and with it all numbers. Read again what was read; the stream goes on
     /// with what is new.
     Reset,
@@ -179,6 +182,7 @@ impl EventStream {
                 Step::Begin(_) | Step::Pass(..) => continue,
                 Step::Deliver(entry) => Event::Entry(entry),
                 Step::Gone(chat_id) => Event::Gone(chat_id),
+                Step::Purged(chat_id, seq) => Event::Purged(chat_id, seq),
                 Step::Reset(_) => Event::Reset,
             }));
         }

@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choices::{LogFormat, RatesName, RegistrationName, RoleName, TlsWhen};
+use crate::file_arguments::FileCommand;
 
 /// Self-hosted chat from TCP up. Without a command: chat now.
 #[derive(Debug, Parser)]
@@ -219,29 +220,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Copy the database while servers use it; the copy is of one moment.
-    Backup {
-        /// The copy. There must be no such file yet.
-        file: PathBuf,
-        #[command(flatten)]
-        _config: ConfigArguments,
-        #[command(flatten)]
-        _database: DatabaseArguments,
-    },
-    /// Check a database or a copy of one: that it is whole and every number and key is right.
-    Check {
-        /// The database.
-        file: PathBuf,
-    },
-    /// Put a backup in the place of the database; the old file is kept beside it as FILE.previous.
-    Restore {
-        /// The backup. It stays where it is.
-        backup: PathBuf,
-        #[command(flatten)]
-        _config: ConfigArguments,
-        #[command(flatten)]
-        _database: DatabaseArguments,
-    },
+    #[command(flatten)]
+    Files(FileCommand),
     /// Ask whether the servers are there; the exit code says it.
     Ping {
         #[command(flatten)]

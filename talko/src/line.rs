@@ -236,6 +236,7 @@ impl Conversation<'_> {
             Event::Gone(chat_id) => {
                 say(format_args!("{}* you are not in this chat any more", self.place(chat_id).await?))
             }
+            Event::Purged(..) => Ok(()),
             Event::Connection(state) => note_connection(state),
             Event::Reset => {
                 note("* the server's database was replaced; what you see may be old");

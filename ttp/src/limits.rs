@@ -108,6 +108,15 @@ pub const ROOM_USERS_MAX: u64 = 1_000_000;
 /// Public rooms that are looked at for one page of those that have something in their names.
 pub const ROOMS_SEARCHED_MAX: usize = 5_000;
 
+/// The longest time for which a group keeps what is said, when not for ever: a hundred years …
+pub const KEEP_MAX_MS: u64 = 36_500 * 24 * 3_600_000;
+
+/// … and the shortest: a minute.
+pub const KEEP_MIN_MS: u64 = 60_000;
+
+/// The most messages that a group keeps, when not all.
+pub const KEEP_MESSAGES_MAX: u64 = 1_000_000_000;
+
 /// The longest ban or mute that ends: ten years. A longer one is for ever.
 pub const RESTRICTION_MAX_MS: u64 = 3_650 * 24 * 3_600_000;
 

@@ -215,12 +215,14 @@ pub struct MessagesPage {
 /// A part of what is newer than a person's cursors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntriesPage {
-    /// Entries, chat by chat, each chat's in order and without holes.
+    /// Entries, chat by chat, each chat's in order and without holes, but for those up to `purged`.
     pub entries: Vec<Entry>,
     /// Whether there are more.
     pub more: bool,
     /// Chats of the cursors that the person is not in.
     pub gone: Vec<ChatId>,
+    /// Up to which entry of a chat what is not among the entries is gone for everybody.
+    pub purged: BTreeMap<ChatId, Seq>,
     /// The newest entries' numbers, and nothing else, when a cursor is above its chat's: it comes from another life of
     /// the database, such as one whose file was replaced by an older copy.
     pub heads: Option<BTreeMap<ChatId, Seq>>,

@@ -17,3 +17,4 @@ mod files;
 mod new_password;
 mod message_life;
 mod attachments;
+mod retention;

@@ -123,7 +123,7 @@ pub struct Sync {
 pub struct SyncReply {
     /// The epoch of the database.
     pub epoch: String,
-    /// Newer entries; those of one chat follow one another without holes.
+    /// Newer entries; those of one chat follow one another without holes, but for what `purged` tells of.
     pub entries: Vec<Entry>,
     /// Whether to ask again, with the cursors moved on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -131,6 +131,10 @@ pub struct SyncReply {
     /// Chats of the cursors that the caller is not in (any more).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<ChatId>,
+    /// Up to this entry, what is not among the entries of the chat is gone: nobody gets it any more. The cursor moves on
+    /// to here at least.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub purged: BTreeMap<ChatId, Seq>,
     /// The cursors belong to another life of the database: forget them, and what was learnt with them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,

@@ -58,6 +58,7 @@ proptest! {
         (more, reset, epoch, as_of) in any::<(bool, bool, String, u64)>(),
         gone in prop::collection::vec(any::<i64>().prop_map(ChatId), 0..3),
         heads in heads(),
+        purged in heads(),
     ) {
         for message in &said {
             let reply = MessageReply { message: message.clone() };
@@ -68,7 +69,7 @@ proptest! {
         }
         let reply = MessagesReply { messages: said, more, more_after: reset, as_of: as_of % 3 };
         prop_assert_eq!(written(|out| messages_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
-        let reply = SyncReply { epoch, entries: log, more, gone, reset, heads };
+        let reply = SyncReply { epoch, entries: log, more, gone, purged: purged.unwrap_or_default(), reset, heads };
         prop_assert_eq!(written(|out| sync_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
     }
 }

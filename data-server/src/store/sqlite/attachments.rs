@@ -3,6 +3,8 @@
 //! A file is free as soon as its last row in `Attachments` and in `Uploads` has gone, in the same transaction. It is taken
 //! from the disk after that, and its own row last, so that a crash at any moment leaves nothing that is not found again.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::OptionalExtension;
 use ttp::attachment::{Attachment, FileHash};
 use ttp::call::NewAttachment;
@@ -131,17 +133,17 @@ fn expire(turn: &mut Turn<'_>, before_ts: TimestampMs) -> Result<(), Failure> {
         turn.tables.statement("DELETE FROM Uploads WHERE uploaded_ts < ?1 RETURNING sha256")?;
     let expired: Vec<FileHash> =
         statement.query_map([before_ts], |row| row.get(0).map(FileHash))?.collect::<rusqlite::Result<_>>()?;
-    for sha256 in expired {
-        release(turn, sha256)?;
-    }
+    turn.has_freed |= release(turn.tables, expired)?;
     Ok(())
 }
 
-/// Frees a file when nobody needs it. After the commit somebody looks for those that are free.
-fn release(turn: &mut Turn<'_>, sha256: FileHash) -> Result<(), Failure> {
-    let freed = turn.tables.statement(FREE)?.execute([sha256.0])?;
-    turn.has_freed |= freed > 0;
-    Ok(())
+/// Frees files that nobody needs. Answers whether there were any: after the commit somebody looks for them.
+fn release(tables: Tables<'_>, files: Vec<FileHash>) -> Result<bool, Failure> {
+    let mut freed = 0;
+    for sha256 in files {
+        freed += tables.statement(FREE)?.execute([sha256.0])?;
+    }
+    Ok(freed > 0)
 }
 
 /// What everybody will be told of the files of a new message. Of images the kind is the one that their first bytes say, and
@@ -210,15 +212,16 @@ pub(super) fn attach(
     Ok(())
 }
 
-/// Ends what a message has to do with its files.
-pub(super) fn detach(turn: &mut Turn<'_>, chat_id: ChatId, seq: Seq) -> Result<(), Failure> {
-    let mut statement =
-        turn.tables.statement("DELETE FROM Attachments WHERE chat_id = ?1 AND seq = ?2 RETURNING sha256")?;
+/// Ends what the messages of these entries have to do with their files. Answers whether a file is free by that.
+pub(super) fn detach(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    entries: RangeInclusive<Seq>,
+) -> Result<bool, Failure> {
+    let mut statement = tables
+        .statement("DELETE FROM Attachments WHERE chat_id = ?1 AND seq BETWEEN ?2 AND ?3 RETURNING sha256")?;
     let files: Vec<FileHash> = statement
-        .query_map((chat_id.0, seq), |row| row.get(0).map(FileHash))?
+        .query_map((chat_id.0, entries.start(), entries.end()), |row| row.get(0).map(FileHash))?
         .collect::<rusqlite::Result<_>>()?;
-    for sha256 in files {
-        release(turn, sha256)?;
-    }
-    Ok(())
+    release(tables, files)
 }

@@ -82,7 +82,8 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<UnreadRep
         .statement(
             "UPDATE Participants SET read_number = max(read_number, min(?3, last_number))
              FROM Chats WHERE Chats.chat_id = ?1 AND Participants.chat_id = ?1 AND user_id = ?2
-             RETURNING (SELECT last_number FROM Chats WHERE chat_id = ?1) - read_number, role, read_number",
+             RETURNING (SELECT last_number - max(read_number, purged_number) FROM Chats WHERE chat_id = ?1), role,
+                       read_number",
         )?
         .query_row((chat_id.0, user_id.0, number), |row| {
             Ok((row.get(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?))

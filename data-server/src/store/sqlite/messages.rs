@@ -9,6 +9,7 @@ use super::attachments;
 use super::client_key::ClientKey;
 use super::message_life::{self, Addition};
 use super::restrictions;
+use super::retention;
 use super::tables::{Failure, Tables, role_from};
 use super::users;
 use super::writer::Turn;
@@ -61,6 +62,8 @@ pub(super) struct Inserting<'a> {
     message: CachedStatement<'a>,
     chat: CachedStatement<'a>,
     participant: CachedStatement<'a>,
+    /// Whether keys of messages are kept that are gone.
+    has_purged_keys: bool,
 }
 
 impl<'a> Inserting<'a> {
@@ -86,6 +89,7 @@ impl<'a> Inserting<'a> {
             participant: tables.statement(
                 "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2",
             )?,
+            has_purged_keys: retention::any_keys(tables)?,
         })
     }
 }
@@ -117,6 +121,11 @@ fn insert_with(
         // What it refers to may have been deleted since it was sent.
         Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
     };
+    if statements.has_purged_keys
+        && let Some(first) = retention::find_key(turn.tables, &new)?
+    {
+        return Ok(first);
+    }
     let (seq, number) = (author.last_seq + 1, author.last_number + 1);
     let message_ts = turn.now.max(author.activity_ts);
     let message_id = turn.next_message_id()?;
@@ -219,7 +228,8 @@ fn find_first(tables: Tables<'_>, new: &NewMessage) -> Result<Option<Message>, F
         Some(first) if !message_life::is_what_was_sent(tables, &first, new)? => {
             Err(StoreError::KeyReused.into())
         }
-        first => Ok(first),
+        Some(first) => Ok(Some(first)),
+        None => retention::find_key(tables, new),
     }
 }
 

@@ -234,7 +234,26 @@ const FROM_4_FILES: &str = "
         FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX AttachmentsByFile ON Attachments (sha256);
-    PRAGMA user_version = 5;
+";
+
+/// Version 5 lets a chat keep its messages for a time, or a number of them.
+const FROM_4_RETENTION: &str = "
+    ALTER TABLE Chats ADD COLUMN keep_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN keep_messages INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN purged_seq INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN purged_number INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX ChatsByRetention ON Chats (chat_id) WHERE keep_ms > 0 OR keep_messages > 0;
+    CREATE INDEX ThreadsBySeq ON Threads (chat_id, seq);
+    CREATE TABLE PurgedKeys (
+        client_message_id ANY     NOT NULL,
+        user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+        chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+        seq               INTEGER NOT NULL,
+        number            INTEGER NOT NULL,
+        message_id        INTEGER NOT NULL,
+        message_ts        INTEGER NOT NULL,
+        PRIMARY KEY (client_message_id, user_id)
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
@@ -269,7 +288,8 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
     }
     connection.execute_batch(FROM_4)?;
     connection.execute_batch(FROM_4_SEARCH)?;
-    connection.execute_batch(FROM_4_FILES)
+    connection.execute_batch(FROM_4_FILES)?;
+    connection.execute_batch(FROM_4_RETENTION)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one

@@ -19,7 +19,7 @@ use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
-use super::search::Indexing;
+use super::retention::HouseRule;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
 
@@ -27,6 +27,8 @@ mod idle;
 mod turn;
 
 pub(super) use turn::Turn;
+
+use idle::Chores;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -165,7 +167,7 @@ pub(super) struct Writer {
     complaints: Complaints,
     probe_waits: Backoff,
     probe_at: Instant,
-    indexing: Indexing,
+    chores: Chores,
 }
 
 impl Writer {
@@ -178,6 +180,7 @@ impl Writer {
         sink: Box<dyn CommitSink>,
         statements: Arc<AtomicU64>,
         health: Arc<Health>,
+        house: Arc<HouseRule>,
     ) -> Self {
         let settled = file::settle(&connection);
         let mut writer = Self {
@@ -192,7 +195,7 @@ impl Writer {
             complaints: Complaints::default(),
             probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
             probe_at: clock::now(),
-            indexing: Indexing::new(),
+            chores: Chores::new(house, clock::now()),
         };
         if let Err(failed) = settled {
             writer.lose(None, &failed.into());
@@ -212,11 +215,9 @@ impl Writer {
             match self.next(queue) {
                 Ok(first) => {
                     open = self.store_waiting(first, queue, gate);
-                    if self.indexing.is_due(clock::now()) {
-                        self.index();
-                    }
+                    self.do_what_is_due();
                 }
-                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.index(),
+                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.do_a_chore(),
                 Err(RecvTimeoutError::Timeout) => self.probe(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -231,11 +232,10 @@ impl Writer {
         }
     }
 
-    /// What comes next; a time-out when it is time to index what was stored, or to look whether the storage is sound
-    /// again.
+    /// What comes next; a time-out when it is time for a chore, or to look whether the storage is sound again.
     fn next(&self, queue: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
         match self.connection {
-            Some(_) => match self.indexing.next_at(clock::now()) {
+            Some(_) => match self.chores.next_at(clock::now()) {
                 Some(next_at) => queue.recv_deadline(next_at),
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             },
@@ -302,7 +302,7 @@ impl Writer {
             self.sink.ended(news.ended);
         }
         if !news.entries.is_empty() {
-            self.indexing.note(&news.entries, committed_at);
+            self.chores.note(&news.entries, committed_at);
             self.sink.committed(news.entries);
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");

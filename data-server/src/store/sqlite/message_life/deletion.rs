@@ -36,7 +36,7 @@ pub(super) fn delete(turn: &mut Turn<'_>, mut target: Target) -> Result<Message,
         tables.statement(sql)?.execute((chat_id.0, seq))?;
     }
     mentions::delete(tables, chat_id, target.message.number)?;
-    attachments::detach(turn, chat_id, seq)?;
+    turn.has_freed |= attachments::detach(tables, chat_id, seq..=seq)?;
     target.details = MessageDetails {
         reply_to: target.details.reply_to,
         thread: target.details.thread,

@@ -34,6 +34,16 @@ pub(in crate::store::sqlite) fn forget(
     change(turn.tables, chat_id, seq, old_text, DELETE)
 }
 
+/// The same outside of the writer's turn.
+pub(in crate::store::sqlite) fn forget_at(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    seq: Seq,
+    old_text: &str,
+) -> Result<(), Failure> {
+    change(tables, chat_id, seq, old_text, DELETE)
+}
+
 /// A row of the index, from its number and its words.
 pub(super) const INSERT: &str = "INSERT INTO MessagesText (rowid, words) VALUES (?1, ?2)";
 const DELETE: &str = "INSERT INTO MessagesText (MessagesText, rowid, words) VALUES ('delete', ?1, ?2)";
