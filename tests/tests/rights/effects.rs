@@ -4,6 +4,7 @@
 use ttp::call::{BroadcastCall, DataCall, SetRole};
 use ttp::model::{ChatId, UserId};
 
+use crate::files;
 use crate::rooms;
 use crate::world::Person;
 
@@ -77,6 +78,9 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         | DataCall::RemoveReaction(_)
         | DataCall::PinMessage(_)
         | DataCall::UnpinMessage(_) => Change(message_question(call, my)),
+        DataCall::BeginUpload(_) | DataCall::UploadChunk(_) | DataCall::DownloadChunk(_) => {
+            files::effect(call, my, is_in_the_group)
+        }
         DataCall::GetPins(_) | DataCall::GetMessageHistory(_) => Answer(CANARY),
         DataCall::GetThread(_) => Answer("words of thea"),
         DataCall::GetParticipants(_) => Answer("\"role\""),

@@ -6,9 +6,9 @@ use super::{Target, mentions};
 use crate::mentions::Called;
 use crate::rights::{ChatAct, FORWARDED_STAYS, NOT_THE_AUTHOR};
 use crate::store::StoreError;
+use crate::store::sqlite::changes;
 use crate::store::sqlite::tables::Failure;
 use crate::store::sqlite::writer::Turn;
-use crate::store::sqlite::changes;
 
 /// Gives a message another text. One that it has already, or a key that was used on it already, changes nothing.
 pub(super) fn edit(
