@@ -63,6 +63,10 @@ pub struct Config {
     pub general_room: Option<String>,
     /// How long a session lives that is not used.
     pub session_lifetime: Duration,
+    /// How long messages stay at most, whatever their chats say, in milliseconds; 0 for ever.
+    pub keep_ms: u64,
+    /// How many messages of a chat stay at most; 0 for all.
+    pub keep_messages: u64,
     /// What it costs to hash a password.
     pub password_cost: PasswordCost,
     /// Threads that hash passwords.
