@@ -170,6 +170,8 @@ impl Default for Config {
             registration: Registration::default(),
             general_room: None,
             session_lifetime: SESSION_LIFETIME,
+            keep_ms: 0,
+            keep_messages: 0,
             password_cost: PasswordCost::default(),
             // Half of the cores at most hash at any time, so that a flood of logins leaves the other half alone.
             hash_threads: available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),
