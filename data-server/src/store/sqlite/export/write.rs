@@ -249,7 +249,7 @@ impl Writer<'_> {
             self.put(&entry(row).map_err(says)?)?;
             entries += 1;
             told.entries += 1;
-            if told.entries % ENTRIES_PER_LOOK == 0 {
+            if told.entries.is_multiple_of(ENTRIES_PER_LOOK) {
                 told.look(told.entries)?;
             }
         }
