@@ -287,6 +287,20 @@ cover! {
     lift(chat_id: ChatId, user: UserId, penalty: Penalty) -> ();
     /// See [`crate::Client::get_restrictions`].
     get_restrictions(chat_id: ChatId, after: Option<UserId>) -> RestrictionsReply;
+    /// See [`crate::Client::set_draft`].
+    set_draft(chat_id: ChatId, text: &str, reply_to: Option<Seq>) -> ();
+    /// See [`crate::Client::get_drafts`].
+    get_drafts(after: Option<ChatId>) -> DraftsReply;
+    /// See [`crate::Client::insert_bot`].
+    insert_bot(name: &str) -> BotReply;
+    /// See [`crate::Client::get_bots`].
+    get_bots() -> Vec<BotInfo>;
+    /// See [`crate::Client::renew_bot`].
+    renew_bot(bot: UserId) -> BotReply;
+    /// See [`crate::Client::revoke_bot`].
+    revoke_bot(bot: UserId) -> ();
+    /// See [`crate::Client::is_bot`].
+    is_bot(user: UserId) -> bool;
     /// See [`crate::Client::close_streams`].
     close_streams() -> ();
     /// See [`crate::Client::receive_one`].

@@ -245,7 +245,7 @@ async fn a_stream_of_nobody_ends_at_once() {
 async fn a_replaced_database_is_a_reset() {
     let (data, broadcast) = (DataServer::start().await, Server::start().await);
     data.commit(1, "restored");
-    let saved = Cursors { epoch: Some("another".into()), seqs: [(ChatId(1), 40)].into() };
+    let saved = Cursors { epoch: Some("another".into()), seqs: [(ChatId(1), 40)].into(), noted: 0 };
     let mut events = client(&data, &broadcast).await.events(Position::After(saved));
     let mut stream = broadcast.stream().await;
     let event = next(&mut events).await;

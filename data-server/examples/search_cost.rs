@@ -12,6 +12,8 @@ struct Deaf;
 impl CommitSink for Deaf {
     fn committed(&mut self, _: Vec<Committed>) {}
     fn ended(&mut self, _: Vec<SessionId>) {}
+
+    fn noted(&mut self, _: Vec<data_server::store::Noted>) {}
 }
 fn cpu() -> f64 {
     let s = std::fs::read_to_string("/proc/self/stat").unwrap();

@@ -8,7 +8,7 @@ use ttp::event::EventFrame;
 use ttp::model::SessionId;
 
 use crate::audience;
-use crate::store::{CommitSink, Committed};
+use crate::store::{CommitSink, Committed, Noted};
 
 /// Publishes what a store committed.
 pub(crate) struct Forward {
@@ -37,6 +37,10 @@ impl CommitSink for Forward {
 
     fn ended(&mut self, sessions: Vec<SessionId>) {
         self.publisher.publish(vec![Hint::Ended(sessions.into())]);
+    }
+
+    fn noted(&mut self, notes: Vec<Noted>) {
+        self.publisher.publish(notes.iter().map(audience::note).map(Hint::Event).collect());
     }
 }
 

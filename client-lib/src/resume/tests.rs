@@ -32,6 +32,7 @@ fn cursors(epoch: &str, seqs: &[(i64, Seq)]) -> Cursors {
     Cursors {
         epoch: Some(epoch.into()),
         seqs: seqs.iter().map(|(chat, seq)| (ChatId(*chat), *seq)).collect(),
+        noted: 0,
     }
 }
 

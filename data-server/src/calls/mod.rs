@@ -37,6 +37,8 @@ mod members;
 mod rooms;
 mod search;
 mod sync;
+mod notes;
+mod bots;
 mod info;
 
 pub(crate) use accounts::check_password;
@@ -157,6 +159,8 @@ impl Weight {
             | DataCall::ListRooms(_)
             | DataCall::GetRestrictions(_)
             | DataCall::GetInvitations(_)
+            | DataCall::GetDrafts(_)
+            | DataCall::GetBots(_)
             | DataCall::SearchMessages(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
@@ -341,6 +345,12 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::Restrict(call) => rooms::restrict(service, session, call, reply(to)),
         DataCall::GetRestrictions(call) => rooms::restrictions(service, session, call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
+        DataCall::SetDraft(call) => notes::set(service, session, call, reply(to)),
+        DataCall::GetDrafts(call) => notes::get(service, session, &call, reply(to)),
+        DataCall::InsertBot(call) => bots::insert(service, session, call, reply(to)),
+        DataCall::GetBots(_) => bots::get(service, session, reply(to)),
+        DataCall::RenewBot(call) => bots::renew(service, session, &call, reply(to)),
+        DataCall::RevokeBot(call) => bots::revoke(service, session, &call, reply(to)),
         DataCall::SearchMessages(call) => search::search(service, session, call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
@@ -418,6 +428,8 @@ fn call_error(error: &StoreError) -> CallError {
         StoreError::NoSuchMessage { .. } | StoreError::MessageDeleted(_) => ErrorCode::NotFound,
         StoreError::WithinThread { .. } => ErrorCode::InvalidParams,
         StoreError::TooManyReactions | StoreError::TooManyPins => ErrorCode::Conflict,
+        StoreError::TooManyDrafts | StoreError::TooManyBots => ErrorCode::Conflict,
+        StoreError::NoSuchBot(_) => ErrorCode::NotFound,
         StoreError::NotPublic(_) | StoreError::Archived(_) => ErrorCode::Forbidden,
         StoreError::Banned { left_ms, .. } | StoreError::Muted { left_ms, .. } => {
             let mut told = CallError::new(ErrorCode::Forbidden, error.to_string());
@@ -464,6 +476,9 @@ mod tests {
             (StoreError::WithinThread { seq: 2, thread: 1 }, -32602),
             (StoreError::TooManyReactions, -32009),
             (StoreError::TooManyPins, -32009),
+            (StoreError::TooManyDrafts, -32009),
+            (StoreError::TooManyBots, -32009),
+            (StoreError::NoSuchBot(user_id), -32004),
             (StoreError::NoSuchChatName, -32004),
             (StoreError::SearchTooLong, -32013),
             (StoreError::NotAParticipant { user_id, chat_id }, -32003),

@@ -46,7 +46,7 @@ async fn position(client: &Client, chat: Option<&Chat>, since: Option<u64>) -> a
             *seq = since.min(*seq);
         }
     }
-    Ok(Position::After(Cursors { epoch: Some(heads.epoch), seqs }))
+    Ok(Position::After(Cursors { epoch: Some(heads.epoch), seqs, ..Cursors::default() }))
 }
 
 fn print(entry: &Entry, json: bool) -> anyhow::Result<()> {

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use data_server::store::{
-    AccountChange, Admission, By, ChatsQuery, Credentials, Done, Ending, EntriesPage, EntriesQuery, Hearing,
-    InvitationEnd, Invitations, Joining, LiveSession, MembershipChange, MessageChange, MessagesPage,
-    MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Page,
-    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment,
-    Rooms, RoomsQuery, SearchPage, SearchQuery, SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
+    AccountChange, Admission, BotEnd, BotRenewal, Bots, By, ChatsQuery, Credentials, Done, DraftsQuery,
+    Ending, EntriesPage, EntriesQuery, Hearing, InvitationEnd, Invitations, Joining, LiveSession,
+    MembershipChange, MessageChange, MessagesPage, MessagesQuery, NewAccount, NewBot, NewChat, NewDraft,
+    NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Notes, Page, ParticipantsQuery,
+    PasswordChange, PeoplePage, Person, PersonSought, ReadMark, Recent, RecentQuery, RestrictionsQuery,
+    RoleAssignment, Rooms, RoomsQuery, SearchPage, SearchQuery, SecretHash, Sessions, SettingsUpdate, Store,
+    VersionsQuery,
 };
 use tokio::sync::Notify;
-use ttp::call::{InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
-use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
+use ttp::call::{BotInfo, Draft, InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
+use ttp::model::{Chat, ChatId, Message, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
 
@@ -55,6 +57,29 @@ impl Rooms for Belled {
     pass_on! { reads:
         rooms(by: By, query: RoomsQuery) -> RoomsReply;
         restrictions(by: By, query: RestrictionsQuery) -> Page<RestrictionInfo>;
+    }
+}
+
+impl Notes for Belled {
+    pass_on! { writes:
+        set_draft(by: By, new: NewDraft) -> ();
+    }
+
+    pass_on! { reads:
+        noted(by: By, user_id: UserId) -> u64;
+        drafts(by: By, query: DraftsQuery) -> Page<Draft>;
+    }
+}
+
+impl Bots for Belled {
+    pass_on! { writes:
+        insert_bot(by: By, new: NewBot) -> BotInfo;
+        renew_bot(by: By, renewal: BotRenewal) -> BotInfo;
+        end_bot(by: By, end: BotEnd) -> ();
+    }
+
+    pass_on! { reads:
+        bots(by: By, owner: UserId) -> Vec<BotInfo>;
     }
 }
 
@@ -113,13 +138,14 @@ impl Store for Belled {
         sessions(by: By, user_id: UserId) -> Sessions;
         invitations(by: By, user_id: UserId) -> Invitations;
         user(by: By, user_id: UserId) -> User;
+        person(by: By, sought: PersonSought) -> Person;
         trusted_user(user_id: UserId) -> (User, Role);
         user_by_name(by: By, user_name: String) -> User;
         chats(by: By, query: ChatsQuery) -> Page<Chat>;
         messages(by: By, query: MessagesQuery) -> MessagesPage;
         versions(by: By, query: VersionsQuery) -> Page<MessageVersion>;
         search(by: By, query: SearchQuery) -> SearchPage;
-        participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
+        participants(by: By, query: ParticipantsQuery) -> PeoplePage;
         heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
         hearing_of(users: Vec<UserId>) -> Vec<Hearing>;
         recent(query: RecentQuery) -> Recent;

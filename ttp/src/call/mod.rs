@@ -19,6 +19,8 @@ mod messages;
 mod message_life;
 mod rooms;
 mod search;
+mod notes;
+mod bots;
 mod streams;
 mod presence;
 
@@ -28,6 +30,7 @@ pub use accounts::{
     Register, RevokeInvitation, RevokeSession, SessionInfo, SessionReply, SessionsReply, SetServerRole,
     UpdateUser,
 };
+pub use bots::{BotInfo, BotReply, BotsReply, GetBots, InsertBot, RenewBot, RevokeBot};
 pub use chats::{
     AddParticipant, ChatReply, ChatsCursor, ChatsReply, GetChats, GetParticipants, InsertChat,
     ParticipantsReply, RemoveParticipant, SetRole,
@@ -41,6 +44,7 @@ pub use messages::{
     GetMessages, InsertMessage, MarkRead, MessagePlace, MessageReply, MessagesReply, Sync, SyncReply,
     UnreadReply,
 };
+pub use notes::{Draft, DraftsReply, GetDrafts, Mark, Note, SetDraft};
 pub use people::{GetUser, InsertUser, UserReply};
 pub use presence::{
     Appearance, GetPresence, Presence, PresenceOf, PresenceReply, PresenceState, SetPresence, SetTyping,
@@ -162,6 +166,12 @@ calls! {
         Restrict = "Restrict",
         GetRestrictions = "GetRestrictions",
         MarkRead = "MarkRead",
+        SetDraft = "SetDraft",
+        GetDrafts = "GetDrafts",
+        InsertBot = "InsertBot",
+        GetBots = "GetBots",
+        RenewBot = "RenewBot",
+        RevokeBot = "RevokeBot",
         SearchMessages = "SearchMessages",
         Sync = "Sync",
     }
@@ -270,6 +280,12 @@ methods! {
     Restrict "Restrict" -> Empty;
     GetRestrictions "GetRestrictions" -> RestrictionsReply;
     MarkRead "MarkRead" -> UnreadReply;
+    SetDraft "SetDraft" -> Empty;
+    GetDrafts "GetDrafts" -> DraftsReply;
+    InsertBot "InsertBot" -> BotReply;
+    GetBots "GetBots" -> BotsReply;
+    RenewBot "RenewBot" -> BotReply;
+    RevokeBot "RevokeBot" -> Empty;
     SearchMessages "SearchMessages" -> SearchReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;

@@ -22,9 +22,12 @@ use super::identity::Identity;
 use super::messages;
 use super::search::Indexing;
 use super::tables::{Failure, Tables};
-use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
+use crate::store::{Clock, CommitSink, Committed, Done, Noted, StoreError};
 
 mod idle;
+mod news;
+
+use news::News;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -57,6 +60,8 @@ pub(super) struct Turn<'a> {
     pub(super) entries: Vec<Committed>,
     /// Sessions that the sink will hear to have ended.
     pub(super) ended: Vec<SessionId>,
+    /// Notes that the sink will hear of.
+    pub(super) notes: Vec<Noted>,
     /// The numbers of messages, once one was asked for.
     message_ids: Option<MessageIds>,
     /// What stores messages, once one was to be stored.
@@ -72,7 +77,8 @@ struct MessageIds {
 
 impl<'a> Turn<'a> {
     pub(super) fn new(tables: Tables<'a>) -> Self {
-        Self { tables, now: 0, entries: Vec::new(), ended: Vec::new(), message_ids: None, inserting: None }
+        let (entries, ended, notes) = Default::default();
+        Self { tables, now: 0, entries, ended, notes, message_ids: None, inserting: None }
     }
 
     /// The number of the next message. It stays the same until it is taken.
@@ -105,13 +111,6 @@ impl<'a> Turn<'a> {
             _ => Ok(()),
         }
     }
-}
-
-/// What the sink hears of a batch.
-#[derive(Default)]
-struct News {
-    entries: Vec<Committed>,
-    ended: Vec<SessionId>,
 }
 
 /// How a change ended.
@@ -325,7 +324,7 @@ impl Writer {
 
     /// One transaction for all of `batch`.
     fn store(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let (ending, news) = match self.connection.take() {
+        let (ending, mut news) = match self.connection.take() {
             None => (Ending::NotStored, News::default()),
             Some(connection) => {
                 self.health.batch(Some(clock::now()));
@@ -355,9 +354,7 @@ impl Writer {
         if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
             let _ = execute(connection, "COMMIT");
         }
-        if !news.ended.is_empty() {
-            self.sink.ended(news.ended);
-        }
+        news.tell_all_but_entries(&mut *self.sink);
         if !news.entries.is_empty() {
             self.indexing.note(&news.entries, committed_at);
             self.sink.committed(news.entries);
@@ -425,15 +422,14 @@ impl Writer {
         if has_savepoint {
             execute(connection, "SAVEPOINT change")?;
         }
-        let (entries_before, ended_before) = (turn.entries.len(), turn.ended.len());
+        let before = turn.lengths();
         if let Err(failure) = job.run(turn) {
             let refused = match failure {
                 Failure::Half(failed) => return Err(failed),
                 Failure::Sqlite(failed) if is_of_the_place(&failed) => return Err(failed),
                 refused => refused,
             };
-            turn.entries.truncate(entries_before);
-            turn.ended.truncate(ended_before);
+            turn.truncate(before);
             let refusal = refused.into_store_error(&mut self.complaints);
             self.figures.refused(&refusal);
             job.refuse(refusal);
@@ -475,12 +471,6 @@ impl Writer {
         file::need_room(&self.path)?;
         connection.busy_timeout(file::BUSY_TIMEOUT)?;
         Ok(connection)
-    }
-}
-
-impl From<Turn<'_>> for News {
-    fn from(turn: Turn<'_>) -> Self {
-        Self { entries: turn.entries, ended: turn.ended }
     }
 }
 

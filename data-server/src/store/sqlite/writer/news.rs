@@ -1,0 +1,52 @@
+//! What a batch of changes has for the sink, and how the part of a change is taken back that was refused.
+
+use ttp::model::SessionId;
+
+use super::Turn;
+use crate::store::{CommitSink, Committed, Noted};
+
+/// What the sink hears of a batch.
+#[derive(Default)]
+pub(super) struct News {
+    pub(super) entries: Vec<Committed>,
+    ended: Vec<SessionId>,
+    notes: Vec<Noted>,
+}
+
+impl News {
+    /// Hands on everything but the entries, which are counted.
+    pub(super) fn tell_all_but_entries(&mut self, sink: &mut dyn CommitSink) {
+        if !self.ended.is_empty() {
+            sink.ended(std::mem::take(&mut self.ended));
+        }
+        if !self.notes.is_empty() {
+            sink.noted(std::mem::take(&mut self.notes));
+        }
+    }
+}
+
+impl From<Turn<'_>> for News {
+    fn from(turn: Turn<'_>) -> Self {
+        Self { entries: turn.entries, ended: turn.ended, notes: turn.notes }
+    }
+}
+
+/// How much a turn had for the sink before a change.
+pub(super) struct Lengths {
+    entries: usize,
+    ended: usize,
+    notes: usize,
+}
+
+impl Turn<'_> {
+    pub(super) fn lengths(&self) -> Lengths {
+        Lengths { entries: self.entries.len(), ended: self.ended.len(), notes: self.notes.len() }
+    }
+
+    /// Forgets what a change has made since then.
+    pub(super) fn truncate(&mut self, before: Lengths) {
+        self.entries.truncate(before.entries);
+        self.ended.truncate(before.ended);
+        self.notes.truncate(before.notes);
+    }
+}
