@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use ttp::call::{
-    Appearance, Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessagesReply, ParticipantsReply, Presence, PresenceReply, RestrictionsReply, RoomsReply,
-    SearchMessages, SearchReply, SessionInfo, SessionReply, UnreadReply,
+    Appearance, BotInfo, BotReply, Call, ChatsCursor, ChatsReply, DraftsReply, HistoryReply, InsertMessage,
+    InvitationInfo, InvitationReply, MessagePlace, MessagesReply, ParticipantsReply, Presence, PresenceReply,
+    RestrictionsReply, RoomsReply, SearchMessages, SearchReply, SessionInfo, SessionReply, UnreadReply,
 };
 use ttp::model::{
     Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,

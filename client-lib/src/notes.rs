@@ -179,5 +179,5 @@ impl Badge {
 }
 
 fn calls(me: UserId, mentions: &Mentions) -> bool {
-    mentions.is_all || mentions.user_ids.contains(&me)
+    mentions.all || mentions.user_ids.contains(&me)
 }

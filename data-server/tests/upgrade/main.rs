@@ -195,7 +195,8 @@ fn t27_upgraded_chats_go_on() {
 
     let query = EntriesQuery {
         user_id: UserId(1),
-        cursors: [(ChatId(1), noted: None, 0)].into(),
+        cursors: [(ChatId(1), 0)].into(),
+        noted: None,
         rows_max: 5,
         bytes_max: 1 << 20,
     };

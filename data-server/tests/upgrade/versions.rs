@@ -110,7 +110,8 @@ fn r09_files_of_earlier_versions_get_owners() {
         assert_eq!(texts(&store, ChatId(1)), ["kept"]);
         let query = EntriesQuery {
             user_id: UserId(5),
-            cursors: [(ChatId(2), noted: None, 0)].into(),
+            cursors: [(ChatId(2), 0)].into(),
+            noted: None,
             rows_max: 50,
             bytes_max: 1 << 20,
         };
@@ -261,7 +262,8 @@ fn the_log_of_version_4_stays_what_it_is() {
     assert_eq!(check(&house.path).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
     let query = EntriesQuery {
         user_id: UserId(1),
-        cursors: [(ChatId(1), noted: None, 0)].into(),
+        cursors: [(ChatId(1), 0)].into(),
+        noted: None,
         rows_max: 50,
         bytes_max: 1 << 20,
     };
