@@ -4,8 +4,8 @@
 use ttp::call::{BroadcastCall, DataCall, SetRole};
 use ttp::model::{ChatId, UserId};
 
-use crate::rooms;
 use crate::world::Person;
+use crate::{notes, rooms};
 
 /// How an accepted call shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +93,11 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
             call.number, call.chat_id
         )),
+        DataCall::SetDraft(_) | DataCall::InsertBot(_) | DataCall::RenewBot(_) | DataCall::RevokeBot(_) => {
+            Change(notes::is_so(call, my))
+        }
+        DataCall::GetDrafts(_) => Answer("\"drafts\":["),
+        DataCall::GetBots(_) => Answer("_bot"),
         DataCall::Sync(_) => Answer("epoch"),
     }
 }

@@ -5,6 +5,7 @@
 mod table;
 mod cells;
 mod effects;
+mod notes;
 mod rooms;
 mod world;
 mod matrix;

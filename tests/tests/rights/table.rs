@@ -16,11 +16,12 @@
 //! to be `$fallen`. `$private` is the private chat of the member and `$otto`.
 
 use crate::cells::Row;
+use crate::notes::NOTES;
 use crate::rooms::ROOMS;
 
 /// What a data-server is asked.
 pub(crate) const DATA: &[&str] =
-    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MESSAGES, MEMBERSHIP, CHAT_ROLES, ROOMS];
+    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MESSAGES, MEMBERSHIP, CHAT_ROLES, ROOMS, NOTES];
 
 /// What a broadcast-server is asked.
 pub(crate) const BROADCAST: &[&str] = &[STREAMS];
