@@ -175,10 +175,16 @@ pub(crate) enum Command {
     },
     /// Send a message; without TEXT, each line of standard input is one.
     Send {
-        /// The chat: its number, its name, or a person's name for a private chat.
-        chat: String,
+        /// The chat: its number, its name, or a person's name for a private chat. With --json, where objects without a
+        /// `chat_id` go.
+        #[arg(required_unless_present = "json")]
+        chat: Option<String>,
         /// What to say.
         text: Vec<String>,
+        /// Each line of standard input is an object: {"chat_id":…,"text":…,"reply_to":…,"key":…}. What is sent again with
+        /// its key is said once.
+        #[arg(long, conflicts_with = "text")]
+        json: bool,
         #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
@@ -188,12 +194,18 @@ pub(crate) enum Command {
     Tail {
         /// One chat by number or name; all chats when left out.
         chat: Option<String>,
+        /// The same.
+        #[arg(long = "chat", value_name = "CHAT", conflicts_with = "chat")]
+        named: Option<String>,
         /// One JSON object per log entry instead of text.
         #[arg(long)]
         json: bool,
         /// Begin after this entry of each chat instead of now; 0 is the beginning.
         #[arg(long, value_name = "SEQ")]
         since: Option<u64>,
+        /// Keep in this file how far was printed, and go on from there the next time.
+        #[arg(long, value_name = "FILE", conflicts_with = "since")]
+        position: Option<PathBuf>,
         #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
@@ -213,6 +225,11 @@ pub(crate) enum Command {
         _addresses: AddressArguments,
         #[command(flatten)]
         _user: UserArguments,
+    },
+    /// Accounts of programs: make, list and end them.
+    Bot {
+        #[command(subcommand)]
+        command: BotCommand,
     },
     /// People.
     User {
@@ -280,6 +297,44 @@ pub(crate) enum Command {
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BotCommand {
+    /// Make a bot and print its token, once.
+    New {
+        /// What others will see and find.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// List your bots.
+    List {
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// Give a bot another token and print it, once; the former one holds no longer.
+    Token {
+        /// Its name or number.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
+    },
+    /// End a bot for good.
+    End {
+        /// Its name or number.
+        name: String,
+        #[command(flatten)]
+        _addresses: AddressArguments,
+        #[command(flatten)]
+        _user: UserArguments,
     },
 }
 
@@ -467,6 +522,9 @@ pub(crate) struct UserArguments {
     /// Who you are. On this machine's own servers a name that is new becomes a new account.
     #[arg(long, env = "TALKO_USER", value_name = "NAME")]
     user: Option<String>,
+    /// Speak as the bot, or in the session, whose token stands in this file; or in TALKO_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     _password: PasswordArguments,
 }
