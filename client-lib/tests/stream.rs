@@ -286,7 +286,7 @@ async fn saved_cursors_continue_without_gap_or_double() {
     assert_eq!(texts(&mut events, 4).await, ["1", "2", "3", "4"]);
     data.answered(4, is_sync).await;
     let saved = serde_json::to_string(&events.cursors().unwrap()).unwrap();
-    assert_eq!(saved, r#"{"epoch":"first","seqs":{"1":4}}"#);
+    assert_eq!(saved, r#"{"epoch":"first","seqs":{"1":4},"noted":0}"#);
     drop(events);
     let mut events = client.events(Position::After(serde_json::from_str(&saved).unwrap()));
     let _second = broadcast.stream().await;

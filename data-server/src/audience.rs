@@ -85,9 +85,12 @@ impl Directory for Audience {
             return answer(Err(Unavailable));
         }
         let people = users.clone();
-        let heard = |(person, user_id): (store::Hearing, UserId)| Hearing {
-            topics: person.chats.into_iter().map(topic_of).chain([Topic::of_person(user_id)]).collect(),
-            sessions: person.sessions,
+        let heard = |(person, user_id): (store::Hearing, UserId)| {
+            let own = person.is_open.then(|| Topic::of_person(user_id));
+            Hearing {
+                topics: person.chats.into_iter().map(topic_of).chain(own).collect(),
+                sessions: person.sessions,
+            }
         };
         let done = move |found: Result<Vec<store::Hearing>, _>| {
             let people = found.map(|found| found.into_iter().zip(people).map(heard).collect());

@@ -182,6 +182,8 @@ pub struct Hearing {
     pub chats: Vec<ChatId>,
     /// The person's sessions that have not ended.
     pub sessions: Vec<SessionId>,
+    /// Whether there is such a person, with an account that is not closed.
+    pub is_open: bool,
 }
 
 /// An entry that was committed just now.

@@ -58,7 +58,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("values are those that there are", "UPDATE Chats SET is_private = 2 WHERE chat_id = 2", "chat 2: is_private is 2"),
     (
         "values are those that there are",
-        "UPDATE Changes SET kind = 'left', chat_name = NULL WHERE chat_id = 2 AND seq = 1",
+        "UPDATE Changes SET kind = 'left', details = NULL WHERE chat_id = 2 AND seq = 1",
         "chat 2: entry 1 is of no kind",
     ),
     (
@@ -67,6 +67,21 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "index ParticipantsByUserId is missing",
     ),
     ("tables and indexes are all there", "DROP TABLE Leftovers", "table Leftovers is missing"),
+    (
+        "notes are numbered, and of chats that the person is in",
+        "INSERT INTO Marks (user_id, chat_id, version) SELECT user_id, chat_id, 7000 FROM Participants LIMIT 1",
+        "7000 of",
+    ),
+    (
+        "notes are numbered, and of chats that the person is in",
+        "INSERT INTO Drafts (user_id, chat_id, version, draft_text) VALUES (1, 99, 1, 'half')",
+        "there is a draft of chat 99, where the person is not",
+    ),
+    (
+        "bots belong to people",
+        "INSERT INTO Bots (user_id, owner_id, created_ts) SELECT user_id, user_id, 0 FROM Users LIMIT 1",
+        "its owner is a bot",
+    ),
     ("the database has one epoch", "DELETE FROM Meta", "it has 0 epochs"),
     ("the database has one epoch", "UPDATE Meta SET epoch = ''", "it has 0 epochs"),
     (

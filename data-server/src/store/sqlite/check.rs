@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::names;
 
 mod messages;
+mod notes;
 mod rooms;
 
 /// Faults that are told of each rule.
@@ -74,7 +75,9 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
     ];
-    for (name, question) in QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS) {
+    for (name, question) in
+        QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS).chain(notes::QUESTIONS)
+    {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("messages are found by their words", wrong_words(connection))?);
@@ -345,6 +348,7 @@ const QUESTIONS: [(&str, &str); 16] = [
          SELECT 'session ' || s.session_id || ': user ' || s.user_id || ' cannot have begun it'
          FROM Sessions s JOIN Users u ON u.user_id = s.user_id
          WHERE s.ended_ts IS NULL AND u.password_hash IS NULL
+           AND (u.deactivated_ts IS NOT NULL OR s.user_id NOT IN (SELECT user_id FROM Bots))
          UNION ALL
          SELECT 'session ' || session_id || ': its token is no hash' FROM Sessions WHERE length(token_hash) <> 32
          UNION ALL

@@ -133,13 +133,14 @@ pub(super) fn hearing_of(
     let mut hearing = vec![Hearing::default(); users.len()];
     let users = id_list(users.iter().map(|user_id| user_id.0));
     let mut statement = tables.statement(
-        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Users u CROSS JOIN Participants p
-         WHERE u.user_id = w.value AND u.deactivated_ts IS NULL AND p.user_id = w.value",
+        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Users u LEFT JOIN Participants p ON p.user_id = w.value
+         WHERE u.user_id = w.value AND u.deactivated_ts IS NULL",
     )?;
     let mut rows = statement.query([&users])?;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
-        hearing[place].chats.push(ChatId(row.get(1)?));
+        hearing[place].is_open = true;
+        hearing[place].chats.extend(row.get::<_, Option<i64>>(1)?.map(ChatId));
     }
     let mut statement = tables.statement(
         "SELECT w.key, s.session_id FROM json_each(?1) w CROSS JOIN Sessions s

@@ -354,13 +354,14 @@ impl Writer {
         if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
             let _ = execute(connection, "COMMIT");
         }
-        news.tell_all_but_entries(&mut *self.sink);
+        news.tell_ended(&mut *self.sink);
         if !news.entries.is_empty() {
             self.indexing.note(&news.entries, committed_at);
-            self.sink.committed(news.entries);
+            self.sink.committed(std::mem::take(&mut news.entries));
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");
         }
+        news.tell_notes(&mut *self.sink);
     }
 
     /// Answers what the sink hears of what was committed, or how all of the batch ended instead.

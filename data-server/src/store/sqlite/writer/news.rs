@@ -14,11 +14,15 @@ pub(super) struct News {
 }
 
 impl News {
-    /// Hands on everything but the entries, which are counted.
-    pub(super) fn tell_all_but_entries(&mut self, sink: &mut dyn CommitSink) {
+    /// First of all, since who has ended shall hear nothing of the rest.
+    pub(super) fn tell_ended(&mut self, sink: &mut dyn CommitSink) {
         if !self.ended.is_empty() {
             sink.ended(std::mem::take(&mut self.ended));
         }
+    }
+
+    /// After the entries: a mark says how far the chat was read with them.
+    pub(super) fn tell_notes(&mut self, sink: &mut dyn CommitSink) {
         if !self.notes.is_empty() {
             sink.noted(std::mem::take(&mut self.notes));
         }
