@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use client_lib::{Badges, Client, Draft, Event, EventStream, Mark, Position};
+use client_lib::{Badges, ChatSettings, Client, Draft, Event, EventStream, Mark, Position};
 use tests::{Fate, Form, Installation, Setup, live, within};
 use ttp::call::GetChats;
 use ttp::model::{Chat, ChatId, User};
@@ -83,7 +83,8 @@ async fn t35_a_draft_is_on_every_device() {
     both_forms(async |house| {
         let (ada, ada_user) = house.person("Ada").await;
         let (grace, _) = house.person("Grace").await;
-        let group = grace.insert_chat("group", &[ada_user.user_id]).await.unwrap().chat_id;
+        let group =
+            grace.insert_room("group", &[ada_user.user_id], ChatSettings::default()).await.unwrap().chat_id;
         let said = grace.insert_message(group, "tea?").await.unwrap();
         let phone = other_device(&house, &ada_user).await;
         let mut phone_hears = live(&phone).await;
@@ -222,7 +223,9 @@ async fn t55_no_sequence_leaves_a_badge_stuck() {
         let (grace, _) = house.person("Grace").await;
         let mut chats = Vec::new();
         for name in ["tea", "coffee", "milk"] {
-            chats.push(grace.insert_chat(name, &[ada.user_id]).await.unwrap().chat_id);
+            chats.push(
+                grace.insert_room(name, &[ada.user_id], ChatSettings::default()).await.unwrap().chat_id,
+            );
         }
         let mut devices = [Device::new(&house, &ada).await, Device::new(&house, &ada).await];
         let mut dice = Dice(seed);
