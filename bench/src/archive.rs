@@ -13,9 +13,10 @@ use rusqlite::Connection;
 use ttp::net::clock;
 
 use crate::town::SCHEMA;
+use crate::{indexed, words};
 
 /// Raised when archives are written differently, so that kept ones are not used any more.
-const EDITION: u32 = 2;
+const EDITION: u32 = 3;
 
 /// Chats of a reader.
 pub(crate) const CHATS_OF_READER: i64 = 1_000;
@@ -85,9 +86,10 @@ impl Archive {
             let begun = clock::now();
             self.build(&unfinished)
                 .with_context(|| format!("{} cannot be written: is the disk full?", unfinished.display()))?;
-            fs::rename(&unfinished, &path)?;
             let seconds = (clock::now() - begun).as_secs_f64();
             eprintln!("bench: {} messages written in {seconds:.0} s", self.messages);
+            indexed::index(&unfinished)?;
+            fs::rename(&unfinished, &path)?;
         }
         Ok(path)
     }
@@ -215,10 +217,8 @@ impl Archive {
             let chance = mixed(written.unsigned_abs());
             let members = &members[chat as usize - 1];
             let author = members[(chance % members.len() as u64) as usize];
-            let mut text =
-                format!("message {number} of room {chat} and so on, and so on, and so forth, and more");
-            text.truncate(TEXT_CHARS);
             written += 1;
+            let text = words::text(written.unsigned_abs(), TEXT_CHARS);
             insert.execute((chat, number + 1, written, author, text, at, number, key(at, chance)))?;
             if written % 1_000_000 == 0 {
                 eprintln!("bench: {written} of {total} messages written");

@@ -99,7 +99,7 @@ impl House {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.env_clear().env("HOME", self.folder()).env("TZ", "UTC").env("TALKO_TRUST_USER_IDS", "1");
-        command.env("TALKO_RATES", "off").env("TALKO_LOG_LEVEL", "error");
+        command.env("TALKO_RATES", "off").env("TALKO_GENERAL_ROOM", "off").env("TALKO_LOG_LEVEL", "error");
         command.current_dir(self.folder()).args(arguments);
         command
     }

@@ -12,6 +12,7 @@ mod broker;
 mod crowd;
 mod durable;
 mod house;
+mod indexed;
 mod language;
 mod load;
 mod machine;
@@ -29,6 +30,7 @@ mod slope;
 mod spread;
 mod stops;
 mod town;
+mod words;
 
 use std::process::ExitCode;
 

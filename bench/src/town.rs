@@ -6,6 +6,8 @@ use std::path::Path;
 use anyhow::Result;
 use rusqlite::Connection;
 
+use crate::indexed;
+
 /// How full the database is. People and chats are numbered from 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Town {
@@ -47,7 +49,8 @@ impl Town {
         self.insert(&transaction)?;
         transaction.commit()?;
         connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
-        Ok(())
+        drop(connection);
+        indexed::index(path)
     }
 
     fn insert(&self, tables: &Connection) -> Result<()> {

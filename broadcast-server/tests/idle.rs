@@ -22,7 +22,7 @@ fn status(name: &str) -> usize {
 #[test]
 fn t37_idle_streams_cost_no_thread_and_little_memory() {
     const STREAMS: i64 = 4_000;
-    let stage = Stage::strict(Config::default());
+    let stage = Stage::strict(Config { heartbeat_interval_ms: 600_000, ..Config::default() });
     for user in 0..STREAMS {
         stage.directory.set(user, &[17]);
         stage.directory.set_sessions(user, &[user + 1]);

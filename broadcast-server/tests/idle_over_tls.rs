@@ -22,7 +22,7 @@ fn status(name: &str) -> usize {
 #[test]
 fn g13_idle_streams_over_tls_cost_little_memory() {
     const STREAMS: i64 = 1_500;
-    let stage = Stage::new(Config::default());
+    let stage = Stage::new(Config { heartbeat_interval_ms: 600_000, ..Config::default() });
     (0..STREAMS).for_each(|user| stage.directory.set(user, &[17]));
     // What the first handshakes need is needed once.
     let mut known: Vec<Client> = (0..50).map(|user| stage.open(user)).collect();

@@ -20,13 +20,18 @@ pub struct Called {
 }
 
 impl Called {
-    /// Reads a text. An `@` right behind a letter is part of an address and calls nobody.
+    /// Reads a text. An `@` right behind a letter is part of an address and calls nobody, unless that letter belongs to
+    /// somebody who is called.
     pub fn of(text: &str) -> Self {
-        let places = text.match_indices('@').map(|(place, _)| place);
-        let calls = places
-            .filter(|place| !text[..*place].chars().next_back().is_some_and(is_of_a_word))
-            .map(|place| keys(&text[place + 1..]))
-            .filter(|keys| !keys.is_empty());
+        let is_behind_a_letter = |place: usize| text[..place].chars().next_back().is_some_and(is_of_a_word);
+        let mut called_at = None;
+        let places = text.match_indices('@').map(|(place, _)| place).filter(|&place| {
+            let is_called = !is_behind_a_letter(place)
+                || called_at.is_some_and(|at: usize| !text[at..place].contains(char::is_whitespace));
+            called_at = is_called.then_some(place);
+            is_called
+        });
+        let calls = places.map(|place| keys(&text[place + 1..])).filter(|keys| !keys.is_empty());
         Self { calls: calls.take(MENTIONS_PER_MESSAGE_MAX).collect() }
     }
 
@@ -135,6 +140,7 @@ mod tests {
             ("@@Ada", &[1]),
             ("@Ada@王", &[1, 4]),
             ("@Adam", &[]),
+            ("mail@Ada@王", &[]),
             ("mail@ada.example", &[]),
             ("@ Ada", &[]),
             ("@", &[]),

@@ -22,7 +22,17 @@ fn params_of(method: &str) -> Value {
         "RevokeInvitation" => json!({"invitation_id": 1}),
         "GetUser" | "GetChats" => json!({"user_id": 1}),
         "InsertChat" => json!({"chat_name": "", "user_ids": [1]}),
-        "GetMessages" | "GetParticipants" => json!({"chat_id": 1}),
+        "UpdateChat" => json!({"chat_id": 1, "settings": {}}),
+        "JoinChat" | "LeaveChat" | "GetRestrictions" => json!({"chat_id": 1}),
+        "Restrict" => json!({"chat_id": 1, "user_id": 1, "penalty": "mute"}),
+        "GetMessages" | "GetParticipants" | "GetPins" => json!({"chat_id": 1}),
+        "GetThread" => json!({"chat_id": 1, "thread": 2}),
+        "UpdateMessage" => json!({"chat_id": 1, "seq": 2, "message_text": "x"}),
+        "DeleteMessage" | "PinMessage" | "UnpinMessage" | "GetMessageHistory" => {
+            json!({"chat_id": 1, "seq": 2})
+        }
+        "AddReaction" | "RemoveReaction" => json!({"chat_id": 1, "seq": 2, "emoji": "👍"}),
+        "SearchMessages" => json!({"query": "x"}),
         "InsertMessage" => json!({"chat_id": 1, "user_id": 1, "message_text": "x"}),
         "AddParticipant" | "RemoveParticipant" => json!({"chat_id": 1, "user_id": 1}),
         "SetRole" => json!({"chat_id": 1, "user_id": 1, "role": "owner"}),

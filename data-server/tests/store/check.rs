@@ -112,7 +112,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("logs begin with the creation", "DELETE FROM Changes WHERE chat_id = 1", "chat 1: its first entry"),
     (
         "logs begin with the creation",
-        "UPDATE Changes SET kind = 'created', user_id = NULL, chat_name = '' WHERE kind = 'left'",
+        "UPDATE Changes SET kind = 'created', user_id = NULL, details = '{}' WHERE kind = 'left'",
         "chat 2: entry 6 is a creation",
     ),
     (
@@ -315,6 +315,41 @@ const PLANTED: &[(&str, &str, &str)] = &[
         "bans and mutes stand in the log",
         "INSERT INTO Restrictions VALUES (2, 1, 'mute', NULL)",
         "chat 2: the mute of user 1 is not what the log says",
+    ),
+    (
+        "messages are as they were edited last",
+        "UPDATE Messages SET details = '{\"edited\":3}' WHERE chat_id = 1 AND seq = 2",
+        "chat 1: message 2 says to be of edit 3",
+    ),
+    (
+        "messages are as they were edited last",
+        "INSERT INTO Originals VALUES (1, 2, 'once')",
+        "chat 1: message 2 was not edited",
+    ),
+    (
+        "deleted messages say nothing",
+        "UPDATE Messages SET details = '{\"deleted\":3}' WHERE chat_id = 1 AND seq = 2",
+        "chat 1: the deleted message 2 has a text",
+    ),
+    (
+        "reactions are what the log says",
+        "INSERT INTO Reactions VALUES (1, 2, 'x', 1)",
+        "chat 1: 'x' of user 1 on message 2 is not in the log",
+    ),
+    (
+        "pins are what the log says",
+        "INSERT INTO Pins VALUES (1, 2)",
+        "chat 1: the pin of message 2 is not in the log",
+    ),
+    (
+        "threads are what messages say",
+        "INSERT INTO Threads VALUES (1, 2, 3)",
+        "chat 1: message 3 is not in the thread of 2",
+    ),
+    (
+        "mentions are what messages say",
+        "INSERT INTO Mentions VALUES (2, 1, 1)",
+        "chat 1: message number 1 does not call user 2",
     ),
     (
         "messages are found by their words",

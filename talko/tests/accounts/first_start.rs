@@ -33,7 +33,7 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     ada.was_sent("Password of Ada: ", 2);
     // A slip is taken back unseen.
     ada.types(&format!("{PASSWORD}x\u{7f}\r"));
-    ada.sees("/new");
+    ada.sees("general");
     let questions = ada.everything();
     assert!(!questions.contains(PASSWORD) && !questions.contains("short"), "{questions:?}");
     assert!(questions.contains("Made the account Ada, the owner of this server."), "{questions:?}");
@@ -44,12 +44,12 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     }
 
     let mut ada = Terminal::open(&home, &with(&ports, &[]));
-    ada.sees("/new");
+    ada.sees("general");
     assert!(!ada.everything().contains("Password"), "{:?}", ada.everything());
     let mut grace = Terminal::open(&home, &with(&ports, &["--user", "Грейс"]));
     grace.sees("Password of Грейс: ");
     grace.types("another long one\r");
-    grace.sees("/new");
+    grace.sees("general");
     ada.types("/new Грейс\r");
     ada.sees("┌ Грейс ");
     ada.types("привет 🌮\r");
@@ -84,7 +84,7 @@ fn what_is_refused_is_asked_again() {
     ada.sees("the password is the name");
     ada.was_sent("Password of Ada Lovelace: ", 2);
     ada.types(&format!("{PASSWORD}\r"));
-    ada.sees("/new");
+    ada.sees("general");
 
     let mut guesser = Terminal::open(&house.home("guesser"), &with(&ports, &["--user", "ada lovelace"]));
     for time in 1..=3 {

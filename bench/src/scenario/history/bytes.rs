@@ -11,8 +11,10 @@ use crate::town::SCHEMA;
 /// What a database holds, per stored message.
 #[derive(Debug)]
 pub(crate) struct Bytes {
-    /// Without what an empty database has.
+    /// Without what an empty database has, and without the index of words.
     pub(crate) of_message: f64,
+    /// The index of words.
+    pub(crate) of_words: f64,
     /// Each table and index.
     pub(crate) table: Table,
 }
@@ -26,12 +28,18 @@ pub(crate) fn weigh(path: &Path, messages: i64) -> Result<Bytes> {
     let messages = messages as f64;
     let empty = Connection::open_in_memory()?;
     empty.execute_batch(SCHEMA)?;
-    let of_message = (size(&Connection::open(path)?)? - size(&empty)?) as f64 / messages;
+    let file = Connection::open(path)?;
+    let words: i64 = file.query_row(
+        "SELECT ifnull(sum(pgsize), 0) FROM dbstat
+         WHERE aggregate = TRUE AND (name LIKE 'MessagesText%' OR name = 'TextMarks')",
+        [],
+        |row| row.get(0),
+    )?;
+    let of_message = (size(&file)? - words - size(&empty)?) as f64 / messages;
     let columns = ["table or index", "file", "content", "unused in its pages"];
     let mut table = Table::new("Bytes of the file per stored message, and where they are", &columns);
-    let file = Connection::open(path)?;
     let mut parts = file.prepare(
-        "SELECT name, pgsize, payload, unused FROM dbstat WHERE aggregate = TRUE ORDER BY pgsize DESC LIMIT 6",
+        "SELECT name, pgsize, payload, unused FROM dbstat WHERE aggregate = TRUE ORDER BY pgsize DESC LIMIT 8",
     )?;
     let mut rows = parts.query([])?;
     while let Some(row) = rows.next()? {
@@ -41,7 +49,7 @@ pub(crate) fn weigh(path: &Path, messages: i64) -> Result<Bytes> {
         }
         table.push(line);
     }
-    Ok(Bytes { of_message, table })
+    Ok(Bytes { of_message, of_words: words as f64 / messages, table })
 }
 
 fn size(file: &Connection) -> Result<i64> {

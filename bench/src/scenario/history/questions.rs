@@ -1,6 +1,7 @@
 //! What readers ask of an archive, with the answers that are right.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -9,12 +10,16 @@ use serde_json::{Value, json};
 use crate::archive::{Archive, CHATS_OF_READER, CHATS_OF_WEEK, DEPTH, MESSAGES_OF_WEEK, mixed};
 use crate::asker::Asker;
 use crate::house::Talko;
+use crate::words::{WORDS, word};
 
 /// Messages of a page that fills a screen.
 const SCREEN: i64 = 50;
 
 /// Messages or chats of the longest page.
 const PAGE: i64 = 500;
+
+/// No ending of a form is longer.
+const ENDING_CHARS: usize = 4;
 
 /// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +38,22 @@ pub(crate) enum Question {
     Week,
     /// The same when nothing is new.
     Nothing,
+    /// The newest messages with a word that hardly anybody says.
+    RareWord,
+    /// The newest messages with a word that is said all the time.
+    CommonWord,
+    /// The newest messages with two words that are said now and then.
+    TwoWords,
+    /// The newest messages in which two common words follow one another.
+    Phrase,
+    /// The newest messages of one chat with a common word.
+    WordInChat,
+    /// The best messages with a word that is said now and then.
+    Best,
 }
 
 /// All questions, in the order of tables.
-pub(crate) const QUESTIONS: [Question; 7] = [
+pub(crate) const QUESTIONS: [Question; 13] = [
     Question::Newest,
     Question::Middle,
     Question::NewestPage,
@@ -44,7 +61,28 @@ pub(crate) const QUESTIONS: [Question; 7] = [
     Question::Unread,
     Question::Week,
     Question::Nothing,
+    Question::RareWord,
+    Question::CommonWord,
+    Question::TwoWords,
+    Question::Phrase,
+    Question::WordInChat,
+    Question::Best,
 ];
+
+/// Those that look for words.
+pub(crate) const SEARCHES: [Question; 6] = [
+    Question::RareWord,
+    Question::CommonWord,
+    Question::TwoWords,
+    Question::Phrase,
+    Question::WordInChat,
+    Question::Best,
+];
+
+/// Ranks of words that are said all the time, now and then, and hardly ever.
+const COMMON: Range<u64> = 1..20;
+const MIDDLE: Range<u64> = 100..1_000;
+const RARE: Range<u64> = 10_000..WORDS;
 
 impl Question {
     /// In words.
@@ -57,6 +95,12 @@ impl Question {
             Self::Unread => "unread of 1 000 chats",
             Self::Week => "`Sync` after a week",
             Self::Nothing => "`Sync`, nothing new",
+            Self::RareWord => "search: a rare word",
+            Self::CommonWord => "search: a common word",
+            Self::TwoWords => "search: two words",
+            Self::Phrase => "search: two common words in a row",
+            Self::WordInChat => "search: a common word in a chat",
+            Self::Best => "search: a word, best first",
         }
     }
 }
@@ -109,6 +153,19 @@ impl Readers {
                 self.sync(chance, Archive::head_before_the_week, expected)
             }
             Question::Nothing => self.sync(chance, |archive, chat| 1 + archive.messages_of(chat), 0),
+            Question::RareWord => self.search(chance, &[RARE], "", &json!({})),
+            Question::CommonWord => self.search(chance, &[COMMON], "", &json!({})),
+            Question::TwoWords => self.search(chance, &[MIDDLE, MIDDLE], "", &json!({})),
+            Question::Phrase => self.search(chance, &[COMMON, COMMON], "\"", &json!({})),
+            Question::WordInChat => {
+                let place = (mixed(chance) % self.deep_chats.len() as u64) as usize;
+                let chat = self.deep_chats[place];
+                let reader = u64::try_from(self.archive.reader_of(chat) - 1)?;
+                // Who asks is told by the chance: it must be who is in the chat.
+                let chance = chance - chance % self.askers.len() as u64 + reader;
+                self.search(chance, &[COMMON], "", &json!({"chat_id": chat}))
+            }
+            Question::Best => self.search(chance, &[MIDDLE], "", &json!({"order": "relevance"})),
         }
     }
 
@@ -155,6 +212,30 @@ impl Readers {
             ensure!(found == Some(expected), "chat {chat} has {found:?} unread instead of {expected}");
         }
         Ok(total)
+    }
+
+    /// Looks for a word of each of these kinds. What is found must have all of them in it.
+    fn search(&mut self, chance: u64, kinds: &[Range<u64>], quote: &str, more: &Value) -> Result<Duration> {
+        let pick = |(place, kind): (usize, &Range<u64>)| {
+            word(kind.start + mixed(chance.wrapping_add(place as u64)) % (kind.end - kind.start))
+        };
+        let words: Vec<String> = kinds.iter().enumerate().map(pick).collect();
+        let sought = words.join(" ");
+        let mut params = json!({"query": format!("{quote}{sought}{quote}")});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            params[name] = value.clone();
+        }
+        let (took, reply) = self.asker(chance).1.ask("SearchMessages", &params)?;
+        ensure!(reply["indexing"].is_null(), "the index is not complete: {reply}");
+        for hit in array(&reply["hits"]) {
+            let text = hit["message"]["message_text"].as_str().unwrap_or_default();
+            // A word is found in other forms, which begin as it does.
+            let beginning = |word: &String| word[..word.len().saturating_sub(ENDING_CHARS).max(2)].to_owned();
+            let has_all =
+                words.iter().map(beginning).all(|word| text.split(' ').any(|said| said.starts_with(&word)));
+            ensure!(has_all, "{sought:?} is not in {text:?}");
+        }
+        Ok(took)
     }
 
     fn sync(

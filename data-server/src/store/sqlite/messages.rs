@@ -15,8 +15,24 @@ use super::{members, recent};
 use crate::rights::ChatAct;
 use crate::store::{Committed, NewMessage, StoreError};
 
-/// A message from ten columns: message_id, chat_id, user_id, user_name, message_text, message_ts, seq, number,
-/// client_message_id, details, beginning at `first`.
+/// A question for messages, of which [`from_row`] makes them: from these tables, of which `m` has the messages, and under
+/// this condition.
+macro_rules! select_messages {
+    ($from:literal, $condition:literal) => {
+        concat!(
+            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
+                    m.client_message_id, m.details
+             FROM ",
+            $from,
+            " JOIN Users u ON u.user_id = m.user_id WHERE ",
+            $condition
+        )
+    };
+}
+
+pub(super) use select_messages;
+
+/// A message from the ten columns of [`select_messages`], beginning at `first`.
 pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<Message> {
     Ok(Message {
         message_id: MessageId(row.get(first)?),
@@ -206,11 +222,7 @@ fn find_first(tables: Tables<'_>, new: &NewMessage) -> Result<Option<Message>, F
 /// The message of an entry.
 pub(super) fn find(tables: Tables<'_>, chat_id: ChatId, seq: Seq) -> Result<Message, Failure> {
     tables
-        .statement(
-            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id, m.details
-             FROM Messages m JOIN Users u ON u.user_id = m.user_id WHERE m.chat_id = ?1 AND m.seq = ?2",
-        )?
+        .statement(select_messages!("Messages m", "m.chat_id = ?1 AND m.seq = ?2"))?
         .query_row((chat_id.0, i64::try_from(seq).unwrap_or(i64::MAX)), |row| from_row(row, 0))
         .optional()?
         .ok_or(StoreError::NoSuchMessage { chat_id, seq }.into())
@@ -229,12 +241,7 @@ pub(super) fn from(
     rows_max: usize,
 ) -> rusqlite::Result<Vec<Message>> {
     tables
-        .statement(
-            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id
-             FROM Messages m JOIN Users u ON u.user_id = m.user_id
-             WHERE m.chat_id = ?1 AND m.seq >= ?2 ORDER BY m.seq LIMIT ?3",
-        )?
+        .statement(select_messages!("Messages m", "m.chat_id = ?1 AND m.seq >= ?2 ORDER BY m.seq LIMIT ?3"))?
         .query_map((chat_id.0, seq, rows_max), |row| from_row(row, 0))?
         .collect()
 }
@@ -247,12 +254,10 @@ pub(super) fn before(
     rows_max: usize,
 ) -> rusqlite::Result<Vec<Message>> {
     let mut messages: Vec<Message> = tables
-        .statement(
-            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id
-             FROM Messages m JOIN Users u ON u.user_id = m.user_id
-             WHERE m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3",
-        )?
+        .statement(select_messages!(
+            "Messages m",
+            "m.chat_id = ?1 AND m.seq < ?2 ORDER BY m.seq DESC LIMIT ?3"
+        ))?
         .query_map((chat_id.0, seq, rows_max), |row| from_row(row, 0))?
         .collect::<rusqlite::Result<_>>()?;
     messages.reverse();
@@ -268,12 +273,7 @@ fn find_by_key(tables: Tables<'_>, new: &NewMessage) -> rusqlite::Result<Option<
         return Ok(None);
     }
     tables
-        .statement(
-            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq,
-                    m.number, m.client_message_id, m.details
-             FROM Messages m JOIN Users u ON u.user_id = m.user_id
-             WHERE m.client_message_id = ?2 AND m.user_id = ?1",
-        )?
+        .statement(select_messages!("Messages m", "m.client_message_id = ?2 AND m.user_id = ?1"))?
         .query_row((new.user_id.0, ClientKey(key)), |row| from_row(row, 0))
         .optional()
 }

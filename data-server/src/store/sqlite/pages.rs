@@ -7,33 +7,21 @@ use ttp::model::{Message, Seq};
 use super::budget::{Budget, message_bytes};
 use super::members::require_access;
 use super::message_life::add_reactions_to;
-use super::messages::from_row;
+use super::messages::{from_row, select_messages};
 use super::tables::{Failure, Tables};
 use crate::rights::ChatAct;
 use crate::store::{MessagesPage, MessagesQuery, Stretch};
 
-/// The columns of a message, from a table of numbers and under a condition.
-macro_rules! select {
-    ($from:literal, $condition:literal) => {
-        concat!(
-            "SELECT m.message_id, m.chat_id, m.user_id, u.user_name, m.message_text, m.message_ts, m.seq, m.number,
-                    m.client_message_id, m.details
-             FROM ",
-            $from,
-            " JOIN Users u ON u.user_id = m.user_id WHERE ",
-            $condition
-        )
-    };
-}
-
 /// Each takes the chat, a bound, and a thread where there is one; rows come from the bound on.
-const OLDER: &str = select!("Messages m", "m.chat_id = ?1 AND m.seq < ?2 AND ?3 IS NULL ORDER BY m.seq DESC");
-const NEWER: &str = select!("Messages m", "m.chat_id = ?1 AND m.seq > ?2 AND ?3 IS NULL ORDER BY m.seq");
-const OF_THREAD: &str = select!(
+const OLDER: &str =
+    select_messages!("Messages m", "m.chat_id = ?1 AND m.seq < ?2 AND ?3 IS NULL ORDER BY m.seq DESC");
+const NEWER: &str =
+    select_messages!("Messages m", "m.chat_id = ?1 AND m.seq > ?2 AND ?3 IS NULL ORDER BY m.seq");
+const OF_THREAD: &str = select_messages!(
     "Threads t JOIN Messages m ON m.chat_id = t.chat_id AND m.seq = t.seq",
     "t.chat_id = ?1 AND t.seq < ?2 AND t.thread_seq = ?3 ORDER BY t.seq DESC"
 );
-const PINNED: &str = select!(
+const PINNED: &str = select_messages!(
     "Pins t JOIN Messages m ON m.chat_id = t.chat_id AND m.seq = t.seq",
     "t.chat_id = ?1 AND t.seq < ?2 AND ?3 IS NULL ORDER BY t.seq DESC"
 );

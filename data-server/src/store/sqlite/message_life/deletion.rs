@@ -36,12 +36,11 @@ pub(super) fn delete(turn: &mut Turn<'_>, mut target: Target) -> Result<Message,
         tables.statement(sql)?.execute((chat_id.0, seq))?;
     }
     mentions::delete(tables, chat_id, target.message.number)?;
-    target.message.message_text.clear();
     target.details = MessageDetails {
         reply_to: target.details.reply_to,
         thread: target.details.thread,
         deleted: Some(place.seq),
         ..MessageDetails::default()
     };
-    target.store(tables)
+    target.store(turn, String::new())
 }

@@ -54,10 +54,9 @@ pub(super) fn edit(
     }
     mentions::delete(tables, chat_id, target.message.number)?;
     mentions::insert(tables, chat_id, target.message.number, &called)?;
-    target.message.message_text = message_text;
     target.details.mentions = called;
     target.details.edited = Some(place.seq);
-    target.store(tables)
+    target.store(turn, message_text)
 }
 
 /// Whether the key stands on an edit of the message.

@@ -13,9 +13,9 @@ mod versions;
 
 use ttp::model::{Message, MessageDetails, Role, User};
 
-use super::tables::{Failure, Tables};
+use super::tables::Failure;
 use super::writer::Turn;
-use super::{members, messages, restrictions, roles, users};
+use super::{members, messages, restrictions, roles, search, users};
 use crate::store::{MessageAct, MessageChange, StoreError};
 
 pub(super) use addition::{Addition, is_what_was_sent};
@@ -67,13 +67,17 @@ impl Target {
         }
     }
 
-    /// Writes the message as it is from now on.
-    fn store(mut self, tables: Tables<'_>) -> Result<Message, Failure> {
-        let text = stored(&self.details)?;
-        tables
+    /// Writes the message as it is from now on: it has this text, and is found by it.
+    fn store(mut self, turn: &Turn<'_>, text: String) -> Result<Message, Failure> {
+        let (chat_id, seq) = (self.message.chat_id, self.message.seq);
+        search::forget(turn, chat_id, seq, &self.message.message_text)?;
+        self.message.message_text = text;
+        let details = stored(&self.details)?;
+        turn.tables
             .statement("UPDATE Messages SET message_text = ?3, details = ?4 WHERE chat_id = ?1 AND seq = ?2")?
-            .execute((self.message.chat_id.0, self.message.seq, &self.message.message_text, &text))?;
-        self.message.details = text.map(|_| Box::new(self.details));
+            .execute((chat_id.0, seq, &self.message.message_text, &details))?;
+        search::index(turn, chat_id, seq, &self.message.message_text)?;
+        self.message.details = details.map(|_| Box::new(self.details));
         Ok(self.message)
     }
 }

@@ -15,7 +15,6 @@ use super::super::writer::Turn;
 use crate::search::{analysis, document};
 
 /// Makes a message be found by its text.
-#[allow(dead_code, reason = "messages do not change yet")]
 pub(in crate::store::sqlite) fn index(
     turn: &Turn<'_>,
     chat_id: ChatId,
@@ -26,7 +25,6 @@ pub(in crate::store::sqlite) fn index(
 }
 
 /// Makes a message not be found by a text that it has had.
-#[allow(dead_code, reason = "messages do not change yet")]
 pub(in crate::store::sqlite) fn forget(
     turn: &Turn<'_>,
     chat_id: ChatId,

@@ -25,7 +25,6 @@ mod scope;
 mod finder;
 
 pub(super) use index::{differences, renew};
-#[allow(unused_imports, reason = "messages do not change yet")]
 pub(super) use index::{forget, index};
 pub(super) use indexing::Indexing;
 
