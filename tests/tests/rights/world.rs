@@ -139,8 +139,11 @@ impl World {
     /// Everybody has a bot, made when their role was higher perhaps.
     fn plant_bots(&mut self) {
         for name in PEOPLE {
-            let sql = "INSERT INTO Users (user_name, created_ts) VALUES (?1, 0) RETURNING user_id";
-            let bot: i64 = self.tables.query_row(sql, [format!("{name}_bot")], |row| row.get(0)).unwrap();
+            let sql = "INSERT INTO Users (user_name, created_ts, server_role)
+                       SELECT ?1, 0, iif(server_role = 'guest', 'guest', 'member') FROM Users WHERE user_id = ?2
+                       RETURNING user_id";
+            let params = (format!("{name}_bot"), self.people[name].user_id.0);
+            let bot: i64 = self.tables.query_row(sql, params, |row| row.get(0)).unwrap();
             let sql = "INSERT INTO Bots (user_id, owner_id, created_ts) VALUES (?1, ?2, 0)";
             self.tables.execute(sql, (bot, self.people[name].user_id.0)).unwrap();
             self.name(&format!("{name}_bot"), &bot.to_string());
