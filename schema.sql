@@ -70,7 +70,8 @@ CREATE INDEX InvitationsByExpiry ON Invitations (expires_ts) WHERE ended_ts IS N
 -- seconds before the newest entry of the log: it is moved seldom, because it is in an index. user_count is the number of
 -- Participants. topic, room_name and the columns after it are the rules of a group as the log says: room_name, without case,
 -- is what a room is found by, and room_skeleton what that looks like. client_settings is, as JSON, which rules were asked
--- for with the client_chat_id.
+-- for with the client_chat_id. Up to purged_seq, and to purged_number among the messages, messages and what was done with
+-- them are gone, because the chat keeps them for keep_ms only, or only the newest keep_messages; 0 is for ever, and all.
 CREATE TABLE Chats (
     chat_id        INTEGER PRIMARY KEY,
     chat_name      TEXT    NOT NULL,
@@ -90,7 +91,11 @@ CREATE TABLE Chats (
     is_archived    INTEGER NOT NULL DEFAULT 0 CHECK (is_archived IN (0, 1)),
     users_max      INTEGER NOT NULL DEFAULT 0,
     room_skeleton  TEXT,
-    client_settings TEXT
+    client_settings TEXT,
+    keep_ms        INTEGER NOT NULL DEFAULT 0,
+    keep_messages  INTEGER NOT NULL DEFAULT 0,
+    purged_seq     INTEGER NOT NULL DEFAULT 0,
+    purged_number  INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 CREATE UNIQUE INDEX ChatsByRoomName ON Chats (room_name) WHERE room_name IS NOT NULL;
@@ -98,6 +103,7 @@ CREATE UNIQUE INDEX ChatsByRoomSkeleton ON Chats (room_skeleton) WHERE room_skel
 CREATE INDEX ChatsByPublicity ON Chats (chat_id) WHERE is_public;
 CREATE UNIQUE INDEX ChatsByClientKey ON Chats (creator_id, client_chat_id) WHERE client_chat_id IS NOT NULL;
 CREATE INDEX ChatsByChange ON Chats (changed_ts);
+CREATE INDEX ChatsByRetention ON Chats (chat_id) WHERE keep_ms > 0 OR keep_messages > 0;
 
 -- joined_seq is the entry of the log by which the person came, read_number the newest message marked as read. A group
 -- has an owner as long as there are people in it; in a private chat both are members.
@@ -113,8 +119,8 @@ CREATE TABLE Participants (
 
 CREATE INDEX ParticipantsByUserId ON Participants (user_id, chat_id);
 
--- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables.
--- number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
+-- Messages and Changes together are the log of each chat: seq is 1, 2, 3 … without holes over both tables, but for what
+-- was purged. number counts the messages of a chat alone, without holes too. What is read together, the messages of a chat, lies
 -- together. message_id is of one message in all chats and rises with each that is stored, but nothing is found by it.
 -- client_message_id is a BLOB of 16 bytes when the key is a ULID, else a TEXT. details is what a message has besides its
 -- text, as JSON; most have nothing. Of a message that was deleted the text is empty.
@@ -195,6 +201,20 @@ CREATE TABLE Threads (
     FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX ThreadsBySeq ON Threads (chat_id, seq);
+
+-- The keys of messages that were purged, with what their senders were answered: a key is never another message's.
+CREATE TABLE PurgedKeys (
+    client_message_id ANY     NOT NULL,
+    user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+    chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+    seq               INTEGER NOT NULL,
+    number            INTEGER NOT NULL,
+    message_id        INTEGER NOT NULL,
+    message_ts        INTEGER NOT NULL,
+    PRIMARY KEY (client_message_id, user_id)
+) STRICT, WITHOUT ROWID;
+
 -- Who is called by which message, by the message's number among those of its chat: what is above read_number is unread.
 -- A user_id of 0 is everybody in the chat; then nobody else has a row of the same message.
 CREATE TABLE Mentions (
@@ -240,6 +260,41 @@ CREATE TABLE TextMarks (
     indexed_seq INTEGER NOT NULL,
     analysis    INTEGER NOT NULL
 ) STRICT;
+
+-- Files of messages, which lie beside the database under the names of their hashes: what is here is there. media_type, width
+-- and height are what the first bytes of an image say. A file that nobody needs any more is free, and soon gone.
+CREATE TABLE Files (
+    sha256     BLOB    NOT NULL PRIMARY KEY CHECK (length(sha256) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes > 0),
+    media_type TEXT,
+    width      INTEGER NOT NULL DEFAULT 0,
+    height     INTEGER NOT NULL DEFAULT 0,
+    is_free    INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX FilesByFreedom ON Files (sha256) WHERE is_free;
+
+-- Who has sent the whole of a file and not put it into a message since.
+CREATE TABLE Uploads (
+    user_id     INTEGER NOT NULL REFERENCES Users (user_id),
+    sha256      BLOB    NOT NULL REFERENCES Files (sha256),
+    uploaded_ts INTEGER NOT NULL,
+    PRIMARY KEY (user_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX UploadsByFile ON Uploads (sha256);
+CREATE INDEX UploadsByTime ON Uploads (uploaded_ts);
+
+-- Which messages have which files. No file goes that stands here.
+CREATE TABLE Attachments (
+    chat_id INTEGER NOT NULL,
+    seq     INTEGER NOT NULL,
+    sha256  BLOB    NOT NULL REFERENCES Files (sha256),
+    PRIMARY KEY (chat_id, seq, sha256),
+    FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX AttachmentsByFile ON Attachments (sha256);
 
 -- What a person's devices share, by the person's own numbers 1, 2, 3 …: version is the newest one. changed_ts is at most ten
 -- seconds before it.

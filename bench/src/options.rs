@@ -53,6 +53,8 @@ pub(crate) enum Scenario {
     Day,
     /// The program itself: time to start, memory and size.
     Start,
+    /// Ten thousand people of whom a hundred come and go all the time.
+    Presence,
     /// All of the above, then the page.
     All,
     /// The page from the figures that are kept.

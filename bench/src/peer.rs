@@ -1,6 +1,6 @@
 //! Somebody at the other end of a connection, one thing at a time: for what is said before and after a measurement.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -89,6 +89,28 @@ impl Peer {
                 0 => bail!("the server closed the connection"),
                 count => self.decoder.push(&scratch[..count]),
             }
+        }
+    }
+
+    /// How long [`Peer::payload_soon`] waits.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub(crate) fn set_patience(&self, patience: Duration) -> Result<()> {
+        Ok(self.stream.set_read_timeout(Some(patience))?)
+    }
+
+    /// The next payload, if one comes soon.
+    ///
+    /// # Errors
+    /// The server is gone.
+    pub(crate) fn payload_soon(&mut self) -> Result<Option<Vec<u8>>> {
+        match self.payload() {
+            Ok(payload) => Ok(Some(payload)),
+            Err(error) => match error.downcast_ref::<std::io::Error>().map(std::io::Error::kind) {
+                Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+                _ => Err(error),
+            },
         }
     }
 

@@ -140,7 +140,7 @@ fn about(what: &str, mut users: Vec<UserId>) -> CallError {
     let named: Vec<String> = users.iter().take(NAMED_MAX).map(ToString::to_string).collect();
     let more = if users.len() > NAMED_MAX { " …" } else { "" };
     let mut error = CallError::new(ErrorCode::Conflict, format!("{what}: {}{more}", named.join(", ")));
-    error.data.get_or_insert_default().user_ids = users;
+    error.data.get_or_insert_default().user_ids = users.into();
     error
 }
 

@@ -4,14 +4,18 @@
 //! panics when that is tried.
 
 use std::future::Future;
+use std::io::{Read, Seek, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
+use ttp::attachment::FileHash;
 use ttp::call::{
     Appearance, BotInfo, BotReply, Call, ChatsCursor, ChatsReply, DraftsReply, HistoryReply, InsertMessage,
-    InvitationInfo, InvitationReply, MessagePlace, MessagesReply, ParticipantsReply, Presence, PresenceReply,
-    RestrictionsReply, RoomsReply, SearchMessages, SearchReply, SessionInfo, SessionReply, UnreadReply,
+    InvitationInfo, InvitationReply, MessagePlace, MessagesReply, NewAttachment, ParticipantsReply, Presence,
+    PresenceReply, RestrictionsReply, RoomsReply, SearchMessages, SearchReply, SessionInfo, SessionReply,
+    UnreadReply,
 };
 use ttp::model::{
     Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
@@ -19,6 +23,7 @@ use ttp::model::{
 use ttp::secret::Secret;
 
 use crate::error::Error;
+use crate::files::Transfer;
 use crate::options::Options;
 use crate::queue::{Delivery, SendQueue};
 use crate::resume::{Cursors, Position};
@@ -233,6 +238,8 @@ cover! {
     reply(chat_id: ChatId, reply_to: Seq, text: &str) -> Message;
     /// See [`crate::Client::insert_in_thread`].
     insert_in_thread(chat_id: ChatId, thread: Seq, text: &str) -> Message;
+    /// See [`crate::Client::insert_file`].
+    insert_file(chat_id: ChatId, attachments: Vec<NewAttachment>, text: &str) -> Message;
     /// See [`crate::Client::forward`].
     forward(from: MessagePlace, chat_id: ChatId) -> Message;
     /// See [`crate::Client::edit_message`].
@@ -334,6 +341,59 @@ impl Client {
     /// As the async method.
     pub fn call<C: Call>(&self, call: C) -> Result<C::Reply, Error> {
         self.worker.wait(self.inner.call(call))
+    }
+
+    /// See [`crate::Client::upload`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn upload(
+        &self,
+        path: impl Into<PathBuf>,
+        progress: impl FnMut(Transfer),
+    ) -> Result<NewAttachment, Error> {
+        self.worker.wait(self.inner.upload(path, progress))
+    }
+
+    /// See [`crate::Client::upload_from`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn upload_from(
+        &self,
+        reader: impl Read + Seek + Send + 'static,
+        file_name: &str,
+        progress: impl FnMut(Transfer),
+    ) -> Result<NewAttachment, Error> {
+        self.worker.wait(self.inner.upload_from(reader, file_name, progress))
+    }
+
+    /// See [`crate::Client::download`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn download(
+        &self,
+        from: MessagePlace,
+        sha256: FileHash,
+        path: impl Into<PathBuf>,
+        progress: impl FnMut(Transfer),
+    ) -> Result<u64, Error> {
+        self.worker.wait(self.inner.download(from, sha256, path, progress))
+    }
+
+    /// See [`crate::Client::download_into`].
+    ///
+    /// # Errors
+    /// As the async method.
+    pub fn download_into<W: Write + Send + 'static>(
+        &self,
+        from: MessagePlace,
+        sha256: FileHash,
+        writer: W,
+        progress: impl FnMut(Transfer),
+    ) -> Result<W, Error> {
+        self.worker.wait(self.inner.download_into(from, sha256, writer, progress))
     }
 
     /// See [`crate::Client::events`].

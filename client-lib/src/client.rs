@@ -187,7 +187,8 @@ impl Client {
     /// # Errors
     /// As [`Client::insert_message`].
     pub async fn send_message(&self, message: InsertMessage) -> Result<Message, Error> {
-        if message.forward.is_none() {
+        let says_nothing = message.message_text.is_empty() && !message.attachments.is_empty();
+        if message.forward.is_none() && !says_nothing {
             check_text(&message.message_text)?;
         }
         let key = match message.client_message_id.clone() {

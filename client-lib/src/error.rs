@@ -109,6 +109,9 @@ pub enum Error {
         /// What the operating system says.
         source: Arc<io::Error>,
     },
+    /// What the server gave is not the file that the message has.
+    #[error("what the server gave is not the file of this message: try again later, and tell the operator")]
+    WrongFile,
     /// The runtime that the client was made on has stopped.
     #[error("the client has been closed")]
     Closed,
@@ -251,6 +254,7 @@ impl Error {
             | Self::Queue(_)
             | Self::SessionFile(_)
             | Self::File { .. }
+            | Self::WrongFile
             | Self::Closed => false,
         }
     }

@@ -36,6 +36,7 @@ mod security;
 mod error;
 mod client;
 mod message_life;
+mod files;
 mod accounts;
 mod rooms;
 mod notes;
@@ -63,6 +64,7 @@ mod room;
 
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
+pub use files::Transfer;
 pub use notes::Badges;
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
@@ -76,11 +78,12 @@ pub use signals::{Signal, Signals};
 pub use stream::{ConnectionState, Event, EventStream};
 
 // What a program of this library meets in every call.
+pub use ttp::attachment::{Attachment, FileHash, safe_file_name};
 pub use ttp::call::{
     Appearance, BotInfo, BotReply, Call, ChatsCursor, ChatsReply, Draft, DraftsReply, HistoryReply,
     InsertMessage, InvitationInfo, InvitationReply, Mark, MessagePlace, MessageVersion, MessagesReply,
-    ParticipantsReply, Presence, PresenceReply, PresenceState, RestrictionInfo, RestrictionsReply, Room,
-    RoomsReply, SessionInfo, SessionReply, UnreadReply,
+    NewAttachment, ParticipantsReply, Presence, PresenceReply, PresenceState, RestrictionInfo,
+    RestrictionsReply, Room, RoomsReply, SessionInfo, SessionReply, UnreadReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::{Close, Typing};

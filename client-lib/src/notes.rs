@@ -76,6 +76,8 @@ impl Badges {
                 self.chats.entry(*chat_id).or_default().count(*number, *unread, *mentions);
             }
             Event::Gone(chat_id) => self.chats.entry(*chat_id).or_default().is_gone = true,
+            // What is gone counts as read: how many are left, the server says.
+            Event::Purged(chat_id, _) => self.chats.entry(*chat_id).or_default().is_uncertain = true,
             Event::Reset => self.chats.clear(),
             Event::Draft(_) | Event::Connection(_) => {}
         }

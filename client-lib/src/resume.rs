@@ -58,6 +58,8 @@ pub(crate) enum Step {
     Draft(Draft),
     /// The program has the person's notes up to this number.
     Noted(u64),
+    /// What was said in the chat up to this entry is gone for everybody; all that is left of it was delivered.
+    Purged(ChatId, Seq),
 }
 
 /// What to do with a hint.
@@ -81,6 +83,11 @@ impl Cursors {
             }
             Step::Pass(chat_id, seq) => {
                 self.seqs.insert(*chat_id, *seq);
+            }
+            // Entries that are left may have led further on.
+            Step::Purged(chat_id, seq) => {
+                let cursor = self.seqs.entry(*chat_id).or_default();
+                *cursor = (*cursor).max(*seq);
             }
             Step::Gone(chat_id) => {
                 self.seqs.remove(chat_id);
@@ -197,12 +204,14 @@ impl Resume {
                 steps.push(Step::Gone(chat_id));
             }
         }
+        let purged = |chat_id: ChatId| reply.purged.get(&chat_id).copied().unwrap_or_default();
         for entry in reply.entries {
             let (chat_id, seq) = (entry.chat_id, entry.seq);
             match cursors.seqs.get(&chat_id) {
                 Some(cursor) if seq <= *cursor => continue,
-                Some(cursor) if seq > cursor + 1 => {
-                    let missing = cursor + 1;
+                // What is missing up to there is missing for everybody.
+                Some(cursor) if seq > (*cursor).max(purged(chat_id)) + 1 => {
+                    let missing = (*cursor).max(purged(chat_id)) + 1;
                     return Err(ProtocolError::Hole { chat_id, missing });
                 }
                 _ => {}
@@ -210,6 +219,12 @@ impl Resume {
             cursors.seqs.insert(chat_id, seq);
             let delivered_before = left.get(&chat_id).is_some_and(|left| seq <= *left);
             steps.push(if delivered_before { Step::Pass(chat_id, seq) } else { Step::Deliver(entry) });
+        }
+        for (chat_id, seq) in reply.purged {
+            if let Some(cursor) = cursors.seqs.get_mut(&chat_id) {
+                *cursor = (*cursor).max(seq);
+                steps.push(Step::Purged(chat_id, seq));
+            }
         }
         if let Some(version) = reply.noted.filter(|version| *version > cursors.noted) {
             steps.extend(reply.marks.into_iter().map(Step::Read));

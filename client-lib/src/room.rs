@@ -29,6 +29,8 @@ pub struct RoomState {
     kept: BTreeMap<Seq, Entry>,
     /// Up to here no entries are kept.
     forgotten: Seq,
+    /// Up to here messages are gone for good.
+    purged: Seq,
 }
 
 /// A message, and up to which entry its reactions are counted.
@@ -107,6 +109,13 @@ impl RoomState {
         self.kept = kept;
     }
 
+    /// Forgets what is gone up to an entry, as [`Event::Purged`](crate::Event::Purged) or a chat's `purged_seq` says.
+    pub fn purge(&mut self, seq: Seq) {
+        self.purged = self.purged.max(seq);
+        self.messages = self.messages.split_off(&(self.purged + 1));
+        self.pins = self.pins.split_off(&(self.purged + 1));
+    }
+
     /// The messages that are known, in their order.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.values().map(|known| &known.message)
@@ -141,6 +150,9 @@ impl RoomState {
     /// Adds a message as of an entry, or makes one that is known the newer of both.
     fn take(&mut self, message: Message, as_of: Seq) {
         let seq = message.seq;
+        if seq <= self.purged || message.details.as_deref().is_some_and(|details| details.purged) {
+            return;
+        }
         let mut known = Known { message, as_of };
         if let Some(before) = self.messages.remove(&seq) {
             known = before.merge(known);
@@ -170,6 +182,7 @@ impl RoomState {
     fn pin(&mut self, entry: &Entry) {
         match &entry.change {
             // Nothing is pinned after it was deleted; one that is known to be deleted by now is deleted further on in the log.
+            Change::Pinned(pin) if pin.seq <= self.purged => return,
             Change::Pinned(pin) if !pin.is_removed => self.pins.insert(pin.seq),
             Change::Pinned(pin) => self.pins.remove(&pin.seq),
             Change::Deleted(deletion) => self.pins.remove(&deletion.seq),
@@ -307,4 +320,6 @@ fn merge_settings(settings: &mut ChatSettings, newer: &ChatSettings) {
     set(&mut settings.is_public, &newer.is_public);
     set(&mut settings.is_archived, &newer.is_archived);
     set(&mut settings.users_max, &newer.users_max);
+    set(&mut settings.keep_ms, &newer.keep_ms);
+    set(&mut settings.keep_messages, &newer.keep_messages);
 }

@@ -64,7 +64,7 @@ pub fn change_ts(change: &Change) -> TimestampMs {
 }
 
 fn settings(settings: &ChatSettings, shown: impl Fn(&str) -> String) -> String {
-    let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max } = settings;
+    let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max, .. } = settings;
     let mut parts = Vec::new();
     parts.extend(chat_name.as_ref().map(|name| format!("named the chat {}", shown(name))));
     parts.extend(topic.as_ref().map(|topic| match topic.is_empty() {
@@ -87,7 +87,22 @@ fn settings(settings: &ChatSettings, shown: impl Fn(&str) -> String) -> String {
         0 => "lifted the limit of people".into(),
         limit => format!("limited the chat to {limit} people"),
     }));
+    parts.extend(settings.keep_ms.map(|keep_ms| match keep_ms {
+        0 => "let messages stay however old they are".into(),
+        keep_ms => format!("lets messages stay for {}", lasting(keep_ms)),
+    }));
+    parts.extend(settings.keep_messages.map(|keep_messages| match keep_messages {
+        0 => "let messages stay however many they are".into(),
+        keep_messages => format!("lets the newest {keep_messages} messages stay"),
+    }));
     if parts.is_empty() { "changed nothing".into() } else { parts.join(", ") }
+}
+
+/// A time in the largest unit that fits.
+fn lasting(ms: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(86_400_000, "days"), (3_600_000, "hours"), (60_000, "minutes")];
+    let unit = UNITS.iter().find(|(unit, _)| ms >= *unit && ms.is_multiple_of(*unit));
+    unit.map_or(format!("{} s", ms.div_ceil(1_000)), |(unit, name)| format!("{} {name}", ms / unit))
 }
 
 #[cfg(test)]

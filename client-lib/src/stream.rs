@@ -30,7 +30,7 @@ use ttp::code::{CloseCode, ErrorCode};
 use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
 use ttp::limits::{STREAM_IDLE_TIMEOUT_MS, STREAM_SILENCE_MAX_MS};
-use ttp::model::{ChatId, Entry, Message, UserId};
+use ttp::model::{ChatId, Entry, Message, Seq, UserId};
 use ttp::net::backoff::{Backoff, part_of, random};
 use ttp::rpc;
 
@@ -76,6 +76,9 @@ pub enum Event {
     /// The person has begun to write something, on this device or another one; an empty text takes the draft away. The
     /// latest of each chat comes.
     Draft(Draft),
+    /// What was said in this chat up to this entry is gone, for it keeps no more or no longer. It is told to who was away
+    /// meanwhile; what is left of those entries came before.
+    Purged(ChatId, Seq),
     /// The server's history was replaced, and with it all numbers. Read again what was read; the stream goes on
     /// with what is new.
     Reset,
@@ -187,6 +190,7 @@ impl EventStream {
                 Step::Gone(chat_id) => Event::Gone(chat_id),
                 Step::Read(mark) => Event::Read(mark),
                 Step::Draft(draft) => Event::Draft(draft),
+                Step::Purged(chat_id, seq) => Event::Purged(chat_id, seq),
                 Step::Reset(_) => Event::Reset,
             }));
         }

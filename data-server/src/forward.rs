@@ -8,6 +8,7 @@ use ttp::event::EventFrame;
 use ttp::model::SessionId;
 
 use crate::audience;
+use crate::files::Nudge;
 use crate::store::{CommitSink, Committed, Noted};
 
 /// Publishes what a store committed.
@@ -15,12 +16,14 @@ pub(crate) struct Forward {
     publisher: Arc<dyn Publisher>,
     /// Entries so far.
     entries: Arc<AtomicU64>,
+    /// Who takes away files that are free.
+    sweeper: Nudge,
 }
 
 impl Forward {
-    /// Publishes through `publisher`.
-    pub(crate) fn new(publisher: Arc<dyn Publisher>) -> Self {
-        Self { publisher, entries: Arc::default() }
+    /// Publishes through `publisher`, and tells the sweeper of files that are free.
+    pub(crate) fn new(publisher: Arc<dyn Publisher>, sweeper: Nudge) -> Self {
+        Self { publisher, entries: Arc::default(), sweeper }
     }
 
     /// How many entries were published.
@@ -41,6 +44,10 @@ impl CommitSink for Forward {
 
     fn noted(&mut self, notes: Vec<Noted>) {
         self.publisher.publish(notes.iter().map(audience::note).map(Hint::Event).collect());
+    }
+
+    fn freed(&mut self) {
+        self.sweeper.give();
     }
 }
 

@@ -15,6 +15,7 @@ mod passwords;
 mod tokens;
 mod audience;
 mod forward;
+mod files;
 mod digest;
 mod figures;
 mod offline;

@@ -91,7 +91,7 @@ fn keys(text: &str) -> Vec<String> {
 
 /// Whether a word may end between two characters.
 fn ends_between(last: char, next: Option<char>) -> bool {
-    next.is_none_or(|next| !is_combining_mark(next) && !(is_of_a_word(last) && is_of_a_word(next)))
+    next.is_none_or(|next| !(is_combining_mark(next) || is_of_a_word(last) && is_of_a_word(next)))
 }
 
 /// Letters and digits of scripts that put spaces between words.

@@ -17,6 +17,7 @@ use crate::connection::{self, Patience, Phase};
 use crate::digest;
 use crate::error::Error;
 use crate::figures::FiguresReader;
+use crate::files::{Files, Nudge, Sweeper};
 use crate::forward::Forward;
 use crate::names;
 use crate::passwords::Passwords;
@@ -40,7 +41,8 @@ impl Server {
     /// # Errors
     /// [`Error`] says what the file is instead, or what the operating system says.
     pub fn open(config: Config, publisher: Arc<dyn Publisher>) -> Result<Self, Error> {
-        let sink = Box::new(Forward::new(Arc::clone(&publisher)));
+        let (nudge, nudged) = Nudge::new();
+        let sink = Box::new(Forward::new(Arc::clone(&publisher), nudge));
         let entries = sink.entries();
         let clock = Arc::new(clock::now_ms);
         let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
@@ -48,7 +50,10 @@ impl Server {
         let store = Arc::new(store);
         let watched = Arc::downgrade(&store);
         let passwords = Passwords::start(config.password_cost, config.hash_threads, config.hash_queue_max)?;
-        let service = Arc::new(Service::new(&config, store as Arc<dyn Store>, passwords));
+        let store = store as Arc<dyn Store>;
+        let files = Files::start(&config.store_path, config.attachment_bytes_max, &store)?;
+        Sweeper::start(&config.store_path, &store, nudged)?;
+        let service = Arc::new(Service::new(&config, store, passwords, files));
         let figures = FiguresReader { service: Arc::downgrade(&service), store: watched, entries };
         Ok(Self { config, service, publisher, counters: Arc::default(), figures })
     }

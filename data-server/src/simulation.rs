@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::connection::{self, Patience, Phase};
 use crate::digest;
 use crate::error::Error;
+use crate::files::{Files, Nudge};
 use crate::forward::Forward;
 use crate::passwords::Passwords;
 use crate::store::Store;
@@ -44,10 +45,11 @@ impl Server {
         publisher: Arc<dyn Publisher>,
         around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<(Self, Hands), Error> {
-        let sink = Box::new(Forward::new(Arc::clone(&publisher)));
+        let (nudge, _) = Nudge::new();
+        let sink = Box::new(Forward::new(Arc::clone(&publisher), nudge));
         let (store, hands) = open_without_threads(&config.store_path, Arc::new(clock::now_ms), sink)?;
         let passwords = Passwords::without_threads(config.password_cost)?;
-        let service = Service::new(&config, around(Arc::new(store)), passwords);
+        let service = Service::new(&config, around(Arc::new(store)), passwords, Files::without_threads());
         let phase = watch::Sender::new(Phase::Serving);
         Ok((Self { config, service: Arc::new(service), publisher, phase }, hands))
     }

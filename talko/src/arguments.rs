@@ -7,6 +7,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 
 use crate::choices::{LogFormat, RatesName, RegistrationName, RoleName, TlsWhen};
+use crate::file_arguments::FileCommand;
 
 mod people;
 
@@ -240,29 +241,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: UserCommand,
     },
-    /// Copy the database while servers use it; the copy is of one moment.
-    Backup {
-        /// The copy. There must be no such file yet.
-        file: PathBuf,
-        #[command(flatten)]
-        _config: ConfigArguments,
-        #[command(flatten)]
-        _database: DatabaseArguments,
-    },
-    /// Check a database or a copy of one: that it is whole and every number and key is right.
-    Check {
-        /// The database.
-        file: PathBuf,
-    },
-    /// Put a backup in the place of the database; the old file is kept beside it as FILE.previous.
-    Restore {
-        /// The backup. It stays where it is.
-        backup: PathBuf,
-        #[command(flatten)]
-        _config: ConfigArguments,
-        #[command(flatten)]
-        _database: DatabaseArguments,
-    },
+    #[command(flatten)]
+    Files(FileCommand),
     /// Ask whether the servers are there; the exit code says it.
     Ping {
         #[command(flatten)]
@@ -389,6 +369,9 @@ pub(crate) struct ServerArguments {
     /// away to come back when it is used up. [default: 268435456]
     #[arg(long, env = "TALKO_OUTLET_BYTES_MAX", value_name = "BYTES")]
     outlet_bytes_max: Option<usize>,
+    /// Bytes of a file of a message; longer ones are refused. [default: 67108864]
+    #[arg(long, env = "TALKO_ATTACHMENT_BYTES_MAX", value_name = "BYTES")]
+    attachment_bytes_max: Option<u64>,
     /// How long a stopping process waits for open connections, all its servers together, in milliseconds. [default:
     /// 7000]
     #[arg(long, env = "TALKO_DRAIN_TIMEOUT_MS", value_name = "MS")]

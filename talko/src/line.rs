@@ -16,6 +16,8 @@ use crate::output::{ReaderGone, note, say};
 use crate::stdin_lines::Line;
 use crate::{failure, person};
 
+mod files;
+
 /// Messages shown when a chat is opened.
 const MESSAGES_SHOWN: u32 = 20;
 
@@ -34,6 +36,7 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
         open: None,
         signals: events.signals(),
         watched: BTreeMap::new(),
+        files: files::Shown::default(),
     };
     conversation.start().await?;
     loop {
@@ -82,6 +85,7 @@ struct Conversation<'a> {
     signals: Signals,
     /// Whose coming and going is shown.
     watched: BTreeMap<UserId, User>,
+    files: files::Shown,
 }
 
 impl Conversation<'_> {
@@ -137,6 +141,10 @@ impl Conversation<'_> {
             }
             Typed::Search(query) => self.search(query).await?,
             Typed::Act(act) => self.act(act).await?,
+            Typed::Attach { path, text } => {
+                files::attach(self.client, self.open_chat()?.chat_id, &path, &text).await?;
+            }
+            Typed::Save { number, path } => self.files.save(self.client, number, path.as_deref()).await?,
             Typed::Help => print_help()?,
             Typed::Quit => return Ok(Flow::Quit),
         }
@@ -182,6 +190,7 @@ impl Conversation<'_> {
         for hit in reply.hits.iter().rev() {
             let place = self.place(hit.message.chat_id).await?;
             say(format_args!("{}{place}{}", day(&hit.message), format_message(&hit.message)))?;
+            self.files.add(&hit.message)?;
         }
         let count = reply.hits.len();
         say(match (count, reply.more) {
@@ -213,6 +222,7 @@ impl Conversation<'_> {
         let page = self.client.get_messages(chat.chat_id, None, Some(MESSAGES_SHOWN)).await?;
         for message in &page.messages {
             say(numbered(message))?;
+            self.files.add(message)?;
         }
         if let Some(last) = page.messages.last() {
             self.client.mark_read(chat.chat_id, last.number).await?;
@@ -238,14 +248,17 @@ impl Conversation<'_> {
     async fn show(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
             Event::Entry(entry) => match describe_numbered(&entry) {
-                Some(text) => say(format_args!("{}{text}", self.place(entry.chat_id).await?)),
+                Some(text) => {
+                    say(format_args!("{}{text}", self.place(entry.chat_id).await?))?;
+                    entry.message().map_or(Ok(()), |message| self.files.add(message))
+                }
                 None => Ok(()),
             },
             Event::Gone(chat_id) => {
                 say(format_args!("{}* you are not in this chat any more", self.place(chat_id).await?))
             }
             // What other devices read and write is theirs to show.
-            Event::Read(_) | Event::Draft(_) => Ok(()),
+            Event::Read(_) | Event::Draft(_) | Event::Purged(..) => Ok(()),
             Event::Connection(state) => note_connection(state),
             Event::Reset => {
                 note("* the server's database was replaced; what you see may be old");
@@ -350,7 +363,10 @@ fn format_message(message: &Message) -> String {
     let time = jiff::Timestamp::from_millisecond(message.message_ts)
         .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string())
         .unwrap_or_default();
-    let (name, text) = (one_line(&message.user.user_name), one_line(&message.message_text));
+    let (name, mut text) = (one_line(&message.user.user_name), one_line(&message.message_text));
+    for file in message.details.iter().flat_map(|details| &details.attachments) {
+        text += &format!("{}[{}]", if text.is_empty() { "" } else { " " }, one_line(&file.file_name));
+    }
     match client_lib::action(&text) {
         _ if message.details.as_ref().is_some_and(|details| details.deleted.is_some()) => {
             format!("{time} {name}: (deleted)")

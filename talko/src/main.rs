@@ -1,6 +1,6 @@
 //! `talko`, the one program people install: chat now, or run the servers, or script them.
 //!
-//! - [`arguments`]: what can be typed; [`choices`]: its words.
+//! - [`arguments`]: what can be typed, [`file_arguments`] about the database as a file; [`choices`]: its words.
 //! - [`settings`]: flags, environment, file and defaults, merged.
 //! - [`servers`]: starting the two servers, in one process or in two; [`listeners`]: where, and behind what.
 //! - [`metrics`]: their figures, for Prometheus; [`top`]: and for people.
@@ -11,6 +11,7 @@
 //! - [`failure`]: from an error to one sentence and an exit code; [`output`]: standard output.
 
 mod arguments;
+mod file_arguments;
 mod choices;
 mod settings;
 mod logging;

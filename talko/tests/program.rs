@@ -308,7 +308,7 @@ fn messages_are_sent_and_followed_from_the_shell() {
     let mut piped = up.command(&["send", "Ada", "--user", "Грейс"]).stdin(Stdio::piped()).spawn().unwrap();
     piped.stdin.take().unwrap().write_all("one\ntwo\n\nthree".as_bytes()).unwrap();
     assert!(piped.wait().unwrap().success());
-    let reply = up.say(&["call", "GetMessages", r#"{"chat_id":1}"#, "--user", "Ada"]);
+    let reply = up.say(&["call", "GetMessages", r#"{"chat_id":2}"#, "--user", "Ada"]);
     let reply: Value = serde_json::from_str(&reply).unwrap();
     let texts: Vec<&str> =
         reply["messages"].as_array().unwrap().iter().map(|m| m["message_text"].as_str().unwrap()).collect();

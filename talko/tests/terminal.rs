@@ -130,9 +130,9 @@ fn t57_t60_two_people_in_two_terminals() {
     let home = tempfile::tempdir().unwrap();
     let ports = free_ports();
     let mut ada = Terminal::open(home.path(), &ports, "Ada", 24, 80);
-    ada.sees("general");
+    ada.sees("/new");
     let mut grace = Terminal::open(home.path(), &ports, "Грейс", 24, 80);
-    grace.sees("general");
+    grace.sees("/new");
     ada.types("/new lunch Грейс\r");
     ada.sees("Recent");
     ada.sees("Грейс");
@@ -171,12 +171,12 @@ fn t57_t60_two_people_in_two_terminals() {
 fn t57_resizing_keeps_it_usable() {
     let home = tempfile::tempdir().unwrap();
     let mut ada = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
-    ada.sees("general");
+    ada.sees("/new");
     for (rows, columns) in [(1, 1), (60, 200), (2, 80), (24, 3), (12, 40), (24, 80)] {
         ada.resize(rows, columns);
         ada.types("x\u{7f}");
     }
-    ada.sees("general");
+    ada.sees("/new");
     ada.types("/quit\r");
     assert!(ada.is_restored());
 }
@@ -186,7 +186,7 @@ fn t57_resizing_keeps_it_usable() {
 fn t59_paste_and_signals() {
     let home = tempfile::tempdir().unwrap();
     let mut ada = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
-    ada.sees("general");
+    ada.sees("/new");
     let pasted = "paste ".repeat(20_000);
     ada.types(&format!("\u{1b}[200~{pasted}\u{1b}[201~"));
     ada.sees("paste paste");

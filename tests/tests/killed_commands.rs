@@ -21,7 +21,7 @@ const VERSION_3: &str = include_str!("../../data-server/tests/upgrade/version_3.
 
 fn server(home: &Path) -> std::process::Command {
     let mut command = command(home);
-    command.args(["up", "--log-level", "error", "--db", "talko.db"]);
+    command.args(["up", "--log-level", "error", "--db", "talko.db", "--general-room", "off"]);
     command.args(["--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]);
     command
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tests::chaos::servers::SHOTS;
 use tests::chaos::{self, Plan};
 use tests::figures;
-use ttp::net::failpoint::POINTS;
+use ttp::net::failpoint::{FILE_POINTS, POINTS};
 
 /// Kills of the short form. `TALKO_CHAOS_KILLS` asks for another number, `TALKO_CHAOS_SEED` for another order.
 const KILLS: u64 = 64;
@@ -59,7 +59,7 @@ fn the_table_of_failpoints_is_complete() {
             }
         }
     }
-    let mut table: Vec<String> = POINTS.iter().map(ToString::to_string).collect();
+    let mut table: Vec<String> = POINTS.iter().chain(FILE_POINTS).map(ToString::to_string).collect();
     found.sort();
     table.sort();
     assert_eq!(found, table);

@@ -26,7 +26,7 @@ impl House {
         let home = tempfile::tempdir().unwrap();
         let mut command = command(home.path());
         command.args(["up", "--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]);
-        command.args(["--metrics-address", "127.0.0.1:0"]).args(flags);
+        command.args(["--metrics-address", "127.0.0.1:0", "--general-room", "off"]).args(flags);
         let process = Process::start(&mut command);
         Self { metrics: process.address_after("metrics on "), process, home }
     }

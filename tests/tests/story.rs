@@ -74,7 +74,7 @@ async fn next_message(events: &mut EventStream) -> Message {
                     return message;
                 }
             }
-            Event::Connection(_) | Event::Gone(_) | Event::Read(_) | Event::Draft(_) => {}
+            Event::Connection(_) | Event::Gone(_) | Event::Purged(..) | Event::Read(_) | Event::Draft(_) => {}
             Event::Reset => panic!("the history is the same"),
         }
     }

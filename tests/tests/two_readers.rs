@@ -239,7 +239,7 @@ impl House {
         let message_text = if forward.is_some() { String::new() } else { text };
         let called = Called::of(&message_text);
         let new =
-            NewMessage { chat_id, user_id: by, message_text, client_message_id: None, called, references };
+            NewMessage { chat_id, user_id: by, message_text, called, references, ..NewMessage::default() };
         let message = self.ask(|store, done| store.insert_message(By::Trust, new, done))?;
         self.said.push(message.seq);
         Ok(())

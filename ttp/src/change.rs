@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::attachment::Attachment;
 use crate::model::{ChatId, Message, Role, Seq, TimestampMs, User, UserId, is_default};
 
 /// One entry of a chat's log.
@@ -107,6 +108,12 @@ pub struct ChatSettings {
     /// How many people it takes at most; 0 for as many as come.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users_max: Option<u64>,
+    /// How long what is said stays, in milliseconds; 0 for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_ms: Option<u64>,
+    /// How many messages stay, the newest ones; 0 for all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_messages: Option<u64>,
 }
 
 /// A change of a group's name or rules.
@@ -246,12 +253,18 @@ pub struct MessageDetails {
     /// Where it was said first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forwarded: Option<Forwarded>,
+    /// Its files.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
     /// The entry by which the text is what it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited: Option<Seq>,
     /// The entry by which the text is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<Seq>,
+    /// Whether it is gone because its chat keeps no more or no longer: only in the answer to who sends it again.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub purged: bool,
     /// Who said with a sign what they think of it; only in pages, and as of their time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<ReactionCount>,

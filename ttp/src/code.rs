@@ -208,8 +208,8 @@ pub struct ErrorData {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supported: Option<Vec<u32>>,
     /// The people whom the refusal is about.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub user_ids: Vec<crate::model::UserId>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub user_ids: Box<[crate::model::UserId]>,
 }
 
 /// The `error` member of a reply.

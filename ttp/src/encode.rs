@@ -131,7 +131,7 @@ pub fn messages_reply(out: &mut Vec<u8>, reply: &MessagesReply) -> serde_json::R
 /// # Errors
 /// Never in practice.
 pub fn sync_reply(out: &mut Vec<u8>, reply: &SyncReply) -> serde_json::Result<()> {
-    let SyncReply { epoch, entries, more, gone, reset, heads, noted, marks, drafts } = reply;
+    let SyncReply { epoch, entries, more, gone, purged, reset, heads, noted, marks, drafts } = reply;
     out.extend_from_slice(b"{\"epoch\":");
     write_string(out, epoch);
     out.extend_from_slice(b",\"entries\":[");
@@ -147,6 +147,9 @@ pub fn sync_reply(out: &mut Vec<u8>, reply: &SyncReply) -> serde_json::Result<()
     }
     if !gone.is_empty() {
         member(out, b",\"gone\":", gone)?;
+    }
+    if !purged.is_empty() {
+        member(out, b",\"purged\":", purged)?;
     }
     if *reset {
         out.extend_from_slice(b",\"reset\":true");

@@ -69,6 +69,30 @@ pub const MENTIONS_PER_MESSAGE_MAX: usize = 32;
 /// People in a chat up to whom its members call all with `@all`. Where there are more, moderators and owners do.
 pub const CALL_ALL_USERS_MAX: u64 = 32;
 
+/// Bytes of one part of a file that is sent or fetched.
+pub const FILE_CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+/// Bytes of a file, unless the operator says otherwise.
+pub const ATTACHMENT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Files of one message.
+pub const ATTACHMENTS_PER_MESSAGE_MAX: usize = 10;
+
+/// Bytes of a file's name, as file systems take them.
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a media type.
+pub const MEDIA_TYPE_BYTES_MAX: usize = 127;
+
+/// Files that one person has begun to send and not finished.
+pub const UPLOADS_BEGUN_MAX: usize = 8;
+
+/// Files that one person has sent and not put into a message.
+pub const UPLOADS_WAITING_MAX: usize = 32;
+
+/// How long the server keeps such files.
+pub const UPLOAD_LIFETIME_MS: u64 = 24 * 3_600_000;
+
 /// Characters of a person's or a chat's name.
 pub const NAME_CHARS_MAX: usize = 255;
 
@@ -83,6 +107,15 @@ pub const ROOM_USERS_MAX: u64 = 1_000_000;
 
 /// Public rooms that are looked at for one page of those that have something in their names.
 pub const ROOMS_SEARCHED_MAX: usize = 5_000;
+
+/// The longest time for which a group keeps what is said, when not for ever: a hundred years …
+pub const KEEP_MAX_MS: u64 = 36_500 * 24 * 3_600_000;
+
+/// … and the shortest: a minute.
+pub const KEEP_MIN_MS: u64 = 60_000;
+
+/// The most messages that a group keeps, when not all.
+pub const KEEP_MESSAGES_MAX: u64 = 1_000_000_000;
 
 /// The longest ban or mute that ends: ten years. A longer one is for ever.
 pub const RESTRICTION_MAX_MS: u64 = 3_650 * 24 * 3_600_000;
@@ -226,6 +259,8 @@ pub const TCP_USER_TIMEOUT_MS: u64 = 15_000;
 /// What a peer is told to wait when it was refused because the server is full.
 pub const OVERLOADED_RETRY_AFTER_MS: u64 = 1_000;
 
+// A part is written with four characters for three bytes, and the call around it.
+const _: () = assert!(FILE_CHUNK_BYTES_MAX / 3 * 4 + 1024 <= PAGE_BYTES_MAX);
 const _: () = assert!(FRAME_BYTES_MAX_BEFORE_LOGIN < FRAME_BYTES_MAX);
 const _: () = assert!(PAGE_BYTES_MAX * 2 <= FRAME_BYTES_MAX);
 // One text may double and more when its control characters are escaped, and must still fit a page and a frame.

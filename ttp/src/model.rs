@@ -204,6 +204,15 @@ pub struct Chat {
     /// How many people it takes at most; 0 for as many as come.
     #[serde(default, skip_serializing_if = "is_default")]
     pub users_max: u64,
+    /// How long what is said stays, in milliseconds; 0 for ever.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep_ms: u64,
+    /// How many messages stay, the newest ones; 0 for all.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub keep_messages: u64,
+    /// Up to this entry the messages are gone, and what was done with them; above it nothing is missing.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub purged_seq: Seq,
 }
 
 impl Chat {

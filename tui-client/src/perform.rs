@@ -117,7 +117,8 @@ pub(crate) fn heard(event: Event) -> Net {
         Event::Gone(chat) => Net::Gone(chat),
         Event::Read(mark) => Net::Read(mark),
         Event::Draft(_) => Net::Draft,
-        Event::Reset => Net::Reset,
+        // What is gone must not stay on the screen.
+        Event::Purged(..) | Event::Reset => Net::Reset,
         Event::Connection(state) => Net::Connection(match state {
             ConnectionState::Connected => Connection::Online,
             ConnectionState::Disconnected { retry_in: Some(_), .. } => Connection::Offline,

@@ -50,6 +50,20 @@ pub enum Typed {
     Search(String),
     /// Do something to a message, or about people.
     Act(Act),
+    /// Send a file to the open chat.
+    Attach {
+        /// Where it is.
+        path: String,
+        /// What is said with it; empty for nothing.
+        text: String,
+    },
+    /// Save a file that was shown.
+    Save {
+        /// Its number among those that were shown, from 1.
+        number: usize,
+        /// Where to; under its own name where the program was started, when there is nothing.
+        path: Option<String>,
+    },
     /// Show the commands.
     Help,
     /// End the program.
@@ -99,6 +113,9 @@ pub const COMMANDS: &[Usage] = &[
     Usage { form: "/unmute PERSON", meaning: words::SLASH_UNMUTE, read: |rest| lift(rest, Penalty::Mute) },
     // Quotes and colons mean something to the server, so `read` takes the line as it is.
     Usage { form: "/search WORDS…", meaning: words::SLASH_SEARCH, read: |_| None },
+    // What follows the path is said as it was typed, so `read` takes the line here too.
+    Usage { form: "/attach PATH [TEXT]", meaning: words::SLASH_ATTACH, read: |_| None },
+    Usage { form: "/save NUMBER [PATH]", meaning: words::SLASH_SAVE, read: save },
     Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
     Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
 ];
@@ -124,6 +141,9 @@ pub fn read(text: &str) -> Result<Typed, String> {
     }
     if let Some(act) = acts::read(line) {
         return act.map(Typed::Act);
+    }
+    if let Some(typed) = line.strip_prefix("attach ").and_then(attach) {
+        return Ok(typed);
     }
     let mut parts = parts(line).into_iter();
     let name = parts.next().unwrap_or_default();
@@ -174,6 +194,23 @@ fn new(mut rest: Vec<String>) -> Option<Typed> {
 
 fn open(rest: Vec<String>) -> Option<Typed> {
     only(rest)?.parse().ok().filter(|number| *number > 0).map(Typed::Open)
+}
+
+/// The path ends at a space, or at the quote when it begins with one; the rest is the text.
+fn attach(rest: &str) -> Option<Typed> {
+    let rest = rest.trim_start();
+    let (path, text) = match rest.strip_prefix('"') {
+        Some(quoted) => quoted.split_once('"')?,
+        None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+    };
+    let (path, text) = (path.to_owned(), text.trim().to_owned());
+    (!path.is_empty()).then_some(Typed::Attach { path, text })
+}
+
+fn save(mut rest: Vec<String>) -> Option<Typed> {
+    let path = if rest.len() == 2 { rest.pop() } else { None };
+    let number = only(rest)?.parse().ok().filter(|number| *number > 0)?;
+    Some(Typed::Save { number, path })
 }
 
 fn rooms(rest: Vec<String>) -> Option<Typed> {
@@ -231,6 +268,13 @@ mod tests {
             read("/search  \"long way\" from:\"Ada L\""),
             Ok(Typed::Search("\"long way\" from:\"Ada L\"".into()))
         );
+        let attach = |path: &str, text: &str| Typed::Attach { path: path.into(), text: text.into() };
+        assert_eq!(read("/attach a.png"), Ok(attach("a.png", "")));
+        assert_eq!(read("/attach a.png say  \"x\""), Ok(attach("a.png", "say  \"x\"")));
+        assert_eq!(read("/attach \"my cat.png\" look"), Ok(attach("my cat.png", "look")));
+        assert_eq!(read("/save 3"), Ok(Typed::Save { number: 3, path: None }));
+        let path = Some("my cat.png".into());
+        assert_eq!(read("/save 3 \"my cat.png\""), Ok(Typed::Save { number: 3, path }));
         assert_eq!(read("//leave"), Ok(Typed::Say("/leave".into())));
         assert_eq!(read("a /leave"), Ok(Typed::Say("a /leave".into())));
         assert_eq!(read("/me nods \"twice\""), Ok(Typed::Say("/me nods \"twice\"".into())));
@@ -239,7 +283,19 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said() {
         assert!(read("/dance").unwrap_err().contains("/dance"));
-        for line in ["/join", "/rename", "/ban", "/ban a b", "/mute a 0", "/unban a 5", "/unmute"] {
+        for line in [
+            "/join",
+            "/rename",
+            "/ban",
+            "/ban a b",
+            "/mute a 0",
+            "/unban a 5",
+            "/unmute",
+            "/attach",
+            "/attach ",
+            "/save",
+            "/save 0",
+        ] {
             let name = line.split(' ').next().unwrap();
             assert!(read(line).unwrap_err().contains(name), "{line}");
         }

@@ -45,6 +45,9 @@ struct Runs {
     disk_kib: Vec<f64>,
 }
 
+/// One of them.
+type Values = fn(&Runs) -> &Vec<f64>;
+
 /// See the module.
 ///
 /// # Errors
@@ -171,13 +174,7 @@ fn forget(file: &Path) -> Result<()> {
     Ok(())
 }
 
-fn spread(
-    found: &Found,
-    archive: i64,
-    place: usize,
-    is_warm: bool,
-    values: fn(&Runs) -> &Vec<f64>,
-) -> Spread {
+fn spread(found: &Found, archive: i64, place: usize, is_warm: bool, values: Values) -> Spread {
     found.get(&(archive, place, is_warm)).map_or(Spread::of(&[]), |runs| Spread::of(values(runs)))
 }
 
@@ -198,8 +195,7 @@ fn table_of_largest(archive: Archive, found: &Found) -> Table {
     for (place, question) in QUESTIONS.into_iter().enumerate() {
         let mut row = vec![Cell::from(question.name())];
         for is_warm in [true, false] {
-            let parts: [fn(&Runs) -> &Vec<f64>; 3] =
-                [|runs| &runs.p50_ms, |runs| &runs.p99_ms, |runs| &runs.disk_kib];
+            let parts: [Values; 3] = [|runs| &runs.p50_ms, |runs| &runs.p99_ms, |runs| &runs.disk_kib];
             row.extend(
                 parts.map(|values| Cell::from(spread(found, archive.messages, place, is_warm, values))),
             );
@@ -261,9 +257,9 @@ fn verdicts(archive: Archive, found: &Found) -> Vec<Verdict> {
 
 /// Every kind of search, at the median and at p99.
 fn verdicts_of_search(archive: Archive, found: &Found) -> Vec<Verdict> {
-    let parts: [(&str, f64, fn(&Runs) -> &Vec<f64>); 2] =
-        [("p50", SEARCH.0, |runs| &runs.p50_ms), ("p99", SEARCH.1, |runs| &runs.p99_ms)];
-    let verdict = |question: Question, (part, limit, values): (&str, f64, fn(&Runs) -> &Vec<f64>)| {
+    let p50: Values = |runs| &runs.p50_ms;
+    let parts = [("p50", SEARCH.0, p50), ("p99", SEARCH.1, |runs| &runs.p99_ms)];
+    let verdict = |question: Question, (part, limit, values): (&str, f64, Values)| {
         let place = QUESTIONS.iter().position(|asked| *asked == question).unwrap_or(0);
         let figure = spread(found, archive.messages, place, true, values);
         Verdict {

@@ -11,6 +11,7 @@ mod tls;
 mod growth;
 mod day;
 mod start;
+mod presence;
 
 use std::path::PathBuf;
 
@@ -71,6 +72,7 @@ fn measure(scenario: Scenario, options: &Options) -> Result<Report> {
         Scenario::Growth => growth::run(options)?,
         Scenario::Day => day::run(options)?,
         Scenario::Start => start::run(options)?,
+        Scenario::Presence => presence::run(options)?,
         Scenario::All | Scenario::Page | Scenario::Keep => bail!("{name} is not a scenario of its own"),
     };
     print!("{}", report.for_a_terminal());

@@ -288,11 +288,13 @@ impl Shard {
 
     fn tell_typing(&mut self) {
         for (topic, typists) in self.signals.typists.take() {
-            let keys = self.table.listeners(topic).map_or(&[][..], |listeners| listeners.keys());
-            if keys.len() > TYPING_LISTENERS_MAX {
-                continue;
-            }
-            for key in keys.to_vec() {
+            let keys = match self.table.listeners(topic) {
+                Some(listeners) if listeners.keys().len() <= TYPING_LISTENERS_MAX => {
+                    listeners.keys().to_vec()
+                }
+                _ => continue,
+            };
+            for key in keys {
                 let stream = self.connections.get(key).filter(|stream| stream.outlet_bytes() == 0);
                 let stream = stream.filter(|stream| stream.dialect() == Dialect::Version2);
                 let Some(listener) = stream.and_then(Stream::listener) else { continue };

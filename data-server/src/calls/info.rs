@@ -2,7 +2,8 @@
 
 use ttp::call::{GetServerInfo, ServerInfo};
 
-use super::{Reply, SERVER, Service};
+use super::greeting::SERVER;
+use super::{Reply, Service};
 
 /// Answers out of memory, so that it comes however the disk is.
 pub(super) fn get(service: &Service, reply: Reply<GetServerInfo>) {

@@ -5,6 +5,7 @@ use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{FRAME_BYTES_MAX_VERSION_1, MESSAGES_MAX_VERSION_1, PAGE_BYTES_MAX, PAGE_ROWS_MAX};
 use ttp::model::{Message, check_client_key, check_text};
 
+use super::files;
 use super::session::Session;
 use super::{Reply, Service};
 use crate::mentions::Called;
@@ -89,10 +90,18 @@ fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, Cal
             References { reply_to: call.reply_to, thread: call.thread, forward: call.forward }
         }
     };
+    let attachments = match session.dialect {
+        Dialect::Version1 => Vec::new(),
+        Dialect::Version2 => call.attachments,
+    };
+    files::check(&attachments)?;
     if references.forward.is_none() {
-        check_text(&call.message_text)?;
-    } else if !call.message_text.is_empty() {
-        let message = "a forwarded message says what it said: leave `message_text` out";
+        // Files may speak for themselves.
+        if attachments.is_empty() || !call.message_text.is_empty() {
+            check_text(&call.message_text)?;
+        }
+    } else if !call.message_text.is_empty() || !attachments.is_empty() {
+        let message = "a forwarded message says what it said: leave `message_text` and `attachments` out";
         return Err(CallError::new(ErrorCode::InvalidParams, message));
     }
     if let Some(key) = &call.client_message_id {
@@ -105,6 +114,7 @@ fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, Cal
         message_text: call.message_text,
         client_message_id: call.client_message_id,
         references,
+        attachments,
     })
 }
 

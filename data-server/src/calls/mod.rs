@@ -10,22 +10,24 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
-use ttp::call::{Call, DataCall, Dialect, Empty, Hello, Welcome};
+use ttp::call::{Call, DataCall, Empty};
 use ttp::code::{CallError, ErrorCode, ErrorData};
 use ttp::encode::Json;
 use ttp::exchange::Slot;
-use ttp::limits::{FRAME_BYTES_MAX, OVERLOADED_RETRY_AFTER_MS};
+use ttp::limits::OVERLOADED_RETRY_AFTER_MS;
 use ttp::model::{SessionId, TimestampMs};
 use ttp::net::tls::LearntFingerprint;
 use ttp::net::{backoff, clock};
 
 use crate::config::{Config, Registration, SharedTicketKey};
 use crate::figures::{Answers, Figures};
+use crate::files::Files;
 use crate::passwords::{Failed, Passwords};
 use crate::store::{Done, Store, StoreError};
 use crate::throttle::{Rates, Throttle};
 
 mod session;
+mod greeting;
 mod accounts;
 mod sessions;
 mod invitations;
@@ -33,6 +35,7 @@ mod users;
 mod chats;
 mod messages;
 mod message_life;
+mod files;
 mod members;
 mod rooms;
 mod search;
@@ -44,13 +47,12 @@ mod info;
 pub(crate) use accounts::check_password;
 pub(crate) use session::{Session, Speaks};
 
-/// What the server calls itself.
-const SERVER: &str = concat!("talko-data-server/", env!("CARGO_PKG_VERSION"));
-
 /// What all connections of a server share.
 pub(crate) struct Service {
     /// Where everything is.
     pub(crate) store: Arc<dyn Store>,
+    /// Where the files of messages are.
+    files: Arc<Files>,
     /// Where passwords are hashed.
     passwords: Passwords,
     /// Told in the greeting.
@@ -76,12 +78,13 @@ pub(crate) struct Service {
 
 impl Service {
     /// What connections share, by the operator's choices.
-    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, passwords: Passwords) -> Self {
+    pub(crate) fn new(config: &Config, store: Arc<dyn Store>, passwords: Passwords, files: Files) -> Self {
         // Whoever may connect to a server that trusts numbers is trusted with more than how often, and accounts that
         // nobody proves cannot be counted.
         let rates = if config.trust_user_ids { Rates::OFF } else { config.rates };
         Self {
             store,
+            files: Arc::new(files),
             passwords,
             broadcast_address: config.broadcast_address.clone(),
             broadcast_fingerprint: config.broadcast_fingerprint.clone(),
@@ -161,6 +164,7 @@ impl Weight {
             | DataCall::GetInvitations(_)
             | DataCall::GetDrafts(_)
             | DataCall::GetBots(_)
+            | DataCall::DownloadChunk(_)
             | DataCall::SearchMessages(_)
             | DataCall::Sync(_) => Self::Page,
             _ => Self::Light,
@@ -301,7 +305,7 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
     }
     sessions::note_use(service, session);
     match call {
-        DataCall::Hello(call) => greet(service, session, first, &call, reply(to)),
+        DataCall::Hello(call) => greeting::greet(service, session, first, &call, reply(to)),
         DataCall::Ping(_) => reply::<ttp::call::Ping>(to).send(Ok(Empty {})),
         DataCall::Register(call) => accounts::register(service, session, call, reply(to)),
         DataCall::Login(call) => accounts::log_in(service, session, call, reply(to)),
@@ -351,6 +355,9 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::GetBots(_) => bots::get(service, session, reply(to)),
         DataCall::RenewBot(call) => bots::renew(service, session, &call, reply(to)),
         DataCall::RevokeBot(call) => bots::revoke(service, session, &call, reply(to)),
+        DataCall::BeginUpload(call) => files::begin(service, session, call, reply(to)),
+        DataCall::UploadChunk(call) => files::append(service, session, call, reply(to)),
+        DataCall::DownloadChunk(call) => files::read(service, session, &call, reply(to)),
         DataCall::SearchMessages(call) => search::search(service, session, call, reply(to)),
         DataCall::Sync(call) => sync::sync(service, session, call, reply(to)),
     }
@@ -366,27 +373,6 @@ pub(crate) fn refuse(session: &mut Session, error: CallError, to: ReplyTo) {
 
 fn reply<C>(to: ReplyTo) -> Reply<C> {
     Reply { to, method: PhantomData }
-}
-
-fn greet(service: &Service, session: &mut Session, first: bool, call: &Hello, reply: Reply<Hello>) {
-    if !first {
-        let message = "Hello comes first or never: this connection has spoken already";
-        return reply.send(Err(CallError::new(ErrorCode::InvalidRequest, message)));
-    }
-    let agreed = call.agree();
-    match &agreed {
-        Ok(_) => session.dialect = Dialect::Version2,
-        Err(_) => session.is_hopeless = true,
-    }
-    reply.send(agreed.map(|protocol| Welcome {
-        protocol,
-        server: SERVER.into(),
-        max_frame_bytes: FRAME_BYTES_MAX as u64,
-        broadcast_address: service.broadcast_address.clone(),
-        broadcast_fingerprint: service.broadcast_fingerprint.get().map(|key| key.to_string()),
-        epoch: Some(service.store.epoch().into()),
-        heartbeat_interval_ms: None,
-    }));
 }
 
 /// A refusal for want of time or room. Who are refused together come back one after another: after half of the usual
@@ -426,6 +412,8 @@ fn call_error(error: &StoreError) -> CallError {
             ErrorCode::NotFound
         }
         StoreError::NoSuchMessage { .. } | StoreError::MessageDeleted(_) => ErrorCode::NotFound,
+        StoreError::NoSuchFile(_) | StoreError::NoSuchAttachment(_) => ErrorCode::NotFound,
+        StoreError::TooManyUploads => ErrorCode::Conflict,
         StoreError::WithinThread { .. } => ErrorCode::InvalidParams,
         StoreError::TooManyReactions | StoreError::TooManyPins => ErrorCode::Conflict,
         StoreError::TooManyDrafts | StoreError::TooManyBots => ErrorCode::Conflict,

@@ -7,8 +7,8 @@ use ttp::call::{
 };
 use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{
-    CHATS_PER_PAGE, NAME_CHARS_MAX, PAGE_BYTES_MAX, PAGE_ROWS_MAX, RESTRICTION_MAX_MS, ROOM_USERS_MAX,
-    ROOMS_SEARCHED_MAX, TOPIC_CHARS_MAX,
+    CHATS_PER_PAGE, KEEP_MAX_MS, KEEP_MESSAGES_MAX, KEEP_MIN_MS, NAME_CHARS_MAX, PAGE_BYTES_MAX,
+    PAGE_ROWS_MAX, RESTRICTION_MAX_MS, ROOM_USERS_MAX, ROOMS_SEARCHED_MAX, TOPIC_CHARS_MAX,
 };
 use ttp::model::{ChatSettings, check_name, check_name_length};
 
@@ -139,6 +139,14 @@ fn checked(mut settings: ChatSettings) -> Result<ChatSettings, CallError> {
     }
     if settings.users_max.is_some_and(|limit| limit > ROOM_USERS_MAX) {
         let message = format!("`users_max` is at most {ROOM_USERS_MAX}, and 0 is no limit");
+        return Err(CallError::new(ErrorCode::InvalidParams, message));
+    }
+    if settings.keep_ms.is_some_and(|ms| ms != 0 && !(KEEP_MIN_MS..=KEEP_MAX_MS).contains(&ms)) {
+        let message = "`keep_ms` is a minute to a hundred years, and 0 is for ever";
+        return Err(CallError::new(ErrorCode::InvalidParams, message));
+    }
+    if settings.keep_messages.is_some_and(|messages| messages > KEEP_MESSAGES_MAX) {
+        let message = format!("`keep_messages` is at most {KEEP_MESSAGES_MAX}, and 0 is all of them");
         return Err(CallError::new(ErrorCode::InvalidParams, message));
     }
     Ok(settings)

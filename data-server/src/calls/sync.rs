@@ -30,6 +30,7 @@ pub(super) fn sync(service: &Service, session: &Session, call: Sync, reply: Repl
                 entries: page.entries,
                 more: page.more,
                 gone: page.gone,
+                purged: page.purged,
                 reset: page.heads.is_some(),
                 heads: page.heads,
                 noted: page.noted,

@@ -1,5 +1,6 @@
 //! Which number a program is told for each refusal of the store.
 
+use ttp::attachment::FileHash;
 use ttp::model::{ChatId, UserId};
 
 use super::*;
@@ -16,6 +17,9 @@ fn each_refusal_of_the_store_has_its_code() {
         (StoreError::NoSuchInvitation, -32004),
         (StoreError::NoSuchMessage { chat_id, seq: 1 }, -32004),
         (StoreError::MessageDeleted(1), -32004),
+        (StoreError::NoSuchFile(FileHash([0; 32])), -32004),
+        (StoreError::NoSuchAttachment(1), -32004),
+        (StoreError::TooManyUploads, -32009),
         (StoreError::WithinThread { seq: 2, thread: 1 }, -32602),
         (StoreError::TooManyReactions, -32009),
         (StoreError::TooManyPins, -32009),

@@ -83,6 +83,8 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::InsertBot(_)
         | DataCall::RenewBot(_)
         | DataCall::RevokeBot(_)
+        | DataCall::BeginUpload(_)
+        | DataCall::UploadChunk(_)
         | DataCall::MarkRead(_) => Class::Write,
         DataCall::GetChats(_)
         | DataCall::GetMessages(_)
@@ -94,6 +96,7 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::GetRestrictions(_)
         | DataCall::GetSessions(_)
         | DataCall::GetInvitations(_)
+        | DataCall::DownloadChunk(_)
         | DataCall::SearchMessages(_)
         | DataCall::GetDrafts(_)
         | DataCall::GetBots(_)

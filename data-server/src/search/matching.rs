@@ -1,7 +1,8 @@
 //! Whether a message is what a search is for, where its words stand in it, and how well it fits.
 
+use ttp::attachment::Attachment;
 use ttp::limits::SEARCH_HIGHLIGHTS_MAX;
-use ttp::model::UserId;
+use ttp::model::{MessageDetails, UserId};
 
 use super::analysis::{each_word, has_link};
 use super::query::Phrase;
@@ -15,6 +16,29 @@ pub struct Criteria {
     pub authors: Vec<UserId>,
     /// Whether there must be a link in it.
     pub has_link: bool,
+    /// Whether there must be a file with it.
+    pub has_file: bool,
+    /// Whether there must be an image with it.
+    pub has_image: bool,
+}
+
+/// What a message carries besides its text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cargo {
+    /// A file.
+    pub file: bool,
+    /// An image, which is a file too.
+    pub image: bool,
+}
+
+impl Cargo {
+    /// Of the details of a message, as the store keeps them; most have none.
+    pub fn of(details: Option<&str>) -> Self {
+        // Details that cannot be read are found out by a check.
+        let read = |text: &str| serde_json::from_str::<MessageDetails>(text).ok();
+        let attachments = details.and_then(read).map(|details| details.attachments).unwrap_or_default();
+        Self { file: !attachments.is_empty(), image: attachments.iter().any(Attachment::is_image) }
+    }
 }
 
 /// A text and its words.
@@ -59,6 +83,9 @@ impl Criteria {
         if self.has_link {
             terms.push(quoted(LINK_WORD));
         }
+        for (is_wanted, word) in [(self.has_file, FILE_WORD), (self.has_image, IMAGE_WORD)] {
+            terms.extend(is_wanted.then(|| quoted(word)));
+        }
         for phrase in &self.phrases {
             let stems: Vec<&str> = phrase.0.iter().map(|term| term.stem.as_str()).collect();
             terms.push(quoted(&stems.join(" ")));
@@ -66,9 +93,11 @@ impl Criteria {
         terms.join(" AND ")
     }
 
-    /// Whether this message is one. One without a text is none.
-    pub fn match_message(&self, user_id: UserId, text: &str) -> bool {
-        !text.is_empty()
+    /// Whether this message is one. One without a text and files is none.
+    pub fn match_message(&self, user_id: UserId, text: &str, cargo: Cargo) -> bool {
+        (!text.is_empty() || cargo.file)
+            && (!self.has_file || cargo.file)
+            && (!self.has_image || cargo.image)
             && (self.authors.is_empty() || self.authors.contains(&user_id))
             && (!self.has_link || has_link(text))
             && (self.phrases.is_empty() || Text::read(text).has_all(&self.phrases))
@@ -77,8 +106,8 @@ impl Criteria {
 
 /// What the index has of a message: its author, its things and its stems, with spaces between them. `None` when it is not
 /// to be found.
-pub fn document(user_id: UserId, text: &str) -> Option<String> {
-    if text.is_empty() {
+pub fn document(user_id: UserId, text: &str, cargo: Cargo) -> Option<String> {
+    if text.is_empty() && !cargo.file {
         return None;
     }
     // First, where its place costs one byte.
@@ -86,6 +115,12 @@ pub fn document(user_id: UserId, text: &str) -> Option<String> {
     if has_link(text) {
         document.push(' ');
         document.push_str(LINK_WORD);
+    }
+    for (is_there, word) in [(cargo.file, FILE_WORD), (cargo.image, IMAGE_WORD)] {
+        if is_there {
+            document.push(' ');
+            document.push_str(word);
+        }
     }
     each_word(text, |word| {
         document.push(' ');
@@ -96,6 +131,8 @@ pub fn document(user_id: UserId, text: &str) -> Option<String> {
 
 /// No word of a text has such signs.
 const LINK_WORD: &str = "#link";
+const FILE_WORD: &str = "#file";
+const IMAGE_WORD: &str = "#image";
 
 fn author_word(user_id: UserId) -> String {
     // Numbers of 2020 files may be below zero, and a minus would part the word.
@@ -174,11 +211,11 @@ mod tests {
 
     fn criteria(query: &str) -> Criteria {
         let query = Query::read(query, 0).unwrap();
-        Criteria { phrases: query.phrases, authors: Vec::new(), has_link: query.has_link }
+        Criteria { phrases: query.phrases, has_link: query.has_link, ..Criteria::default() }
     }
 
     fn is_found(query: &str, text: &str) -> bool {
-        criteria(query).match_message(UserId(1), text)
+        criteria(query).match_message(UserId(1), text, Cargo::default())
     }
 
     /// The examples that a search must answer, in three languages.
@@ -246,9 +283,14 @@ mod tests {
 
     #[test]
     fn a_document_is_what_the_index_takes() {
-        assert_eq!(document(UserId(7), "See http://a.b, Running!").unwrap(), "@7 #link see http a b run");
-        assert_eq!(document(UserId(7), "…").unwrap(), "@7");
-        assert_eq!(document(UserId(7), ""), None);
+        assert_eq!(
+            document(UserId(7), "See http://a.b, Running!", Cargo::default()).unwrap(),
+            "@7 #link see http a b run"
+        );
+        assert_eq!(document(UserId(7), "…", Cargo::default()).unwrap(), "@7");
+        assert_eq!(document(UserId(7), "", Cargo::default()), None);
+        let cargo = Cargo { file: true, image: true };
+        assert_eq!(document(UserId(7), "", cargo).unwrap(), "@7 #file #image");
         let mut criteria = criteria("上海 running has:link");
         criteria.authors = vec![UserId(7), UserId(8)];
         assert_eq!(criteria.expression(), r##"("@7" OR "@8") AND "#link" AND "上 海" AND "run""##);

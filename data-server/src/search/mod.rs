@@ -9,5 +9,5 @@ pub mod analysis;
 mod query;
 mod matching;
 
-pub use matching::{Criteria, Text, document};
+pub use matching::{Cargo, Criteria, Text, document};
 pub use query::{Phrase, Query, QueryFault, Term};

@@ -25,6 +25,10 @@ pub struct Query {
     pub until_ts: Option<TimestampMs>,
     /// Whether there must be a link in it.
     pub has_link: bool,
+    /// Whether there must be a file with it.
+    pub has_file: bool,
+    /// Whether there must be an image with it.
+    pub has_image: bool,
 }
 
 /// Words that follow one another.
@@ -44,7 +48,7 @@ pub struct Term {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryFault {
     /// Nothing to look for.
-    #[error("say what to look for: words, a \"phrase\", from:NAME or has:link")]
+    #[error("say what to look for: words, a \"phrase\", from:NAME, has:link, has:file or has:image")]
     Empty,
     /// Longer than the limits.
     #[error(
@@ -66,11 +70,8 @@ pub enum QueryFault {
     #[error("`utc_offset_minutes` is within −1 560 and 1 560")]
     NoOffset,
     /// Something that messages do not have.
-    #[error("has: knows link, and not {0:?}")]
+    #[error("has: knows link, file and image, and not {0:?}")]
     NoSuchThing(String),
-    /// Something that messages do not have yet.
-    #[error("has:file: messages carry no files here")]
-    NoFiles,
 }
 
 /// Characters of what somebody typed that are repeated in an error.
@@ -95,7 +96,7 @@ impl Query {
         for part in parts(text) {
             query.add(part, &zone)?;
         }
-        if query.phrases.is_empty() && query.from.is_empty() && !query.has_link {
+        if query.phrases.is_empty() && query.from.is_empty() && !query.has_a_thing() {
             return Err(QueryFault::Empty);
         }
         let words: usize = query.phrases.iter().map(|phrase| phrase.0.len()).sum();
@@ -122,10 +123,15 @@ impl Query {
         Ok(())
     }
 
+    fn has_a_thing(&self) -> bool {
+        self.has_link || self.has_file || self.has_image
+    }
+
     fn add_thing(&mut self, thing: &str) -> Result<(), QueryFault> {
         match thing.to_lowercase().as_str() {
             "link" => self.has_link = true,
-            "file" => return Err(QueryFault::NoFiles),
+            "file" => self.has_file = true,
+            "image" => self.has_image = true,
             _ => return Err(QueryFault::NoSuchThing(shorten(thing))),
         }
         Ok(())
@@ -229,11 +235,11 @@ mod tests {
     #[test]
     fn names_dates_and_things_are_read() {
         let query =
-            read(r#"from:Ada FROM:"Grace Hopper" in：lunch before:2026-11-21 after:2026-11-20 has:link x"#)
+            read(r#"from:Ada FROM:"Grace Hopper" in：lunch before:2026-11-21 after:2026-11-20 has:link has:FILE has:image x"#)
                 .unwrap();
         assert_eq!(query.from, ["Ada", "Grace Hopper"]);
         assert_eq!(query.within, ["lunch"]);
-        assert!(query.has_link);
+        assert!(query.has_link && query.has_file && query.has_image);
         assert_eq!(query.until_ts, Some(1_795_219_200_000));
         // The day after begins where the day before ends.
         assert_eq!(query.since_ts, query.until_ts);
@@ -253,8 +259,7 @@ mod tests {
             ("x before:2026-11-21T10:00", "before: wants a date"),
             ("from: x", "from: wants something"),
             ("in:\"\" x", "in: wants something"),
-            ("has:wings", "has: knows link, and not \"wings\""),
-            ("has:file", "no files"),
+            ("has:wings", "has: knows link, file and image, and not \"wings\""),
         ] {
             let fault = read(text).unwrap_err().to_string();
             assert!(fault.contains(part), "{text}: {fault}");

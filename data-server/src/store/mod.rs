@@ -39,13 +39,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ttp::attachment::FileHash;
 use ttp::call::{Draft, InvitationInfo, Mark, MessageVersion, UnreadReply};
-use ttp::limits::{BOTS_PER_OWNER_MAX, DRAFTS_PER_USER_MAX, PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX};
+use ttp::limits::{
+    BOTS_PER_OWNER_MAX, DRAFTS_PER_USER_MAX, PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX,
+    UPLOADS_WAITING_MAX,
+};
 use ttp::model::{
     Chat, ChatId, Entry, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId,
 };
 
 mod account;
+mod attachments;
 mod request;
 mod rooms;
 mod notes;
@@ -56,6 +61,7 @@ pub use account::{
     AccountChange, Admission, By, Credentials, Ending, InvitationEnd, Invitations, LiveSession, NewAccount,
     NewInvitation, NewLogin, NewSession, PasswordChange, PasswordHash, RoleAssignment, SecretHash, Sessions,
 };
+pub use attachments::{AttachmentQuery, Attachments, FileQuery, Image, NewFile};
 pub use bots::{BotEnd, BotRenewal, Bots, NewBot};
 pub use notes::{DraftsQuery, NewDraft, Noted, Notes};
 pub use request::{
@@ -73,8 +79,9 @@ pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 /// Tells the time in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
 
-/// People, chats, and the log of each chat. What is about rooms, notes and bots is in [`Rooms`], [`Notes`] and [`Bots`].
-pub trait Store: Rooms + Notes + Bots + Send + Sync {
+/// People, chats, and the log of each chat. What is about rooms, files, notes and bots is in [`Rooms`], [`Attachments`], [`Notes`]
+/// and [`Bots`].
+pub trait Store: Rooms + Attachments + Notes + Bots + Send + Sync {
     /// The random name of this database's life. Cursors of another life mean nothing here.
     fn epoch(&self) -> &str;
 
@@ -173,6 +180,9 @@ pub trait CommitSink: Send {
 
     /// Notes, after their commit, each person's in the order of their numbers. Must not block.
     fn noted(&mut self, notes: Vec<Noted>);
+
+    /// Nobody needs some of the files any more, after the commit. Must not block.
+    fn freed(&mut self) {}
 }
 
 /// What a person hears, and in which sessions.
@@ -249,12 +259,14 @@ pub struct MessagesPage {
 /// A part of what is newer than a person's cursors.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntriesPage {
-    /// Entries, chat by chat, each chat's in order and without holes.
+    /// Entries, chat by chat, each chat's in order and without holes, but for those up to `purged`.
     pub entries: Vec<Entry>,
     /// Whether there are more.
     pub more: bool,
     /// Chats of the cursors that the person is not in.
     pub gone: Vec<ChatId>,
+    /// Up to which entry of a chat what is not among the entries is gone for everybody.
+    pub purged: BTreeMap<ChatId, Seq>,
     /// The newest entries' numbers, and nothing else, when a cursor is above its chat's: it comes from another life of
     /// the database, such as one whose file was replaced by an older copy.
     pub heads: Option<BTreeMap<ChatId, Seq>>,
@@ -324,6 +336,15 @@ pub enum StoreError {
         /// The first one of its thread.
         thread: Seq,
     },
+    /// The caller's fault: the person has not sent the file, and cannot read it anywhere.
+    #[error("you have not sent file {0}: send it before the message that it goes with")]
+    NoSuchFile(FileHash),
+    /// The caller's fault: the message has other files or none.
+    #[error("message {0} has no such file")]
+    NoSuchAttachment(Seq),
+    /// The caller's fault: too many files that no message has.
+    #[error("{UPLOADS_WAITING_MAX} files of yours are in no message: put some of them into messages first")]
+    TooManyUploads,
     /// The caller's fault: too many signs.
     #[error("there are {REACTIONS_PER_MESSAGE_MAX} different signs on this message: choose one of them")]
     TooManyReactions,

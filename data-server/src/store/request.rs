@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ttp::call::{ChatsCursor, MessagePlace, SearchHit, SearchOrder};
+use ttp::call::{ChatsCursor, MessagePlace, NewAttachment, SearchHit, SearchOrder};
 use ttp::model::{ChatId, ChatSettings, Seq, TimestampMs, UserId};
 
 use crate::mentions::Called;
@@ -61,12 +61,14 @@ pub struct NewMessage {
     pub called: Called,
     /// Which messages it has to do with.
     pub references: References,
+    /// Its files, each once. One that is forwarded has those of the first one.
+    pub attachments: Vec<NewAttachment>,
 }
 
 impl NewMessage {
     /// Whether it is nothing but a text. Most are.
     pub fn is_plain(&self) -> bool {
-        self.called.is_nobody() && self.references == References::default()
+        self.called.is_nobody() && self.references == References::default() && self.attachments.is_empty()
     }
 }
 

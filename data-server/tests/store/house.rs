@@ -14,7 +14,7 @@ use data_server::store::sqlite::SqliteStore;
 use data_server::store::{
     By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange,
     MessagesPage, MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark,
-    References, RoleAssignment, Store, StoreError, Stretch,
+    RoleAssignment, Store, StoreError, Stretch,
 };
 use ttp::call::ChatsCursor;
 use ttp::model::{Chat, ChatId, ChatSettings, Entry, Message, Role, Seq, SessionId, UserId};
@@ -245,7 +245,7 @@ pub(crate) fn message(chat_id: ChatId, user_id: UserId, text: &str, key: Option<
         message_text: text.into(),
         client_message_id,
         called: Called::of(text),
-        references: References::default(),
+        ..NewMessage::default()
     }
 }
 

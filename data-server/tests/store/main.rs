@@ -16,3 +16,5 @@ mod check;
 mod files;
 mod new_password;
 mod message_life;
+mod attachments;
+mod retention;

@@ -14,5 +14,10 @@ pub(crate) async fn run(file: PathBuf, settings: &Settings) -> anyhow::Result<()
     let target = file.clone();
     let contents = copying(move |watch| sqlite::backup(&database, &target, watch)).await?;
     say(format_args!("{}: {}", file.display(), describe(&contents)))?;
+    let folder = sqlite::files_beside(&settings.db.value);
+    if folder.is_dir() {
+        let folder = folder.display();
+        say(format_args!("the files of messages are not in it: copy {folder} after it, as it is"))?;
+    }
     Ok(())
 }

@@ -6,10 +6,12 @@ pub(crate) mod call;
 mod check;
 mod copying;
 mod demo;
+mod export;
 mod invite;
 mod login;
 mod restore;
 mod send;
+mod stats;
 mod tail;
 mod trust;
 mod up;
@@ -19,9 +21,23 @@ use clap::CommandFactory;
 
 use crate::arguments::{Arguments, Command};
 use crate::chat;
+use crate::file_arguments::FileCommand;
 use crate::output::{self, say};
 use crate::settings::Settings;
 use crate::top;
+
+/// What is about the database as a file.
+async fn of_the_file(command: FileCommand, settings: &Settings) -> anyhow::Result<()> {
+    match command {
+        FileCommand::Backup { file, .. } => backup::run(file, settings).await,
+        FileCommand::Check { file } => check::run(&file),
+        FileCommand::Restore { backup, .. } => restore::run(backup, settings).await,
+        FileCommand::Export { into, chats, .. } => export::export(into, &chats, settings).await,
+        FileCommand::Import { export, .. } => export::import(export, settings).await,
+        FileCommand::Stats { .. } => stats::run(settings),
+        FileCommand::Compact { .. } => stats::compact(settings),
+    }
+}
 
 /// Does what was typed.
 pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Result<()> {
@@ -56,9 +72,7 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
             trust::run(&server, fingerprint.as_deref(), yes, &settings).await
         }
         Some(Command::User { command }) => user::run(command, &settings).await,
-        Some(Command::Backup { file, .. }) => backup::run(file, &settings).await,
-        Some(Command::Check { file }) => check::run(&file),
-        Some(Command::Restore { backup, .. }) => restore::run(backup, &settings).await,
+        Some(Command::Files(command)) => of_the_file(command, &settings).await,
         Some(Command::Ping { .. }) => call::ping(&settings).await,
         Some(Command::Top { addresses, once, .. }) => top::run(addresses, once, &settings).await,
         Some(Command::Config { .. }) => say_table(&settings.table()),

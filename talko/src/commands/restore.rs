@@ -13,6 +13,14 @@ pub(crate) async fn run(backup: PathBuf, settings: &Settings) -> anyhow::Result<
     let database = settings.db.value.clone();
     let restored = copying(move |watch| sqlite::restore(&backup, &database, watch)).await?;
     say(format_args!("{}: {}", settings.db.value.display(), describe(&restored.contents)))?;
+    if restored.files_missing > 0 {
+        let folder = sqlite::files_beside(&settings.db.value);
+        let missing = restored.files_missing;
+        let folder = folder.display();
+        say(format_args!(
+            "{missing} files of messages are not in {folder}: copy them there from the backup"
+        ))?;
+    }
     let Some(previous) = restored.previous else {
         return Ok(());
     };

@@ -34,9 +34,10 @@ fn the_session_of_the_readme_happens() {
     let mut grace = start("grace");
     follow(&mut grace, &grace_lines[..4]);
     let mut ada = start("ada");
-    follow(&mut ada, &ada_lines[..7]);
-    follow(&mut grace, &grace_lines[4..]);
-    follow(&mut ada, &ada_lines[7..]);
+    follow(&mut ada, &ada_lines[..5]);
+    follow(&mut grace, &grace_lines[4..6]);
+    follow(&mut ada, &ada_lines[5..]);
+    follow(&mut grace, &grace_lines[6..]);
     for mut person in [grace, ada] {
         person.types("/quit\r");
         assert_eq!(person.ends(), 0);

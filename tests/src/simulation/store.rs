@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use data_server::store::{
-    AccountChange, Admission, BotEnd, BotRenewal, Bots, By, ChatsQuery, Credentials, Done, DraftsQuery,
-    Ending, EntriesPage, EntriesQuery, Hearing, InvitationEnd, Invitations, Joining, LiveSession,
-    MembershipChange, MessageChange, MessagesPage, MessagesQuery, NewAccount, NewBot, NewChat, NewDraft,
-    NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Notes, Page, ParticipantsQuery,
-    PasswordChange, PeoplePage, Person, PersonSought, ReadMark, Recent, RecentQuery, RestrictionsQuery,
-    RoleAssignment, Rooms, RoomsQuery, SearchPage, SearchQuery, SecretHash, Sessions, SettingsUpdate, Store,
-    VersionsQuery,
+    AccountChange, Admission, AttachmentQuery, Attachments, BotEnd, BotRenewal, Bots, By, ChatsQuery,
+    Credentials, Done, DraftsQuery, Ending, EntriesPage, EntriesQuery, FileQuery, Hearing, InvitationEnd,
+    Invitations, Joining, LiveSession, MembershipChange, MessageChange, MessagesPage, MessagesQuery,
+    NewAccount, NewBot, NewChat, NewDraft, NewFile, NewInvitation, NewLogin, NewMessage, NewRestriction,
+    NewUser, Notes, Page, ParticipantsQuery, PasswordChange, PeoplePage, Person, PersonSought, ReadMark,
+    Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms, RoomsQuery, SearchPage, SearchQuery,
+    SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
 };
 use tokio::sync::Notify;
+use ttp::attachment::{Attachment, FileHash};
 use ttp::call::{BotInfo, Draft, InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
 use ttp::model::{Chat, ChatId, Message, Role, Seq, SessionId, TimestampMs, User, UserId};
 
@@ -44,6 +45,21 @@ macro_rules! pass_on {
             self.bells.$bell.notify_one();
         })*
     };
+}
+
+impl Attachments for Belled {
+    pass_on! { writes:
+        insert_file(by: By, new: NewFile) -> ();
+        forget_file(sha256: FileHash) -> ();
+        expire_uploads(before_ts: TimestampMs) -> ();
+    }
+
+    pass_on! { reads:
+        file(by: By, query: FileQuery) -> Option<u64>;
+        attachment(by: By, query: AttachmentQuery) -> Attachment;
+        free_files(rows_max: usize) -> Vec<FileHash>;
+        unknown_files(files: Vec<FileHash>) -> Vec<FileHash>;
+    }
 }
 
 impl Rooms for Belled {

@@ -48,7 +48,7 @@ async fn n08_n09_a_client_hears_who_is_here() {
     let refusal = signals.watch(&[grace_id], &[]).await.unwrap_err();
     assert!(
         matches!(&refusal, Error::Call(error) if error.code == ErrorCode::Conflict
-            && error.data.as_ref().unwrap().user_ids == [grace_id]),
+            && *error.data.as_ref().unwrap().user_ids == [grace_id]),
         "{refusal:?}"
     );
     let graces = live(&grace).await;

@@ -17,6 +17,8 @@ ok  003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$t
 ok  003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"users_max":40}}
 009 003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"users_max":2}}
 ok  003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"topic":"songs","users_max":40}}
+ok  003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"keep_messages":100000}}
+ok  003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"topic":"songs","keep_ms":3153600000000}}
 =   =   003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{"chat_name":"team"}}
 =   =   =   =   003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$team,"settings":{}}
 003 003 003 003 003 003 003 003 003 001 001 001 001 001 UpdateChat {"chat_id":$lounge,"settings":{"topic":"tea"}}
@@ -69,6 +71,8 @@ pub(crate) fn is_so(call: &UpdateChat) -> String {
         ("is_public", settings.is_public.map(u64::from)),
         ("is_archived", settings.is_archived.map(u64::from)),
         ("users_max", settings.users_max),
+        ("keep_ms", settings.keep_ms),
+        ("keep_messages", settings.keep_messages),
     ];
     let numbers = numbers.into_iter().filter_map(|(what, number)| Some(format!("{what} = {}", number?)));
     let all: Vec<String> = std::iter::once("TRUE".into()).chain(texts).chain(numbers).collect();

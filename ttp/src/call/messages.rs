@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::attachments::NewAttachment;
 use super::notes::{Draft, Mark};
 use crate::model::{ChatId, Entry, Message, Seq, UserId, is_default};
 
@@ -50,7 +51,7 @@ pub struct InsertMessage {
     /// Who. May be left out when the connection has authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<UserId>,
-    /// What. Absent when it is a message that is forwarded.
+    /// What. Absent when it is a message that is forwarded, and may be when there are files.
     #[serde(default)]
     pub message_text: String,
     /// A key that makes a repeated call answer the first one's message.
@@ -65,6 +66,9 @@ pub struct InsertMessage {
     /// The message that is said again here, in its author's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forward: Option<MessagePlace>,
+    /// Files that go with it. One that is forwarded takes its own along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<NewAttachment>,
 }
 
 /// Where a message is.
@@ -123,7 +127,7 @@ pub struct Sync {
 pub struct SyncReply {
     /// The epoch of the database.
     pub epoch: String,
-    /// Newer entries; those of one chat follow one another without holes.
+    /// Newer entries; those of one chat follow one another without holes, but for what `purged` tells of.
     pub entries: Vec<Entry>,
     /// Whether to ask again, with the cursors moved on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -131,6 +135,10 @@ pub struct SyncReply {
     /// Chats of the cursors that the caller is not in (any more).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gone: Vec<ChatId>,
+    /// Up to this entry, what is not among the entries of the chat is gone: nobody gets it any more. The cursor moves on
+    /// to here at least.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub purged: BTreeMap<ChatId, Seq>,
     /// The cursors belong to another life of the database: forget them, and what was learnt with them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reset: bool,

@@ -17,6 +17,7 @@ mod people;
 mod chats;
 mod messages;
 mod message_life;
+mod attachments;
 mod rooms;
 mod search;
 mod notes;
@@ -30,6 +31,7 @@ pub use accounts::{
     Register, RevokeInvitation, RevokeSession, SessionInfo, SessionReply, SessionsReply, SetServerRole,
     UpdateUser,
 };
+pub use attachments::{BeginUpload, DownloadChunk, FileReply, NewAttachment, UploadChunk, UploadReply};
 pub use bots::{BotInfo, BotReply, BotsReply, GetBots, InsertBot, RenewBot, RevokeBot};
 pub use chats::{
     AddParticipant, ChatReply, ChatsCursor, ChatsReply, GetChats, GetParticipants, InsertChat,
@@ -172,6 +174,9 @@ calls! {
         GetBots = "GetBots",
         RenewBot = "RenewBot",
         RevokeBot = "RevokeBot",
+        BeginUpload = "BeginUpload",
+        UploadChunk = "UploadChunk",
+        DownloadChunk = "DownloadChunk",
         SearchMessages = "SearchMessages",
         Sync = "Sync",
     }
@@ -286,6 +291,9 @@ methods! {
     GetBots "GetBots" -> BotsReply;
     RenewBot "RenewBot" -> BotReply;
     RevokeBot "RevokeBot" -> Empty;
+    BeginUpload "BeginUpload" -> UploadReply;
+    UploadChunk "UploadChunk" -> UploadReply;
+    DownloadChunk "DownloadChunk" -> FileReply;
     SearchMessages "SearchMessages" -> SearchReply;
     Sync "Sync" -> SyncReply, written by encode::sync_reply;
     OpenStream "OpenStreamRequest" -> Empty;

@@ -55,7 +55,7 @@ pub struct Draft {
 pub struct Mark {
     /// Which chat.
     pub chat_id: ChatId,
-    /// `number` of the newest message that was read. Marks never go back.
+    /// `number` of the newest message that was read, or that is gone. Marks never go back.
     pub number: u64,
     /// Messages that were unread then.
     pub unread: u64,

@@ -7,7 +7,7 @@ use crate::model::{ChatId, Message};
 /// Messages with certain words in them, in the chats of the caller.
 ///
 /// Words are found in all their English and Russian forms, whatever their case and accents. Words in quotes follow one
-/// another. `from:NAME`, `in:CHAT`, `before:DATE`, `after:DATE` and `has:link` say more.
+/// another. `from:NAME`, `in:CHAT`, `before:DATE`, `after:DATE` `has:link`, `has:file` and `has:image` say more.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SearchMessages {
     /// What was typed.

@@ -59,6 +59,7 @@ proptest! {
         (more, reset, epoch, as_of) in any::<(bool, bool, String, u64)>(),
         gone in prop::collection::vec(any::<i64>().prop_map(ChatId), 0..3),
         heads in heads(),
+        purged in heads(),
     ) {
         for message in &said {
             let reply = MessageReply { message: message.clone() };
@@ -76,7 +77,8 @@ proptest! {
             .map(|chat_id| Draft { chat_id: *chat_id, text: epoch.clone(), reply_to: more.then_some(as_of) })
             .collect();
         let noted = more.then_some(as_of);
-        let reply = SyncReply { epoch, entries: log, more, gone, reset, heads, noted, marks, drafts };
+        let purged = purged.unwrap_or_default();
+        let reply = SyncReply { epoch, entries: log, more, gone, purged, reset, heads, noted, marks, drafts };
         prop_assert_eq!(written(|out| sync_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
     }
 }

@@ -5,7 +5,7 @@
 //! so that the other threads finish what they do; `late@17:300` lets it go on, and kills 300 µs later, in the
 //! middle of whatever comes next.
 
-/// Every failpoint of the servers, in the order in which a message passes them.
+/// Every failpoint of the servers that a message passes, in that order.
 pub const POINTS: &[&str] = &[
     "data.frame_read",
     "data.validated",
@@ -20,6 +20,10 @@ pub const POINTS: &[&str] = &[
     "broadcast.half_frame",
     "broadcast.delivered",
 ];
+
+/// Every failpoint of the data-server on the way of a file.
+pub const FILE_POINTS: &[&str] =
+    &["data.file_part", "data.file_written", "data.file_placed", "data.file_noted", "data.file_gone"];
 
 /// Passes a failpoint. A second argument is done first, by a process that is about to die here.
 #[cfg(feature = "failpoints")]
@@ -122,7 +126,7 @@ mod armed {
             "late" => Death::Late(wait),
             _ => return None,
         };
-        let is_known = super::POINTS.contains(&name);
+        let is_known = super::POINTS.contains(&name) || super::FILE_POINTS.contains(&name);
         is_known.then_some(Shot { name: name.into(), at: at.parse().ok()?, death, passed: AtomicU64::new(0) })
     }
 

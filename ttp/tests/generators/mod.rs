@@ -260,6 +260,8 @@ pub(crate) fn chat() -> impl Strategy<Value = Chat> {
                 room_name: last_seq.to_string(),
                 is_public: is_private,
                 users_max: unread,
+                keep_messages: unread / 3,
+                purged_seq: last_seq / 2,
                 ..Chat::default()
             },
         )
@@ -299,6 +301,8 @@ fn rules() -> impl Strategy<Value = Change> {
             is_public,
             is_archived: is_public,
             users_max,
+            keep_ms: users_max,
+            keep_messages: users_max.map(|users_max| users_max / 2),
         },
     );
     let update = (settings, option::of(user()), any::<i64>())

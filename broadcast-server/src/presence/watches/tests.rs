@@ -39,7 +39,7 @@ fn n08_whom_one_cannot_watch_is_named() {
         let error = watches.check(KEY, &call).unwrap_err();
         assert_eq!(error.code, ErrorCode::Conflict, "{call:?}");
         let named: Vec<UserId> = named.iter().copied().map(UserId).collect();
-        assert_eq!(error.data.unwrap().user_ids, named, "{call:?}");
+        assert_eq!(*error.data.unwrap().user_ids, *named, "{call:?}");
     }
     assert!(watches.check(KEY, &call(&[3, 4], &[1, 2])).is_ok());
     assert!(watches.check(OTHER, &call(&[1, 2], &[])).is_ok());

@@ -55,10 +55,11 @@ pub(super) fn one(
     let chat = tables
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                    ifnull(c.last_number - p.read_number, 0), c.activity_ts, p.role, c.user_count,
+                    ifnull(c.last_number - max(p.read_number, c.purged_number), 0), c.activity_ts, p.role, c.user_count,
                     (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
                      AND n.number > p.read_number),
-                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max
+                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max,
+                    c.keep_ms, c.keep_messages, c.purged_seq
              FROM Chats c LEFT JOIN Participants p ON p.chat_id = c.chat_id AND p.user_id = ?2
              WHERE c.chat_id = ?1",
         )?
@@ -78,10 +79,11 @@ pub(super) fn page(tables: Tables<'_>, query: ChatsQuery) -> Result<Page<Chat>, 
     let mut items = tables
         .statement(
             "SELECT c.chat_id, c.chat_name, c.is_private, c.last_seq, c.last_number,
-                    c.last_number - p.read_number, c.activity_ts, p.role, c.user_count,
+                    c.last_number - max(p.read_number, c.purged_number), c.activity_ts, p.role, c.user_count,
                     (SELECT count(*) FROM Mentions n WHERE n.user_id IN (p.user_id, 0) AND n.chat_id = c.chat_id
                      AND n.number > p.read_number),
-                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max
+                    c.topic, c.room_name, c.is_public, c.is_archived, c.users_max,
+                    c.keep_ms, c.keep_messages, c.purged_seq
              FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
              WHERE p.user_id = ?1 AND (?2 IS NULL OR (c.activity_ts, c.chat_id) < (?2, ?3))
              ORDER BY c.activity_ts DESC, c.chat_id DESC LIMIT ?4",
@@ -115,6 +117,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Chat> {
         is_public: row.get(12)?,
         is_archived: row.get(13)?,
         users_max: row.get(14)?,
+        keep_ms: row.get(15)?,
+        keep_messages: row.get(16)?,
+        purged_seq: row.get(17)?,
     })
 }
 

@@ -15,9 +15,13 @@ use super::{search, snapshot};
 use crate::error::Error;
 use crate::names;
 
+mod files;
 mod messages;
 mod notes;
+mod retention;
 mod rooms;
+
+pub(super) use files::missing_files;
 
 /// Faults that are told of each rule.
 const FAULTS_MAX: usize = 20;
@@ -53,12 +57,27 @@ impl Report {
     }
 }
 
-/// Checks the database at `path`.
+/// Checks the database at `path`, and the files of messages beside it.
 ///
 /// # Errors
 /// [`Error`] when the file cannot be read, or is no database of this version. What is wrong in it is no error, but
 /// in the report.
 pub fn check(path: &Path) -> Result<Report, Error> {
+    let mut report = check_tables(path)?;
+    let mut faults = match files::wrong_files(path) {
+        // Where the tables are damaged other rules say so.
+        Err(Error::Sqlite { .. }) => Vec::new(),
+        faults => faults?,
+    };
+    let more = faults.len() > FAULTS_MAX;
+    faults.truncate(FAULTS_MAX);
+    let name = "files lie beside the database and are what their names say";
+    report.rules.insert(0, Rule { name, faults, more });
+    Ok(report)
+}
+
+/// The same without the files.
+pub(super) fn check_tables(path: &Path) -> Result<Report, Error> {
     let says = file::says(path);
     snapshot::read(path, |connection| match file::kind(connection).map_err(says)? {
         Kind::Earlier(_) => Err(Error::NotUpgraded { path: path.into() }),
@@ -66,8 +85,17 @@ pub fn check(path: &Path) -> Result<Report, Error> {
     })
 }
 
-const TABLES: [&str; 8] =
-    ["Users", "Chats", "Participants", "Messages", "Changes", "Leftovers", "Sessions", "Invitations"];
+const TABLES: [&str; 9] = [
+    "Users",
+    "Chats",
+    "Participants",
+    "Messages",
+    "Changes",
+    "Leftovers",
+    "Sessions",
+    "Invitations",
+    "Files",
+];
 
 fn report(connection: &Connection) -> rusqlite::Result<Report> {
     client_key::teach_to_tell(connection)?;
@@ -75,9 +103,9 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("pages and indexes are sound", sound(connection))?,
         rule("tables and indexes are all there", missing(connection))?,
     ];
-    for (name, question) in
-        QUESTIONS.into_iter().chain(messages::QUESTIONS).chain(rooms::QUESTIONS).chain(notes::QUESTIONS)
-    {
+    let further = messages::QUESTIONS.into_iter().chain(rooms::QUESTIONS).chain(files::QUESTIONS);
+    let further = further.chain(retention::QUESTIONS).chain(notes::QUESTIONS);
+    for (name, question) in QUESTIONS.into_iter().chain(further) {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("messages are found by their words", wrong_words(connection))?);
@@ -238,8 +266,10 @@ const QUESTIONS: [(&str, &str); 16] = [
     (
         "logs are numbered 1, 2, 3 …",
         "SELECT 'chat ' || chat_id || ': entry ' || expected || ' of the log has the number ' || min(seq)
-         FROM (SELECT chat_id, seq, row_number() OVER (PARTITION BY chat_id ORDER BY seq) AS expected
-               FROM (SELECT chat_id, seq FROM Messages UNION ALL SELECT chat_id, seq FROM Changes))
+         FROM (SELECT c.chat_id, seq,
+                      c.purged_seq + row_number() OVER (PARTITION BY c.chat_id ORDER BY seq) AS expected
+               FROM (SELECT chat_id, seq FROM Messages UNION ALL SELECT chat_id, seq FROM Changes) e
+               JOIN Chats c ON c.chat_id = e.chat_id AND e.seq > c.purged_seq)
          WHERE seq <> expected GROUP BY chat_id",
     ),
     (
@@ -255,8 +285,9 @@ const QUESTIONS: [(&str, &str); 16] = [
         "messages are numbered 1, 2, 3 …",
         "SELECT 'chat ' || chat_id || ': message ' || expected || ' has the number ' || number || ', its entry is '
                 || min(seq)
-         FROM (SELECT chat_id, seq, number, row_number() OVER (PARTITION BY chat_id ORDER BY seq) AS expected
-               FROM Messages)
+         FROM (SELECT m.chat_id, m.seq, m.number,
+                      c.purged_number + row_number() OVER (PARTITION BY m.chat_id ORDER BY m.seq) AS expected
+               FROM Messages m JOIN Chats c ON c.chat_id = m.chat_id)
          WHERE number <> expected GROUP BY chat_id",
     ),
     (
@@ -271,7 +302,8 @@ const QUESTIONS: [(&str, &str); 16] = [
     (
         "chats know their newest numbers",
         "SELECT 'chat ' || c.chat_id || ': last_seq is ' || c.last_seq || ' and last_number ' || c.last_number
-                || ', the newest ones are ' || max(m.seq, e.seq) || ' and ' || m.number
+                || ', the newest ones are ' || max(m.seq, e.seq, c.purged_seq) || ' and '
+                || max(m.number, c.purged_number)
          FROM Chats c
          JOIN (SELECT c.chat_id, ifnull(max(m.seq), 0) AS seq, ifnull(max(m.number), 0) AS number
                FROM Chats c LEFT JOIN Messages m ON m.chat_id = c.chat_id GROUP BY c.chat_id) m
@@ -279,7 +311,8 @@ const QUESTIONS: [(&str, &str); 16] = [
          JOIN (SELECT c.chat_id, ifnull(max(e.seq), 0) AS seq
                FROM Chats c LEFT JOIN Changes e ON e.chat_id = c.chat_id GROUP BY c.chat_id) e
              ON e.chat_id = c.chat_id
-         WHERE (c.last_seq, c.last_number) IS NOT (max(m.seq, e.seq), m.number)",
+         WHERE (c.last_seq, c.last_number)
+               IS NOT (max(m.seq, e.seq, c.purged_seq), max(m.number, c.purged_number))",
     ),
     (
         "times never go back",
@@ -294,7 +327,8 @@ const QUESTIONS: [(&str, &str); 16] = [
          FROM Chats c
          LEFT JOIN (SELECT chat_id, max(message_ts) AS newest FROM Messages GROUP BY chat_id) m
              ON m.chat_id = c.chat_id
-         WHERE c.activity_ts <> ifnull(m.newest, c.created_ts)",
+         WHERE c.activity_ts <> ifnull(m.newest, c.created_ts)
+           AND NOT (m.newest IS NULL AND c.purged_number > 0 AND c.activity_ts >= c.created_ts)",
     ),
     (
         "keys stand for one thing",

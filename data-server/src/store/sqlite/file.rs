@@ -109,6 +109,8 @@ pub(super) fn prepare(path: &Path, now: TimestampMs) -> Result<String, Error> {
     let mut connection = Connection::open_with_flags(path, flags).map_err(says)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(says)?;
     connection.pragma_update(None, "foreign_keys", false).map_err(says)?;
+    // Of a file that has something in it this changes nothing.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(says)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(says)?;
     // Another process may have been here since the first look.
     let begun = clock::now();

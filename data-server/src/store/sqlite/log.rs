@@ -40,6 +40,7 @@ pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPa
             None => joined_seq(tables, place.chat_id, query.user_id)?.saturating_sub(1),
         };
         reading.read_chat(&place, cursor)?;
+        reading.tell_what_is_gone(&place, cursor);
         if reading.page.more {
             break;
         }
@@ -55,16 +56,19 @@ pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPa
 struct Place {
     chat_id: ChatId,
     last_seq: Seq,
+    purged_seq: Seq,
 }
 
 /// Chats that have nothing new are most of them: so the index says which they are, and no row of Participants is read.
 fn places(tables: Tables<'_>, user_id: UserId) -> rusqlite::Result<Vec<Place>> {
     tables
         .statement(
-            "SELECT p.chat_id, c.last_seq FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
+            "SELECT p.chat_id, c.last_seq, c.purged_seq FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
              WHERE p.user_id = ?1 ORDER BY p.chat_id",
         )?
-        .query_map([user_id.0], |row| Ok(Place { chat_id: ChatId(row.get(0)?), last_seq: row.get(1)? }))?
+        .query_map([user_id.0], |row| {
+            Ok(Place { chat_id: ChatId(row.get(0)?), last_seq: row.get(1)?, purged_seq: row.get(2)? })
+        })?
         .collect()
 }
 
@@ -93,7 +97,7 @@ impl Reading<'_> {
         if ttp::net::mutant::is("publish_only") {
             return Ok(());
         }
-        // The log is dense, so no more rows than these can be needed of either table.
+        // No more rows than these can be needed of either table.
         let range = (place.chat_id.0, cursor, self.rows_left.saturating_add(1));
         let mut changes = self.changes(range)?.into_iter().peekable();
         let mut statement = self.tables.statement(
@@ -121,6 +125,18 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Says up to where the holes of a chat are no loss: on a page that ends within the chat, up to its last entry.
+    fn tell_what_is_gone(&mut self, place: &Place, cursor: Seq) {
+        let last = self.page.entries.last().filter(|entry| entry.chat_id == place.chat_id);
+        let up_to = match self.page.more {
+            true => last.map_or(0, |entry| entry.seq).min(place.purged_seq),
+            false => place.purged_seq,
+        };
+        if up_to > cursor {
+            self.page.purged.insert(place.chat_id, up_to);
+        }
     }
 
     /// Adds an entry, or notes that the page is full.

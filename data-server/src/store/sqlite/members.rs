@@ -81,25 +81,27 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<UnreadRep
     let before = turn
         .tables
         .statement(
-            "SELECT c.last_number, p.role, p.read_number, max(p.read_number, min(?3, c.last_number))
+            "SELECT c.last_number, p.role, p.read_number, max(p.read_number, min(?3, c.last_number)), c.purged_number
              FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id WHERE p.chat_id = ?1 AND p.user_id = ?2",
         )?
         .query_row((chat_id.0, user_id.0, number), |row| {
-            Ok((row.get::<_, u64>(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?, row.get::<_, u64>(3)?))
+            Ok((row.get::<_, u64>(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?, row.get::<_, u64>(3)?, row.get(4)?))
         })
         .optional()?;
-    let (last_number, role, before, read_number) =
+    let (last_number, role, before, read_number, purged_number): (u64, Role, u64, u64, u64) =
         before.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
     ChatAct::MarkRead.check(role).map_err(StoreError::NotAllowed)?;
     let mentions = turn
         .tables
         .statement("SELECT count(*) FROM Mentions WHERE user_id IN (?2, 0) AND chat_id = ?1 AND number > ?3")?
         .query_row((chat_id.0, user_id.0, read_number), |row| row.get(0))?;
-    let unread = last_number.saturating_sub(read_number);
+    // What is gone for everybody counts as read.
+    let seen = read_number.max(purged_number);
+    let unread = last_number.saturating_sub(seen);
     if read_number > before {
         let sql = "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2";
         turn.tables.statement(sql)?.execute((chat_id.0, user_id.0, read_number))?;
-        notes::moved(turn, user_id, Mark { chat_id, number: read_number, unread, mentions })?;
+        notes::moved(turn, user_id, Mark { chat_id, number: seen, unread, mentions })?;
     }
     Ok(UnreadReply { unread, mentions })
 }

@@ -5,9 +5,11 @@ use rusqlite::{CachedStatement, OptionalExtension, Row};
 use serde::de::DeserializeOwned;
 use ttp::model::{Change, ChatId, Entry, Message, MessageId, Role, Seq, TimestampMs, User, UserId};
 
+use super::attachments;
 use super::client_key::ClientKey;
 use super::message_life::{self, Addition};
 use super::restrictions;
+use super::retention;
 use super::tables::{Failure, Tables, role_from};
 use super::users;
 use super::writer::Turn;
@@ -60,6 +62,8 @@ pub(super) struct Inserting<'a> {
     message: CachedStatement<'a>,
     chat: CachedStatement<'a>,
     participant: CachedStatement<'a>,
+    /// Whether keys of messages are kept that are gone.
+    has_purged_keys: bool,
 }
 
 impl<'a> Inserting<'a> {
@@ -85,6 +89,7 @@ impl<'a> Inserting<'a> {
             participant: tables.statement(
                 "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2",
             )?,
+            has_purged_keys: retention::any_keys(tables)?,
         })
     }
 }
@@ -116,6 +121,11 @@ fn insert_with(
         // What it refers to may have been deleted since it was sent.
         Err(refused) => return find_first(turn.tables, &new)?.ok_or(refused),
     };
+    if statements.has_purged_keys
+        && let Some(first) = retention::find_key(turn.tables, &new)?
+    {
+        return Ok(first);
+    }
     let (seq, number) = (author.last_seq + 1, author.last_number + 1);
     let message_ts = turn.now.max(author.activity_ts);
     let message_id = turn.next_message_id()?;
@@ -150,6 +160,9 @@ fn insert_with(
         client_message_id: new.client_message_id,
         details: addition.map(|addition| addition.details),
     };
+    if let Some(details) = &message.details {
+        attachments::attach(turn.tables, &message, details).map_err(Failure::Half)?;
+    }
     let entry = Entry { chat_id: new.chat_id, seq, change: Change::Message(message.clone()) };
     turn.entries.push(Committed { entry, first_users: [].into() });
     Ok(message)
@@ -215,7 +228,8 @@ fn find_first(tables: Tables<'_>, new: &NewMessage) -> Result<Option<Message>, F
         Some(first) if !message_life::is_what_was_sent(tables, &first, new)? => {
             Err(StoreError::KeyReused.into())
         }
-        first => Ok(first),
+        Some(first) => Ok(Some(first)),
+        None => retention::find_key(tables, new),
     }
 }
 

@@ -3,11 +3,11 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `message_life`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent`, `notes`, `bots` and `search`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
-//! `restore` and `new_password`.
+//! `client_key`, `messages`, `message_life`, `attachments`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent`, `notes`, `bots`, `search` and `retention`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `restore`, `export`, `stats` and `new_password`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,7 @@ use self::admission::{Class, Gate};
 use self::figures::WriterFigures;
 use self::health::Health;
 use self::reader::Reader;
+use self::retention::HouseRule;
 use self::tables::{Failure, Tables};
 use self::writer::{Guard, Turn, Writer};
 use super::{
@@ -55,6 +56,7 @@ mod chats;
 mod client_key;
 mod messages;
 mod message_life;
+mod attachments;
 mod pages;
 mod members;
 mod rooms;
@@ -65,10 +67,13 @@ mod recent;
 mod notes;
 mod bots;
 mod search;
+mod retention;
 mod snapshot;
 mod copy;
 mod check;
 mod restore;
+mod export;
+mod stats;
 mod new_password;
 #[cfg(feature = "simulation")]
 mod unthreaded;
@@ -76,9 +81,11 @@ mod unthreaded;
 pub use check::{Report, Rule, check};
 pub use client_key::ClientKey;
 pub use copy::{Contents, Progress, Watch, backup};
+pub use export::{ChatDigest, Exported, export, import};
 pub use new_password::NewPassword;
 pub(crate) use new_password::set_password;
 pub use restore::{Lost, Restored, restore};
+pub use stats::{Compacted, Part, Room, Stats, compact, stats};
 #[cfg(feature = "simulation")]
 pub use unthreaded::{Hands, open_without_threads};
 
@@ -96,12 +103,18 @@ pub struct SqliteStore {
     statements: Arc<AtomicU64>,
     health: Arc<Health>,
     writer_figures: Arc<WriterFigures>,
+    house_rule: Arc<HouseRule>,
 }
 
 /// The epoch of the database at `path`; `None` when there is no database of the current definition. Creates and
 /// changes nothing.
 pub fn epoch_of(path: &Path) -> Option<String> {
     file::epoch_of(path)
+}
+
+/// The folder of the files of a database: beside it, and not beside a link to it.
+pub fn files_beside(path: &Path) -> PathBuf {
+    file::beside(&file::real(path), "-files")
 }
 
 /// A queue with its gate.
@@ -130,8 +143,9 @@ impl SqliteStore {
         let health = Arc::new(Health::default());
         let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
         let now = Arc::clone(&clock);
-        let writer =
-            Writer::new(path.into(), connection, now, sink, Arc::clone(&statements), Arc::clone(&health));
+        let (house_rule, known) = (Arc::<HouseRule>::default(), Arc::clone(&health));
+        let (rule, counted) = (Arc::clone(&house_rule), Arc::clone(&statements));
+        let writer = Writer::new(path.into(), connection, now, sink, counted, known, rule);
         let writer_figures = writer.figures();
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
@@ -167,7 +181,14 @@ impl SqliteStore {
             statements,
             health,
             writer_figures,
+            house_rule,
         })
+    }
+
+    /// From now on, messages of all chats are kept for so long, and so many of each chat, at most; 0 for ever, and all.
+    pub fn keep_at_most(&self, keep_ms: u64, keep_messages: u64) {
+        self.house_rule.keep_ms.store(keep_ms, Ordering::Relaxed);
+        self.house_rule.keep_messages.store(keep_messages, Ordering::Relaxed);
     }
 
     /// Statements that were asked of SQLite so far.

@@ -86,7 +86,8 @@ pub(super) fn fill(
         return Ok(());
     }
     let mut statement = tables.statement(
-        "SELECT m.version, m.chat_id, p.read_number, c.last_number - p.read_number,
+        "SELECT m.version, m.chat_id, max(p.read_number, c.purged_number),
+                c.last_number - max(p.read_number, c.purged_number),
                 (SELECT count(*) FROM Mentions n WHERE n.user_id IN (?1, 0) AND n.chat_id = m.chat_id
                  AND n.number > p.read_number), NULL, NULL
          FROM Marks m JOIN Participants p ON p.chat_id = m.chat_id AND p.user_id = m.user_id

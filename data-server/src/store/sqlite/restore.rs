@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use ttp::net::clock;
 
-use super::check::check;
+use super::check::{check_tables, missing_files};
 use super::copy::{self, Contents, Partial, Watch};
 use super::file::{self, Kind, Quiet, beside};
 use super::snapshot;
@@ -31,6 +31,8 @@ pub struct Restored {
     pub previous: Option<PathBuf>,
     /// What only the replaced file has. `None` when that cannot be known.
     pub lost: Option<Lost>,
+    /// How many files of its messages are not beside the database.
+    pub files_missing: u64,
 }
 
 /// Messages of a replaced file that the copy has not.
@@ -63,12 +65,13 @@ pub fn restore(backup: &Path, path: &Path, watch: Watch<'_>) -> Result<Restored,
     let contents = copy::fill(backup, partial.path(), watch)?;
     file::upgrade(partial.path())?;
     // The copy and not the backup, because the copy is what will be served.
-    if let Some(fault) = check(partial.path())?.faults().next() {
+    if let Some(fault) = check_tables(partial.path())?.faults().next() {
         return Err(Error::Faulty { path: backup.into(), fault: fault.into() });
     }
     begin_new_life(partial.path())?;
+    let files_missing = missing_files(partial.path(), path)?;
     let (previous, lost) = replace(path, partial)?;
-    Ok(Restored { contents, previous, lost })
+    Ok(Restored { contents, previous, lost, files_missing })
 }
 
 /// Databases of later versions and damaged ones may be replaced, files of other programs not.

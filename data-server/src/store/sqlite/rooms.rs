@@ -61,6 +61,8 @@ pub(super) struct Rules {
     is_public: bool,
     pub(super) is_archived: bool,
     pub(super) users_max: u64,
+    keep_ms: u64,
+    keep_messages: u64,
     pub(super) user_count: u64,
 }
 
@@ -74,6 +76,8 @@ impl Rules {
             is_public: false,
             is_archived: false,
             users_max: 0,
+            keep_ms: 0,
+            keep_messages: 0,
             user_count,
         }
     }
@@ -85,7 +89,8 @@ impl Rules {
 
     /// What of the settings is not so yet.
     fn difference(&self, settings: ChatSettings) -> ChatSettings {
-        let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max } = settings;
+        let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max, .. } = settings;
+        let ChatSettings { keep_ms, keep_messages, .. } = settings;
         ChatSettings {
             chat_name: chat_name.filter(|name| *name != self.chat_name),
             topic: topic.filter(|topic| *topic != self.topic),
@@ -93,6 +98,8 @@ impl Rules {
             is_public: is_public.filter(|is_public| *is_public != self.is_public),
             is_archived: is_archived.filter(|is_archived| *is_archived != self.is_archived),
             users_max: users_max.filter(|users_max| *users_max != self.users_max),
+            keep_ms: keep_ms.filter(|keep_ms| *keep_ms != self.keep_ms),
+            keep_messages: keep_messages.filter(|keep_messages| *keep_messages != self.keep_messages),
         }
     }
 }
@@ -101,8 +108,8 @@ impl Rules {
 pub(super) fn rules(tables: Tables<'_>, chat_id: ChatId) -> rusqlite::Result<Rules> {
     tables
         .statement(
-            "SELECT chat_name, topic, room_name, is_public, is_archived, users_max, user_count FROM Chats
-             WHERE chat_id = ?1",
+            "SELECT chat_name, topic, room_name, is_public, is_archived, users_max, user_count, keep_ms, keep_messages
+             FROM Chats WHERE chat_id = ?1",
         )?
         .query_row([chat_id.0], |row| {
             Ok(Rules {
@@ -113,6 +120,8 @@ pub(super) fn rules(tables: Tables<'_>, chat_id: ChatId) -> rusqlite::Result<Rul
                 is_archived: row.get(4)?,
                 users_max: row.get(5)?,
                 user_count: row.get(6)?,
+                keep_ms: row.get(7)?,
+                keep_messages: row.get(8)?,
             })
         })
 }
@@ -136,9 +145,11 @@ fn update(turn: &mut Turn<'_>, update: SettingsUpdate) -> Result<(), Failure> {
 
 /// What somebody does who changes these.
 fn acts(settings: &ChatSettings) -> impl Iterator<Item = ChatAct> {
-    let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max } = settings;
+    let ChatSettings { chat_name, topic, room_name, is_public, is_archived, users_max, .. } = settings;
     let describes = chat_name.is_some() || topic.is_some();
+    let keeps = settings.keep_ms.is_some() || settings.keep_messages.is_some();
     let governs = room_name.is_some() || is_public.is_some() || is_archived.is_some() || users_max.is_some();
+    let governs = governs || keeps;
     let acts = [describes.then_some(ChatAct::Describe), governs.then_some(ChatAct::Govern)];
     acts.into_iter().flatten()
 }
@@ -176,7 +187,8 @@ fn apply(
         .statement(
             "UPDATE Chats SET chat_name = ifnull(?2, chat_name), topic = ifnull(?3, topic),
                               is_public = ifnull(?4, is_public), is_archived = ifnull(?5, is_archived),
-                              users_max = ifnull(?6, users_max)
+                              users_max = ifnull(?6, users_max), keep_ms = ifnull(?7, keep_ms),
+                              keep_messages = ifnull(?8, keep_messages)
              WHERE chat_id = ?1",
         )?
         .execute((
@@ -186,6 +198,8 @@ fn apply(
             settings.is_public,
             settings.is_archived,
             settings.users_max,
+            settings.keep_ms,
+            settings.keep_messages,
         ))?;
     let update = ChatUpdate { settings, by, change_ts: turn.now };
     changes::append(turn, chat_id, Change::Updated(update)).map(drop)

@@ -9,6 +9,7 @@ use ttp::net::clock;
 
 use super::admission::Gate;
 use super::reader::{self, Reader};
+use super::retention::HouseRule;
 use super::writer::{self, Writer};
 use super::{Entrance, SqliteStore, Threads, file};
 use crate::error::Error;
@@ -37,8 +38,9 @@ pub fn open_without_threads(
     let (statements, health) = (Arc::default(), Arc::default());
     let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
     let now = Arc::clone(&clock);
-    let writer =
-        Writer::new(path.into(), connection, now, sink, Arc::clone(&statements), Arc::clone(&health));
+    let (house_rule, known) = (Arc::<HouseRule>::default(), Arc::clone(&health));
+    let (rule, counted) = (Arc::clone(&house_rule), Arc::clone(&statements));
+    let writer = Writer::new(path.into(), connection, now, sink, counted, known, rule);
     let writer_figures = writer.figures();
     let connection = file::open_reader(path).map_err(says)?;
     let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
@@ -56,6 +58,7 @@ pub fn open_without_threads(
         statements,
         health,
         writer_figures,
+        house_rule,
     };
     let hands = Hands { writer, reader, writes: write_end, light_reads: light_end, heavy_reads: heavy_end };
     Ok((store, hands))
@@ -85,6 +88,11 @@ impl Hands {
     /// Makes what was stored be found by its words.
     pub fn index(&mut self) {
         self.writer.index();
+    }
+
+    /// Makes one step of taking away what is not kept.
+    pub fn purge(&mut self) {
+        self.writer.purge();
     }
 
     /// Answers one question. `false` when none waits.

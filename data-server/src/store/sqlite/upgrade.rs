@@ -237,6 +237,55 @@ const FROM_4_NOTES_AND_BOTS: &str = "
     PRAGMA user_version = 5;
 ";
 
+/// Version 5 knows the files of messages.
+const FROM_4_FILES: &str = "
+    CREATE TABLE Files (
+        sha256     BLOB    NOT NULL PRIMARY KEY CHECK (length(sha256) = 32),
+        bytes      INTEGER NOT NULL CHECK (bytes > 0),
+        media_type TEXT,
+        width      INTEGER NOT NULL DEFAULT 0,
+        height     INTEGER NOT NULL DEFAULT 0,
+        is_free    INTEGER NOT NULL DEFAULT 0 CHECK (is_free IN (0, 1))
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX FilesByFreedom ON Files (sha256) WHERE is_free;
+    CREATE TABLE Uploads (
+        user_id     INTEGER NOT NULL REFERENCES Users (user_id),
+        sha256      BLOB    NOT NULL REFERENCES Files (sha256),
+        uploaded_ts INTEGER NOT NULL,
+        PRIMARY KEY (user_id, sha256)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX UploadsByFile ON Uploads (sha256);
+    CREATE INDEX UploadsByTime ON Uploads (uploaded_ts);
+    CREATE TABLE Attachments (
+        chat_id INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,
+        sha256  BLOB    NOT NULL REFERENCES Files (sha256),
+        PRIMARY KEY (chat_id, seq, sha256),
+        FOREIGN KEY (chat_id, seq) REFERENCES Messages (chat_id, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX AttachmentsByFile ON Attachments (sha256);
+";
+
+/// Version 5 lets a chat keep its messages for a time, or a number of them.
+const FROM_4_RETENTION: &str = "
+    ALTER TABLE Chats ADD COLUMN keep_ms INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN keep_messages INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN purged_seq INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE Chats ADD COLUMN purged_number INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX ChatsByRetention ON Chats (chat_id) WHERE keep_ms > 0 OR keep_messages > 0;
+    CREATE INDEX ThreadsBySeq ON Threads (chat_id, seq);
+    CREATE TABLE PurgedKeys (
+        client_message_id ANY     NOT NULL,
+        user_id           INTEGER NOT NULL REFERENCES Users (user_id),
+        chat_id           INTEGER NOT NULL REFERENCES Chats (chat_id),
+        seq               INTEGER NOT NULL,
+        number            INTEGER NOT NULL,
+        message_id        INTEGER NOT NULL,
+        message_ts        INTEGER NOT NULL,
+        PRIMARY KEY (client_message_id, user_id)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Who created a group owns it; where nobody knows who, or where the creator has left, who is in it for longest does.
 const GIVE_OWNERS: &str = "
     UPDATE Participants SET role = 'owner' WHERE participant_id IN (
@@ -269,6 +318,8 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
     }
     connection.execute_batch(FROM_4)?;
     connection.execute_batch(FROM_4_SEARCH)?;
+    connection.execute_batch(FROM_4_FILES)?;
+    connection.execute_batch(FROM_4_RETENTION)?;
     connection.execute_batch(FROM_4_NOTES_AND_BOTS)
 }
 

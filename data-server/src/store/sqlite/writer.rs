@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use ttp::model::{MessageId, SessionId, TimestampMs};
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
@@ -19,14 +18,17 @@ use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
-use super::messages;
-use super::search::Indexing;
+use super::retention::HouseRule;
 use super::tables::{Failure, Tables};
-use crate::store::{Clock, CommitSink, Committed, Done, Noted, StoreError};
+use crate::store::{Clock, CommitSink, Done, StoreError};
 
 mod idle;
 mod news;
+mod turn;
 
+pub(super) use turn::Turn;
+
+use idle::Chores;
 use news::News;
 
 /// Changes that may wait for the writer.
@@ -48,69 +50,6 @@ pub(super) enum Command {
     Store(Box<dyn Job>),
     /// Everything before this is stored, then the writer ends.
     Close,
-}
-
-/// Where changes are made: the open transaction, its time, and the entries that it makes.
-pub(super) struct Turn<'a> {
-    /// The tables, as they are after the changes before.
-    pub(super) tables: Tables<'a>,
-    /// The time of this change.
-    pub(super) now: TimestampMs,
-    /// What the sink will hear after the commit.
-    pub(super) entries: Vec<Committed>,
-    /// Sessions that the sink will hear to have ended.
-    pub(super) ended: Vec<SessionId>,
-    /// Notes that the sink will hear of.
-    pub(super) notes: Vec<Noted>,
-    /// The numbers of messages, once one was asked for.
-    message_ids: Option<MessageIds>,
-    /// What stores messages, once one was to be stored.
-    pub(super) inserting: Option<messages::Inserting<'a>>,
-}
-
-/// The highest number that a message has: as the file says, and as it is after the changes before.
-#[derive(Clone, Copy)]
-struct MessageIds {
-    stored: i64,
-    last: i64,
-}
-
-impl<'a> Turn<'a> {
-    pub(super) fn new(tables: Tables<'a>) -> Self {
-        let (entries, ended, notes) = Default::default();
-        Self { tables, now: 0, entries, ended, notes, message_ids: None, inserting: None }
-    }
-
-    /// The number of the next message. It stays the same until it is taken.
-    pub(super) fn next_message_id(&mut self) -> rusqlite::Result<MessageId> {
-        let ids = match self.message_ids {
-            Some(ids) => ids,
-            None => {
-                let mut statement = self.tables.statement("SELECT last_message_id FROM Meta")?;
-                let stored = statement.query_row([], |row| row.get(0))?;
-                *self.message_ids.insert(MessageIds { stored, last: stored })
-            }
-        };
-        Ok(MessageId(ids.last + 1))
-    }
-
-    /// Notes that the next number is taken, by a message that is in the tables.
-    pub(super) fn take_message_id(&mut self) {
-        if let Some(ids) = &mut self.message_ids {
-            ids.last += 1;
-        }
-    }
-
-    /// Writes down which numbers were taken.
-    fn keep_message_ids(&self) -> rusqlite::Result<()> {
-        match self.message_ids {
-            Some(MessageIds { stored, last }) if last > stored => {
-                let mut statement = self.tables.statement("UPDATE Meta SET last_message_id = ?1")?;
-                statement.execute([last]).map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 /// How a change ended.
@@ -221,7 +160,7 @@ pub(super) struct Writer {
     complaints: Complaints,
     probe_waits: Backoff,
     probe_at: Instant,
-    indexing: Indexing,
+    chores: Chores,
 }
 
 impl Writer {
@@ -234,6 +173,7 @@ impl Writer {
         sink: Box<dyn CommitSink>,
         statements: Arc<AtomicU64>,
         health: Arc<Health>,
+        house: Arc<HouseRule>,
     ) -> Self {
         let settled = file::settle(&connection);
         let mut writer = Self {
@@ -248,7 +188,7 @@ impl Writer {
             complaints: Complaints::default(),
             probe_waits: Backoff::new(PROBE_WAITS.0, PROBE_WAITS.1),
             probe_at: clock::now(),
-            indexing: Indexing::new(),
+            chores: Chores::new(house, clock::now()),
         };
         if let Err(failed) = settled {
             writer.lose(None, &failed.into());
@@ -268,11 +208,9 @@ impl Writer {
             match self.next(queue) {
                 Ok(first) => {
                     open = self.store_waiting(first, queue, gate);
-                    if self.indexing.is_due(clock::now()) {
-                        self.index();
-                    }
+                    self.do_what_is_due();
                 }
-                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.index(),
+                Err(RecvTimeoutError::Timeout) if self.connection.is_some() => self.do_a_chore(),
                 Err(RecvTimeoutError::Timeout) => self.probe(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -287,11 +225,10 @@ impl Writer {
         }
     }
 
-    /// What comes next; a time-out when it is time to index what was stored, or to look whether the storage is sound
-    /// again.
+    /// What comes next; a time-out when it is time for a chore, or to look whether the storage is sound again.
     fn next(&self, queue: &Receiver<Command>) -> Result<Command, RecvTimeoutError> {
         match self.connection {
-            Some(_) => match self.indexing.next_at(clock::now()) {
+            Some(_) => match self.chores.next_at(clock::now()) {
                 Some(next_at) => queue.recv_deadline(next_at),
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             },
@@ -356,12 +293,12 @@ impl Writer {
         }
         news.tell_ended(&mut *self.sink);
         if !news.entries.is_empty() {
-            self.indexing.note(&news.entries, committed_at);
+            self.chores.note(&news.entries, committed_at);
             self.sink.committed(std::mem::take(&mut news.entries));
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");
         }
-        news.tell_notes(&mut *self.sink);
+        news.tell_the_rest(&mut *self.sink);
     }
 
     /// Answers what the sink hears of what was committed, or how all of the batch ended instead.

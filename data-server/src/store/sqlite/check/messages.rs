@@ -15,7 +15,8 @@ pub(super) const QUESTIONS: [(&str, &str); 6] = [
          UNION ALL
          SELECT 'chat ' || e.chat_id || ': entry ' || e.seq || ' changes message ' || e.target_seq || ', which does not say so'
          FROM Changes e LEFT JOIN Messages m ON m.chat_id = e.chat_id AND m.seq = e.target_seq
-         WHERE e.kind IN ('edited', 'deleted') AND m.details IS NULL
+         JOIN Chats c ON c.chat_id = e.chat_id
+         WHERE e.kind IN ('edited', 'deleted') AND m.details IS NULL AND e.target_seq > c.purged_seq
          UNION ALL
          SELECT 'chat ' || m.chat_id || ': message ' || m.seq || ' has not the text of its last edit'
          FROM Messages m JOIN Changes e ON e.chat_id = m.chat_id AND e.seq = m.details ->> '$.edited'
@@ -69,7 +70,9 @@ pub(super) const QUESTIONS: [(&str, &str); 6] = [
         "pins are what the log says",
         "WITH Said AS (
              SELECT e.chat_id, e.target_seq, e.kind, max(e.seq)
-             FROM Changes e WHERE e.kind IN ('pinned', 'unpinned', 'deleted') GROUP BY e.chat_id, e.target_seq),
+             FROM Changes e JOIN Chats c ON c.chat_id = e.chat_id
+             WHERE e.kind IN ('pinned', 'unpinned', 'deleted') AND e.target_seq > c.purged_seq
+             GROUP BY e.chat_id, e.target_seq),
          Standing AS (SELECT chat_id, target_seq FROM Said WHERE kind = 'pinned')
          SELECT 'chat ' || chat_id || ': the pin of message ' || target_seq || ' is missing'
          FROM (SELECT * FROM Standing EXCEPT SELECT chat_id, seq FROM Pins)

@@ -25,7 +25,13 @@ pub(super) const QUESTIONS: [(&str, &str); 3] = [
              FROM Chats c LEFT JOIN said ON said.chat_id = c.chat_id AND said.what = 'is_archived'
              UNION ALL
              SELECT c.chat_id, c.users_max, said.value, 0, 'users_max'
-             FROM Chats c LEFT JOIN said ON said.chat_id = c.chat_id AND said.what = 'users_max')
+             FROM Chats c LEFT JOIN said ON said.chat_id = c.chat_id AND said.what = 'users_max'
+             UNION ALL
+             SELECT c.chat_id, c.keep_ms, said.value, 0, 'keep_ms'
+             FROM Chats c LEFT JOIN said ON said.chat_id = c.chat_id AND said.what = 'keep_ms'
+             UNION ALL
+             SELECT c.chat_id, c.keep_messages, said.value, 0, 'keep_messages'
+             FROM Chats c LEFT JOIN said ON said.chat_id = c.chat_id AND said.what = 'keep_messages')
          SELECT 'chat ' || chat_id || ': ' || what || ' is ' || quote(found) || ' instead of '
                 || quote(ifnull(told, first))
          FROM told WHERE found IS NOT ifnull(told, first)",
@@ -42,7 +48,8 @@ pub(super) const QUESTIONS: [(&str, &str); 3] = [
          WHERE room_skeleton IS NOT NULL GROUP BY room_skeleton HAVING count(*) > 1
          UNION ALL
          SELECT 'chat ' || chat_id || ': a private chat has rules' FROM Chats
-         WHERE is_private AND (room_name IS NOT NULL OR is_public OR is_archived OR users_max <> 0)",
+         WHERE is_private AND (room_name IS NOT NULL OR is_public OR is_archived OR users_max <> 0
+                             OR keep_ms <> 0 OR keep_messages <> 0)",
     ),
     (
         "bans and mutes stand in the log",

@@ -7,6 +7,7 @@ use ttp::model::{ChatId, Forwarded, Message, MessageDetails, Role, Seq};
 
 use super::mentions;
 use crate::rights::ChatAct;
+use crate::store::sqlite::attachments;
 use crate::store::sqlite::members::require_access;
 use crate::store::sqlite::messages;
 use crate::store::sqlite::tables::{Failure, Tables};
@@ -50,6 +51,7 @@ impl Addition {
             reply_to: references.reply_to,
             thread: references.thread,
             mentions: mentions::find(tables, new.chat_id, role, &new.called)?,
+            attachments: attachments::resolve(tables, new.user_id, &new.attachments)?,
             ..MessageDetails::default()
         };
         let Some(source) = references.forward else {
@@ -58,7 +60,9 @@ impl Addition {
         };
         require_access(tables, source.chat_id, Some(new.user_id), ChatAct::Read)?;
         let said = require_text(tables, source.chat_id, source.seq)?;
-        let first = said.details.and_then(|details| details.forwarded);
+        let said_with = said.details.map(|details| *details).unwrap_or_default();
+        let first = said_with.forwarded;
+        details.attachments = said_with.attachments;
         details.forwarded = Some(first.unwrap_or(Forwarded { user: said.user, message_ts: said.message_ts }));
         new.message_text = said.message_text;
         let stored = serde_json::to_string(&WithSource { details: &details, source });
@@ -100,6 +104,9 @@ pub(in crate::store::sqlite) fn is_what_was_sent(
     }
     if references.forward.is_some() || details.forwarded.is_some() {
         return Ok(source(tables, first)? == references.forward);
+    }
+    if !attachments::are_what_was_sent(&details.attachments, &new.attachments) {
+        return Ok(false);
     }
     if details.edited.is_none() {
         return Ok(first.message_text == new.message_text);

@@ -7,7 +7,7 @@ use crate::rights::ChatAct;
 use crate::store::StoreError;
 use crate::store::sqlite::tables::Failure;
 use crate::store::sqlite::writer::Turn;
-use crate::store::sqlite::{changes, roles};
+use crate::store::sqlite::{attachments, changes, roles};
 
 /// What is left nowhere of a deleted message. The emoji of reactions are other people's, and stay in the log.
 const FORGET: [&str; 4] = [
@@ -36,6 +36,7 @@ pub(super) fn delete(turn: &mut Turn<'_>, mut target: Target) -> Result<Message,
         tables.statement(sql)?.execute((chat_id.0, seq))?;
     }
     mentions::delete(tables, chat_id, target.message.number)?;
+    turn.has_freed |= attachments::detach(tables, chat_id, seq..=seq)?;
     target.details = MessageDetails {
         reply_to: target.details.reply_to,
         thread: target.details.thread,

@@ -14,6 +14,7 @@ use ttp::net::clock;
 use super::super::tables::{Failure, Tables};
 use super::index;
 use super::scope::{Place, Scope};
+use crate::search::Cargo;
 use crate::store::{SearchPosition, StoreError};
 
 /// Messages above the mark of one chat that are looked through.
@@ -140,7 +141,7 @@ impl<'a> Finder<'a> {
     /// Offers what stands above the mark. Answers whether anything before that is too old.
     fn read_tail(&mut self, chat_id: ChatId, first: Seq, last: Seq) -> Result<bool, Failure> {
         let mut statement = self.tables.statement(
-            "SELECT seq, message_ts, user_id, message_text FROM Messages
+            "SELECT seq, message_ts, user_id, message_text, details FROM Messages
              WHERE chat_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4",
         )?;
         let mut rows = statement.query((chat_id.0, first, last, TAIL_MESSAGES_MAX))?;
@@ -151,7 +152,9 @@ impl<'a> Finder<'a> {
                 return Ok(true);
             }
             let text: String = row.get(3)?;
-            if self.scope.criteria.match_message(UserId(row.get(2)?), &text) {
+            let details: Option<String> = row.get(4)?;
+            let cargo = Cargo::of(details.as_deref());
+            if self.scope.criteria.match_message(UserId(row.get(2)?), &text, cargo) {
                 self.take(position);
             }
         }

@@ -1,7 +1,7 @@
 //! What messages are found by: a row of `MessagesText` for each message up to the mark of its chat.
 //!
 //! A message that is changed is told of here in the same transaction: [`forget`] with the text that it had, then [`index`]
-//! with the one that it has, while its row is there. Above the mark both do nothing, since nothing is there yet. An empty
+//! with the one that it has, while its row is there: forgetting reads what the message carried, and comes before the row changes. Above the mark both do nothing, since nothing is there yet. An empty
 //! text is not found by anything, not even by its author.
 
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use ttp::model::{ChatId, Seq, UserId};
 
 use super::super::tables::{Failure, Tables};
 use super::super::writer::Turn;
-use crate::search::{analysis, document};
+use crate::search::{Cargo, analysis, document};
 
 /// Makes a message be found by its text.
 pub(in crate::store::sqlite) fn index(
@@ -34,6 +34,16 @@ pub(in crate::store::sqlite) fn forget(
     change(turn.tables, chat_id, seq, old_text, DELETE)
 }
 
+/// The same outside of the writer's turn.
+pub(in crate::store::sqlite) fn forget_at(
+    tables: Tables<'_>,
+    chat_id: ChatId,
+    seq: Seq,
+    old_text: &str,
+) -> Result<(), Failure> {
+    change(tables, chat_id, seq, old_text, DELETE)
+}
+
 /// A row of the index, from its number and its words.
 pub(super) const INSERT: &str = "INSERT INTO MessagesText (rowid, words) VALUES (?1, ?2)";
 const DELETE: &str = "INSERT INTO MessagesText (MessagesText, rowid, words) VALUES ('delete', ?1, ?2)";
@@ -45,15 +55,17 @@ fn change(
     text: &str,
     sql: &'static str,
 ) -> Result<(), Failure> {
-    let Some(row_id) = row_id(chat_id, seq).filter(|_| !text.is_empty()) else { return Ok(()) };
-    let author = tables
+    let Some(row_id) = row_id(chat_id, seq) else { return Ok(()) };
+    let found = tables
         .statement(
-            "SELECT m.user_id FROM TextMarks t JOIN Messages m ON m.chat_id = t.chat_id
+            "SELECT m.user_id, m.details FROM TextMarks t JOIN Messages m ON m.chat_id = t.chat_id
              WHERE t.chat_id = ?1 AND t.indexed_seq >= ?2 AND m.seq = ?2",
         )?
-        .query_row((chat_id.0, seq), |row| row.get(0))
+        .query_row((chat_id.0, seq), |row| {
+            Ok((UserId(row.get(0)?), Cargo::of(row.get_ref(1)?.as_str_or_null()?)))
+        })
         .optional()?;
-    if let Some(words) = author.and_then(|author| document(UserId(author), text)) {
+    if let Some(words) = found.and_then(|(author, cargo)| document(author, text, cargo)) {
         tables.statement(sql)?.execute((row_id, words))?;
     }
     Ok(())
@@ -94,14 +106,16 @@ pub(in crate::store::sqlite) fn differences(
 ) -> rusqlite::Result<Vec<String>> {
     let mut sums: BTreeMap<i64, u64> = BTreeMap::new();
     let mut messages = connection.prepare(
-        "SELECT m.chat_id, m.seq, m.user_id, m.message_text FROM TextMarks t
+        "SELECT m.chat_id, m.seq, m.user_id, m.message_text, m.details FROM TextMarks t
          JOIN Messages m ON m.chat_id = t.chat_id AND m.seq <= t.indexed_seq",
     )?;
     let mut rows = messages.query([])?;
     while let Some(row) = rows.next()? {
         let (chat_id, seq) = (ChatId(row.get(0)?), row.get(1)?);
         let text = row.get_ref(3)?.as_str()?;
-        let (Some(row_id), Some(words)) = (row_id(chat_id, seq), document(UserId(row.get(2)?), text)) else {
+        let cargo = Cargo::of(row.get_ref(4)?.as_str_or_null()?);
+        let words = document(UserId(row.get(2)?), text, cargo);
+        let (Some(row_id), Some(words)) = (row_id(chat_id, seq), words) else {
             continue;
         };
         let sum = sums.entry(chat_id.0).or_default();

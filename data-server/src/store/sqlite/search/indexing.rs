@@ -14,7 +14,7 @@ use ttp::model::{ChatId, Seq, UserId};
 
 use super::super::tables::Tables;
 use super::index::{INSERT, row_id};
-use crate::search::{analysis, document};
+use crate::search::{Cargo, analysis, document};
 use crate::store::Committed;
 
 /// How long messages wait for more of them when nothing else is to be done.
@@ -202,7 +202,7 @@ fn fill_chat(
         .optional()?;
     let Some((last_seq, indexed_seq)): Option<(Seq, Seq)> = place else { return Ok(true) };
     let mut messages = tables.statement(
-        "SELECT seq, user_id, message_text FROM Messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq",
+        "SELECT seq, user_id, message_text, details FROM Messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq",
     )?;
     let mut insert = tables.statement(INSERT)?;
     let mut rows = messages.query((chat_id.0, indexed_seq))?;
@@ -215,7 +215,8 @@ fn fill_chat(
         let seq: Seq = row.get(0)?;
         let Some(row_id) = row_id(chat_id, seq) else { break true };
         let text = row.get_ref(2)?.as_str()?;
-        if let Some(words) = document(UserId(row.get(1)?), text) {
+        let cargo = Cargo::of(row.get_ref(3)?.as_str_or_null()?);
+        if let Some(words) = document(UserId(row.get(1)?), text, cargo) {
             insert.execute((row_id, words))?;
         }
         mark = seq;

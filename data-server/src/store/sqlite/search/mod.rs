@@ -25,7 +25,7 @@ mod scope;
 mod finder;
 
 pub(super) use index::{differences, renew};
-pub(super) use index::{forget, index};
+pub(super) use index::{forget, forget_at, index};
 pub(super) use indexing::Indexing;
 
 /// Bytes of JSON of a highlight, and of what stands around a hit.

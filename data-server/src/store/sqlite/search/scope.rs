@@ -55,7 +55,8 @@ pub(super) fn of(tables: Tables<'_>, query: &SearchQuery) -> Result<Scope, Failu
     if let Some(chat_id) = query.chat_id {
         require_access(tables, chat_id, Some(user_id), ChatAct::Read)?;
     }
-    let Query { phrases, from, within, since_ts, until_ts, has_link } = query.query.clone();
+    let Query { phrases, from, within, since_ts, until_ts, has_link, has_file, has_image } =
+        query.query.clone();
     let mut places = places(tables, user_id)?;
     if let Some(chat_id) = query.chat_id {
         places.retain(|place| place.chat_id == chat_id);
@@ -65,7 +66,12 @@ pub(super) fn of(tables: Tables<'_>, query: &SearchQuery) -> Result<Scope, Failu
         places.retain(|place| named.contains(&place.chat_id));
     }
     let authors = from.iter().map(|name| author(tables, user_id, name)).collect::<Result<_, _>>()?;
-    Ok(Scope { criteria: Criteria { phrases, authors, has_link }, since_ts, until_ts, places })
+    Ok(Scope {
+        criteria: Criteria { phrases, authors, has_link, has_file, has_image },
+        since_ts,
+        until_ts,
+        places,
+    })
 }
 
 fn author(tables: Tables<'_>, me: UserId, name: &str) -> Result<UserId, Failure> {

@@ -11,7 +11,7 @@ use ttp::net::clock;
 use super::super::file::SCHEMA;
 use super::super::writer::Turn;
 use super::*;
-use crate::search::{Criteria, Query};
+use crate::search::{Cargo, Criteria, Query};
 use crate::store::{Committed, StoreError};
 
 const ME: UserId = UserId(1);
@@ -126,17 +126,17 @@ impl Room {
     fn expected(&self, typed: &str) -> Vec<SearchPosition> {
         let query = Query::read(typed, 0).unwrap();
         let authors = query.from.iter().map(|name| UserId(if name == "me" { 1 } else { 2 })).collect();
-        let criteria = Criteria { phrases: query.phrases, authors, has_link: query.has_link };
+        let criteria =
+            Criteria { phrases: query.phrases, authors, has_link: query.has_link, ..Criteria::default() };
         let fits = |position: &SearchPosition| {
             position.chat_id != ChatId(2)
                 && query.since_ts.is_none_or(|since_ts| position.message_ts >= since_ts)
                 && query.until_ts.is_none_or(|until_ts| position.message_ts < until_ts)
                 && (query.within.is_empty() || query.within.contains(&format!("chat {}", position.chat_id)))
         };
-        let found =
-            self.said.iter().rev().filter(|(position, (user_id, text))| {
-                fits(position) && criteria.match_message(*user_id, text)
-            });
+        let found = self.said.iter().rev().filter(|(position, (user_id, text))| {
+            fits(position) && criteria.match_message(*user_id, text, Cargo::default())
+        });
         found.map(|(position, _)| *position).collect()
     }
 

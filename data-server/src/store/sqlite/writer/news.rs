@@ -11,6 +11,7 @@ pub(super) struct News {
     pub(super) entries: Vec<Committed>,
     ended: Vec<SessionId>,
     notes: Vec<Noted>,
+    has_freed: bool,
 }
 
 impl News {
@@ -22,16 +23,19 @@ impl News {
     }
 
     /// After the entries: a mark says how far the chat was read with them.
-    pub(super) fn tell_notes(&mut self, sink: &mut dyn CommitSink) {
+    pub(super) fn tell_the_rest(&mut self, sink: &mut dyn CommitSink) {
         if !self.notes.is_empty() {
             sink.noted(std::mem::take(&mut self.notes));
+        }
+        if self.has_freed {
+            sink.freed();
         }
     }
 }
 
 impl From<Turn<'_>> for News {
     fn from(turn: Turn<'_>) -> Self {
-        Self { entries: turn.entries, ended: turn.ended, notes: turn.notes }
+        Self { entries: turn.entries, ended: turn.ended, notes: turn.notes, has_freed: turn.has_freed }
     }
 }
 

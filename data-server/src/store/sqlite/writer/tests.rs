@@ -31,7 +31,7 @@ impl House {
         let heard = Arc::default();
         let sink = Box::new(Ear(Arc::clone(&heard)));
         let (statements, health) = (Arc::default(), Arc::default());
-        let writer = Writer::new(path, connection, Arc::new(|| 1), sink, statements, health);
+        let writer = Writer::new(path, connection, Arc::new(|| 1), sink, statements, health, Arc::default());
         Self { folder, writer, heard }
     }
 
@@ -233,7 +233,15 @@ fn what_a_dead_process_left_in_the_log_is_taken_back_on_opening() {
     let path = folder.path().join("left.db");
     let connection = file::open_writer(&path, file::BUSY_TIMEOUT).unwrap();
     let sink = Box::new(Ear(Arc::default()));
-    let _writer = Writer::new(path.clone(), connection, Arc::new(|| 1), sink, Arc::default(), Arc::default());
+    let _writer = Writer::new(
+        path.clone(),
+        connection,
+        Arc::new(|| 1),
+        sink,
+        Arc::default(),
+        Arc::default(),
+        Arc::default(),
+    );
     let alone = folder.path().join("alone.db");
     std::fs::copy(&path, &alone).unwrap();
     let count = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
