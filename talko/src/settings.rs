@@ -110,6 +110,8 @@ pub(crate) struct Settings {
     pub(crate) user: Setting<Option<String>>,
     /// Where a password comes from that nobody is asked for.
     pub(crate) password_fd: Option<u32>,
+    /// Where a token comes from that no session file keeps.
+    pub(crate) token_file: Option<PathBuf>,
     /// Where the database, the key and the log of a local installation live.
     pub(crate) data_directory: PathBuf,
 }
@@ -172,6 +174,7 @@ impl Settings {
             log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
             user: merge.pick_optional("user", file.user),
             password_fd: merge.pick_optional("password_fd", None).value,
+            token_file: merge.pick_optional("token_file", None).value,
             data_directory,
         })
     }

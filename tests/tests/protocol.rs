@@ -228,6 +228,8 @@ fn documented_limits_are_the_limits() {
         format!("{} bytes and {} signs", l::EMOJI_BYTES_MAX, l::EMOJI_SIGNS_MAX),
         l::REACTIONS_PER_MESSAGE_MAX.to_string(),
         l::PINS_PER_CHAT_MAX.to_string(),
+        l::DRAFTS_PER_USER_MAX.to_string(),
+        l::BOTS_PER_OWNER_MAX.to_string(),
         l::MENTIONS_PER_MESSAGE_MAX.to_string(),
         l::CALL_ALL_USERS_MAX.to_string(),
         format!("{} bytes", spaced(l::FILE_CHUNK_BYTES_MAX)),

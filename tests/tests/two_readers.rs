@@ -115,6 +115,8 @@ impl CommitSink for Ear {
     }
 
     fn ended(&mut self, _: Vec<SessionId>) {}
+
+    fn noted(&mut self, _: Vec<data_server::store::Noted>) {}
 }
 
 /// A store with a group in it.
@@ -282,7 +284,8 @@ impl House {
 
     fn entries(&self, after: Seq, rows_max: usize) -> EntriesPage {
         let cursors = BTreeMap::from([(self.chat_id, after)]);
-        let query = EntriesQuery { user_id: self.people[0], cursors, rows_max, bytes_max: 1 << 20 };
+        let query =
+            EntriesQuery { user_id: self.people[0], cursors, noted: None, rows_max, bytes_max: 1 << 20 };
         self.ask(|store, done| store.entries(By::Trust, query, done)).unwrap()
     }
 }

@@ -32,6 +32,7 @@ fn cursors(epoch: &str, seqs: &[(i64, Seq)]) -> Cursors {
     Cursors {
         epoch: Some(epoch.into()),
         seqs: seqs.iter().map(|(chat, seq)| (ChatId(*chat), *seq)).collect(),
+        noted: 0,
     }
 }
 
@@ -98,7 +99,7 @@ fn nothing_is_delivered_after_my_leaving() {
 #[test]
 fn now_is_where_the_heads_are() {
     let mut resume = Resume::new(ME, Position::Now);
-    assert_eq!(resume.question(), Sync::default());
+    assert_eq!(resume.question(), Sync { noted: Some(0), ..Sync::default() });
     assert_eq!(resume.offer(&other(1, 1)), Verdict::Sync);
     let heads = Some(cursors("a", &[(1, 5)]).seqs);
     let steps = resume.apply(SyncReply { heads, ..reply(vec![]) }).unwrap();
