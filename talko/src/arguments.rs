@@ -347,6 +347,12 @@ pub(crate) struct ServerArguments {
     /// Days after which a device that was not used must log in again. [default: 30]
     #[arg(long, env = "TALKO_SESSION_DAYS", value_name = "DAYS")]
     session_days: Option<u32>,
+    /// Days after which messages go, in every chat; 0 for never. [default: 0]
+    #[arg(long, env = "TALKO_KEEP_DAYS", value_name = "DAYS")]
+    keep_days: Option<u32>,
+    /// Messages that stay of each chat, the newest; 0 for all. [default: 0]
+    #[arg(long, env = "TALKO_KEEP_MESSAGES", value_name = "N")]
+    keep_messages: Option<u64>,
     /// Limits on how often peers may ask and guess passwords. `off` is for benchmarks and closed networks. [default:
     /// default]
     #[arg(long, env = "TALKO_RATES", value_name = "WHICH")]

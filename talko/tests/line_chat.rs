@@ -254,6 +254,37 @@ fn t44_demo_is_one_command() {
     first.quits();
 }
 
+/// V12: a file goes from one terminal to the other, under a name that leads nowhere else, and never over another file.
+#[test]
+fn v12_a_file_goes_from_terminal_to_terminal() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    std::fs::write(home.path().join("my cat.txt"), "meow").unwrap();
+    let mut ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let mut bob = Person::start(home.path(), &ports, &["--user", "Bob"]);
+    bob.sees("no chats yet");
+    ada.types("/new Bob");
+    ada.sees("--- Bob ---");
+    ada.types("/attach \"my cat.txt\" look at  \"this\"");
+    bob.sees("look at  \"this\" [my cat.txt]");
+    bob.sees("file 1: my cat.txt (4 bytes) (/save 1)");
+    bob.types("/save 1");
+    bob.sees("is there already");
+    bob.types("/save 1 there.txt");
+    bob.sees("saved there.txt");
+    assert_eq!(std::fs::read_to_string(home.path().join("there.txt")).unwrap(), "meow");
+    std::fs::create_dir(home.path().join("folder")).unwrap();
+    bob.types("/save 1 folder");
+    bob.sees("saved folder/my cat.txt");
+    bob.types("/save 2");
+    bob.sees("no file 2 was shown");
+    ada.types("/attach nowhere.txt");
+    ada.sees("nowhere.txt");
+    ada.quits();
+    bob.quits();
+}
+
 /// A pipe: everything is sent, then the program ends by itself.
 #[test]
 fn a_pipe_sends_its_lines_and_ends() {

@@ -11,6 +11,7 @@ use client_lib::{
     Attachment, Chat, Client, Error, ErrorCode, FileHash, InsertMessage, Message, MessagePlace,
     NewAttachment, Options, UserId,
 };
+use data_server::store::sqlite;
 use rusqlite::Connection;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -145,7 +146,7 @@ fn cut_after(proxy: &Arc<Proxy>, way: Way, bytes: i64) -> Arc<AtomicI64> {
     left
 }
 
-/// T08: a file of 5 MB in parts, each way cut in the middle of a part, comes back as it was, and no part before the cut goes
+/// V12: a file of 5 MB in parts, each way cut in the middle of a part, comes back as it was, and no part before the cut goes
 /// twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_survives_cuts_both_ways() {
@@ -426,4 +427,36 @@ async fn the_key_of_a_message_covers_its_files() {
         -32602,
         "without files there must be words"
     );
+}
+
+/// H07: files of messages go along with an export and an import; what is not what its name says is taken by nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_go_out_and_come_in_with_their_messages() {
+    let stage = Stage::start().await;
+    let png =
+        [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\x01\x40\0\0\0\xf0\x08\x06\0\0\0"[..], &bytes(100, 11)].concat();
+    let kept = stage.send(&png, "cat.png").await;
+    stage.ada.forward(place(&kept), stage.chat.chat_id).await.unwrap();
+    let deleted = stage.send(&bytes(100, 12), "gone.bin").await;
+    stage.ada.delete_message(deleted.chat_id, deleted.seq).await.unwrap();
+    let name = hash(&png).to_string();
+    let home = stage.servers.stop().await;
+    let path = |name: &str| home.path().join(name);
+    let quiet = &mut |_| std::ops::ControlFlow::Continue(());
+    let exported = sqlite::export(&path("talko.db"), &[], &path("export"), quiet).unwrap();
+    assert_eq!((exported.files, exported.files_missing), (1, 0));
+    assert_eq!(std::fs::read(path("export/files").join(&name)).unwrap(), png);
+    assert_eq!(sqlite::import(&path("export"), &path("new.db"), quiet).unwrap(), exported);
+    let report = sqlite::check(&path("new.db")).unwrap();
+    assert_eq!(report.faults().collect::<Vec<_>>(), Vec::<&str>::new());
+    let images = "SELECT count(*) FROM Files WHERE width = 320 AND height = 240 AND media_type = 'image/png'";
+    let new = Connection::open(path("new.db")).unwrap();
+    assert_eq!(new.query_row(images, [], |row| row.get::<_, u64>(0)).unwrap(), 1);
+    assert_eq!(below(&path("new.db-files")).len(), 1);
+    // An export of the lines alone brings the messages, and says how many files are missing.
+    let imported = sqlite::import(&path("export/talko.jsonl"), &path("lines.db"), quiet).unwrap();
+    assert_eq!((imported.files, imported.files_missing), (0, 1));
+    std::fs::write(path("export/files").join(&name), b"sand").unwrap();
+    let refused = sqlite::import(&path("export"), &path("other.db"), quiet).unwrap_err().to_string();
+    assert!(refused.contains("not what its name says") && !path("other.db").exists(), "{refused}");
 }

@@ -246,6 +246,8 @@ fn documented_limits_are_the_limits() {
         format!("{} characters", l::TOPIC_CHARS_MAX),
         spaced(l::ROOM_USERS_MAX as usize),
         format!("{} days", spaced(l::RESTRICTION_MAX_MS as usize / (24 * 3_600_000))),
+        format!("{} s to {} days", l::KEEP_MIN_MS / 1000, spaced(l::KEEP_MAX_MS as usize / (24 * 3_600_000))),
+        spaced(l::KEEP_MESSAGES_MAX as usize),
         format!("{} characters to {} bytes", l::PASSWORD_CHARS_MIN, spaced(l::PASSWORD_BYTES_MAX)),
         format!("{} characters", l::DEVICE_CHARS_MAX),
         l::SESSIONS_PER_USER_MAX.to_string(),

@@ -125,6 +125,23 @@ fn an_epoch_learnt_later_is_part_of_the_cursors() {
     assert_eq!(steps, [Step::Begin(cursors("a", &[])), Step::Deliver(other(1, 1))]);
 }
 
+/// What is gone for everybody is no hole, and what is missing above it is one.
+#[test]
+fn c26_what_was_purged_is_passed_over() {
+    let chat = ChatId(1);
+    let mut resume = after(&[(1, 2)]);
+    let purged = [(chat, 6)].into();
+    let steps = resume.apply(SyncReply { purged, ..reply(vec![other(1, 4), other(1, 7)]) }).unwrap();
+    assert!(matches!(&steps[..], [Step::Deliver(_), Step::Deliver(_), Step::Purged(_, 6)]), "{steps:?}");
+    assert_eq!(resume.question().cursors.unwrap()[&chat], 7);
+    let mut resume = after(&[(1, 2)]);
+    resume.apply(SyncReply { purged: [(chat, 6)].into(), ..reply(vec![]) }).unwrap();
+    assert_eq!(resume.question().cursors.unwrap()[&chat], 6);
+    let mut resume = after(&[(1, 2)]);
+    let hole = resume.apply(SyncReply { purged: [(chat, 6)].into(), ..reply(vec![other(1, 8)]) });
+    assert!(matches!(hole, Err(ProtocolError::Hole { chat_id: ChatId(1), missing: 7 })), "{hole:?}");
+}
+
 #[test]
 fn late_hints_do_not_bring_a_gone_chat_back() {
     let mut resume = after(&[(1, 5)]);

@@ -83,6 +83,18 @@ impl Folder {
         sync(folder)
     }
 
+    /// Takes in a file that was read just now and is what its name says.
+    pub(crate) fn take_in(&self, from: &Path, sha256: FileHash) -> io::Result<()> {
+        let _lock = self.lock()?;
+        let begun = self.begun().join("import");
+        self.make(&begun)?;
+        let copy = begun.join(sha256.to_string());
+        fs::copy(from, &copy)?;
+        File::open(&copy)?.sync_all()?;
+        self.put(&copy, sha256)?;
+        remove(&copy)
+    }
+
     /// Takes a file away; one that is not there is gone.
     pub(super) fn take_away(&self, sha256: FileHash) -> io::Result<()> {
         remove(&self.place_of(sha256))

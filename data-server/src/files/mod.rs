@@ -20,6 +20,9 @@ mod image;
 mod sweep;
 mod upload;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use folder::Folder;
 pub(crate) use sweep::{Nudge, Sweeper};
 pub(crate) use upload::{Upload, hash};

@@ -55,9 +55,14 @@ pub(crate) struct Sweeper {
 }
 
 impl Sweeper {
+    /// Sweeps nothing by itself.
+    pub(super) fn new(folder: Folder, store: Weak<dyn Store>) -> Self {
+        Self { folder, store }
+    }
+
     /// Sweeps on a thread of its own, as long as somebody could nudge it.
     pub(crate) fn start(database: &Path, store: &Arc<dyn Store>, nudged: Receiver<()>) -> io::Result<()> {
-        let sweeper = Self { folder: Folder::beside(database), store: Arc::downgrade(store) };
+        let sweeper = Self::new(Folder::beside(database), Arc::downgrade(store));
         thread::Builder::new().name("file-sweeper".into()).spawn(move || sweeper.run(&nudged)).map(drop)
     }
 

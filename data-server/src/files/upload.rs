@@ -6,6 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -48,7 +49,7 @@ impl Desk {
         if fs::read_dir(&folder)?.count() >= UPLOADS_BEGUN_MAX {
             return Err(FileFault::TooManyBegun);
         }
-        OpenOptions::new().create(true).append(true).open(&path)?;
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         Ok(0)
     }
 

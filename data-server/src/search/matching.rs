@@ -95,8 +95,10 @@ impl Criteria {
 
     /// Whether this message is one. One without a text and files is none.
     pub fn match_message(&self, user_id: UserId, text: &str, cargo: Cargo) -> bool {
-        (!text.is_empty() || cargo.file)
-            && (!self.has_file || cargo.file)
+        if text.is_empty() && !cargo.file {
+            return false;
+        }
+        (!self.has_file || cargo.file)
             && (!self.has_image || cargo.image)
             && (self.authors.is_empty() || self.authors.contains(&user_id))
             && (!self.has_link || has_link(text))

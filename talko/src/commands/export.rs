@@ -43,5 +43,9 @@ fn describe(what: &Path, exported: &Exported) -> String {
     let entries: u64 = exported.chats.iter().map(|chat| chat.entries).sum();
     let chats = exported.chats.len();
     let _ = write!(told, "{}  {}: {chats} chats, {entries} entries", exported.sha256, what.display());
+    if exported.files > 0 || exported.files_missing > 0 {
+        let Exported { files, files_missing, .. } = exported;
+        let _ = write!(told, "\n{files} files of messages went along, {files_missing} did not");
+    }
     told
 }

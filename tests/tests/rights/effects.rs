@@ -5,7 +5,7 @@ use ttp::call::{BroadcastCall, DataCall, SetRole};
 use ttp::model::{ChatId, UserId};
 
 use crate::world::Person;
-use crate::{notes, rooms};
+use crate::{files, notes, rooms};
 
 /// How an accepted call shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,9 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         | DataCall::RemoveReaction(_)
         | DataCall::PinMessage(_)
         | DataCall::UnpinMessage(_) => Change(message_question(call, my)),
+        DataCall::BeginUpload(_) | DataCall::UploadChunk(_) | DataCall::DownloadChunk(_) => {
+            files::effect(call, my, is_in_the_group)
+        }
         DataCall::GetPins(_) | DataCall::GetMessageHistory(_) => Answer(CANARY),
         DataCall::GetThread(_) => Answer("words of thea"),
         DataCall::GetParticipants(_) => Answer("\"role\""),

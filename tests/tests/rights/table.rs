@@ -16,12 +16,24 @@
 //! to be `$fallen`. `$private` is the private chat of the member and `$otto`.
 
 use crate::cells::Row;
+use crate::files::FILES;
 use crate::notes::NOTES;
 use crate::rooms::ROOMS;
 
 /// What a data-server is asked.
-pub(crate) const DATA: &[&str] =
-    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MESSAGES, MEMBERSHIP, CHAT_ROLES, ROOMS, NOTES];
+pub(crate) const DATA: &[&str] = &[
+    GREETING,
+    ACCOUNTS,
+    SERVER_ROLES,
+    INVITATIONS,
+    CHATS,
+    MESSAGES,
+    MEMBERSHIP,
+    CHAT_ROLES,
+    ROOMS,
+    FILES,
+    NOTES,
+];
 
 /// What a broadcast-server is asked.
 pub(crate) const BROADCAST: &[&str] = &[STREAMS];

@@ -15,6 +15,7 @@ use ttp::ticket::TicketKey;
 
 use crate::cells::Actor;
 use crate::effects::CANARY;
+use crate::files;
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -219,6 +220,14 @@ impl World {
             wire.result("AddReaction", sign).await;
         }
         self.log_in("thea").await.result("PinMessage", canary).await;
+        let with_file = files::say(&mut self.log_in("tony").await, team).await;
+        self.name("file_message", &with_file);
+        for (name, text) in [("file", CANARY), ("hello", "hello")] {
+            self.name(name, &files::hash(text).to_string());
+        }
+        for name in PEOPLE.iter().filter(|name| **name != "clara") {
+            files::begin(&mut self.log_in(name).await).await;
+        }
     }
 
     fn make_tickets(&mut self) {

@@ -10,10 +10,11 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 
-use super::super::check::check;
+use super::super::check::check_tables;
 use super::super::client_key::ClientKey;
 use super::super::copy::{Partial, Progress, Watch};
 use super::super::file::{self, Quiet, SCHEMA};
+use super::files;
 use super::write::{self, refuse_existing};
 use super::{Beginning, ChangeRow, ChatRow, Exported, FORMAT, LINES_NAME, Line, MessageRow, Person, hex};
 use crate::error::Error;
@@ -47,6 +48,15 @@ const DERIVED: &str = "
             WHERE kind IN ('pinned', 'unpinned', 'deleted') GROUP BY chat_id, target_seq) s
         JOIN Messages m ON m.chat_id = s.chat_id AND m.seq = s.target_seq
         WHERE s.kind = 'pinned';
+    INSERT INTO Files (sha256, bytes, media_type, width, height)
+        SELECT unhex(f.value ->> '$.sha256'), f.value ->> '$.bytes',
+               iif(f.value ->> '$.width' > 0, f.value ->> '$.media_type', NULL),
+               ifnull(f.value ->> '$.width', 0), ifnull(f.value ->> '$.height', 0)
+        FROM Messages m, json_each(m.details, '$.attachments') f WHERE m.details IS NOT NULL
+        GROUP BY f.value ->> '$.sha256';
+    INSERT INTO Attachments (chat_id, seq, sha256)
+        SELECT m.chat_id, m.seq, unhex(f.value ->> '$.sha256')
+        FROM Messages m, json_each(m.details, '$.attachments') f WHERE m.details IS NOT NULL;
 ";
 
 /// Makes a database at `path` of an export: its folder, or the file of its lines.
@@ -62,7 +72,7 @@ pub fn import(export: &Path, path: &Path, watch: Watch<'_>) -> Result<Exported, 
     let says = file::says(partial.path());
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(partial.path(), flags).map_err(says)?;
-    let told = fill(&connection, &lines, watch).map_err(|error| match error {
+    let mut told = fill(&connection, &lines, watch).map_err(|error| match error {
         // What SQLite refuses is in the lines.
         Error::Sqlite { source, .. } => Error::Faulty { path: lines.clone(), fault: source.to_string() },
         other => other,
@@ -73,8 +83,10 @@ pub fn import(export: &Path, path: &Path, watch: Watch<'_>) -> Result<Exported, 
         let fault = "what was read of it is not what it says";
         return Err(Error::Faulty { path: lines, fault: fault.into() });
     }
+    let moved = files::copy_in(&connection, export, path, watch)?;
+    (told.files, told.files_missing) = (moved.there, moved.missing);
     connection.close().map_err(|(_, source)| says(source))?;
-    if let Some(fault) = check(partial.path())?.faults().next() {
+    if let Some(fault) = check_tables(partial.path())?.faults().next() {
         return Err(Error::Faulty { path: lines, fault: fault.into() });
     }
     let _quiet = Quiet::to_replace(path);

@@ -6,13 +6,14 @@
 //! is not in the database; the keys of purged messages are, so that none is ever another message's.
 //!
 //! What stands beside the log and follows from it (reactions, pins, threads, mentions, the index of words) is not exported
-//! but made again. `details` of messages go through untouched, with everything that a later version puts there. Files that
-//! messages refer to by their SHA-256 belong into `files/` of the folder.
+//! but made again. `details` of messages go through untouched, with everything that a later version puts there. Files of
+//! messages go along in `files/` of the folder, each under its SHA-256 (`files`).
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use ttp::model::{Seq, TimestampMs};
 
+mod files;
 mod import;
 mod write;
 
@@ -32,6 +33,10 @@ pub struct Exported {
     pub chats: Vec<ChatDigest>,
     /// The hash of all lines but the last one, in hexadecimal digits.
     pub sha256: String,
+    /// Files of messages that went along.
+    pub files: u64,
+    /// Files of messages that were not there to go along; standard output takes none.
+    pub files_missing: u64,
 }
 
 /// One chat of an export.

@@ -13,6 +13,7 @@ use ttp::model::ChatId;
 use super::super::copy::{Progress, Watch};
 use super::super::file::{self, Kind, beside};
 use super::super::{client_key, snapshot};
+use super::files;
 use super::{
     Beginning, ChangeRow, ChatDigest, ChatRow, End, Exported, FORMAT, LINES_NAME, Leftover, Line, MessageRow,
     Participant, Person, PurgedKey, Restriction, hex, says_a_text,
@@ -53,9 +54,11 @@ pub fn export(path: &Path, chats: &[ChatId], into: &Path, watch: Watch<'_>) -> R
         fs::create_dir(&partial.0).map_err(says(&partial.0))?;
         let file = File::create(&name).map_err(says(&name))?;
         let mut out = BufWriter::new(file);
-        let exported = lines(connection, path, chats, &mut out, watch)?;
+        let mut exported = lines(connection, path, chats, &mut out, watch)?;
         let file = out.into_inner().map_err(|failed| says(&name)(failed.into_error()))?;
         file.sync_all().map_err(says(&name))?;
+        let moved = files::copy_out(connection, path, &partial.0, watch)?;
+        (exported.files, exported.files_missing) = (moved.there, moved.missing);
         Ok(exported)
     })?;
     refuse_existing(into)?;
@@ -249,7 +252,7 @@ impl Writer<'_> {
             self.put(&entry(row).map_err(says)?)?;
             entries += 1;
             told.entries += 1;
-            if told.entries % ENTRIES_PER_LOOK == 0 {
+            if told.entries.is_multiple_of(ENTRIES_PER_LOOK) {
                 told.look(told.entries)?;
             }
         }
