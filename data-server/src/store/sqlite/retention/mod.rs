@@ -51,6 +51,8 @@ pub(super) struct Retention {
     due_at: Instant,
     /// Whether a pass is wanted as soon as the task is done.
     is_wanted: bool,
+    /// Messages that were purged since the index of words was joined.
+    purged: u64,
     /// Nobody asks how many statements these are.
     statements: AtomicU64,
 }
@@ -59,8 +61,10 @@ pub(super) struct Retention {
 enum Task {
     /// To wait for the next pass.
     Wait,
-    /// To go on with the chats after this one; something was purged in this pass, or nothing so far.
-    Pass { after: ChatId, has_purged: bool },
+    /// To go on with the chats after this one; so many messages were purged in this pass.
+    Pass { after: ChatId, purged: u64 },
+    /// To join the parts of the index of words, which have holes: beginning, or going on.
+    Join { is_begun: bool },
     /// To give free pages back.
     Shrink,
     /// To empty the write-ahead log.
@@ -70,12 +74,12 @@ enum Task {
 }
 
 /// A pass from its beginning.
-const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), has_purged: false };
+const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), purged: 0 };
 
 impl Retention {
     /// The first pass begins at once.
     pub(super) fn new(house: Arc<HouseRule>, now: Instant) -> Self {
-        Self { house, task: FIRST, due_at: now, is_wanted: false, statements: AtomicU64::new(0) }
+        Self { house, task: FIRST, due_at: now, is_wanted: false, purged: 0, statements: AtomicU64::new(0) }
     }
 
     /// Takes note of rules that have changed.
@@ -130,7 +134,12 @@ impl Retention {
         }
         let done = match task {
             Task::Wait | Task::Nothing => task,
-            Task::Pass { after, has_purged } => self.pass_on(connection, after, has_purged, today)?,
+            Task::Pass { after, purged } => self.pass_on(connection, after, purged, today)?,
+            Task::Join { is_begun } if space::join_words(connection, is_begun)? => {
+                Task::Join { is_begun: true }
+            }
+            Task::Join { .. } if space::is_wasted(connection)? => Task::Shrink,
+            Task::Join { .. } => Task::Wipe,
             Task::Shrink if space::give_back(connection)? => Task::Shrink,
             Task::Shrink => Task::Wipe,
             Task::Wipe if space::empty_the_log(connection)? => Task::Wait,
@@ -150,10 +159,10 @@ impl Retention {
 
     /// Looks at some chats, and purges a part of one. Answers what is to be done then.
     fn pass_on(
-        &self,
+        &mut self,
         connection: &Connection,
         after: ChatId,
-        has_purged: bool,
+        purged: u64,
         today: TimestampMs,
     ) -> Result<Task, Failure> {
         let tables = Tables::new(connection, &self.statements);
@@ -163,18 +172,24 @@ impl Retention {
         };
         let chats = purge::chats_after(tables, after, house, CHATS_PER_STEP)?;
         for chat in &chats {
-            if purge::step(connection, tables, chat, today)? {
+            let gone = purge::step(connection, tables, chat, today)?;
+            if gone > 0 {
+                self.purged += gone;
                 // The same chat again: there may be more.
-                return Ok(Task::Pass { after: ChatId(chat.chat_id.0 - 1), has_purged: true });
+                return Ok(Task::Pass { after: ChatId(chat.chat_id.0 - 1), purged: purged + gone });
             }
         }
-        Ok(match chats.last() {
-            Some(last) if chats.len() as i64 == CHATS_PER_STEP => {
-                Task::Pass { after: last.chat_id, has_purged }
-            }
+        if let Some(last) = chats.last().filter(|_| chats.len() as i64 == CHATS_PER_STEP) {
+            return Ok(Task::Pass { after: last.chat_id, purged });
+        }
+        if purged > 0 && self.purged >= space::messages(connection)? {
+            self.purged = 0;
+            return Ok(Task::Join { is_begun: false });
+        }
+        Ok(match purged {
             _ if space::is_wasted(connection)? => Task::Shrink,
-            _ if has_purged => Task::Wipe,
-            _ => Task::Wait,
+            0 => Task::Wait,
+            _ => Task::Wipe,
         })
     }
 }

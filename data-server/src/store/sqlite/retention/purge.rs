@@ -98,15 +98,16 @@ pub(super) fn chats_after(
         .collect()
 }
 
-/// Purges the next stretch of a chat in a transaction of its own. Answers `false` when all that is there stays.
+/// Purges the next stretch of a chat in a transaction of its own. Answers how many messages went: none when all that is
+/// there stays.
 pub(super) fn step(
     connection: &Connection,
     tables: Tables<'_>,
     chat: &Kept,
     today: TimestampMs,
-) -> Result<bool, Failure> {
+) -> Result<u64, Failure> {
     if chat.purged_number == chat.last_number || !first_goes(tables, chat, today)? {
-        return Ok(false);
+        return Ok(0);
     }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let stretch = stretch(tables, chat, today)?;
@@ -121,7 +122,7 @@ pub(super) fn step(
             .execute((chat.chat_id.0, stretch.up_to, stretch.number))?;
     }
     transaction.commit()?;
-    Ok(true)
+    Ok(stretch.messages.len() as u64)
 }
 
 /// Whether the oldest message that is there is one that goes.
