@@ -51,6 +51,8 @@ pub(super) struct Retention {
     due_at: Instant,
     /// Whether a pass is wanted as soon as the task is done.
     is_wanted: bool,
+    /// Whether nothing that was purged stands in the write-ahead log. After a start nobody knows.
+    is_wiped: bool,
     /// Messages that were purged since the index of words was joined.
     purged: u64,
     /// Nobody asks how many statements these are.
@@ -79,7 +81,15 @@ const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), purged: 0 };
 impl Retention {
     /// The first pass begins at once.
     pub(super) fn new(house: Arc<HouseRule>, now: Instant) -> Self {
-        Self { house, task: FIRST, due_at: now, is_wanted: false, purged: 0, statements: AtomicU64::new(0) }
+        Self {
+            house,
+            task: FIRST,
+            due_at: now,
+            is_wanted: false,
+            is_wiped: false,
+            purged: 0,
+            statements: AtomicU64::new(0),
+        }
     }
 
     /// Takes note of rules that have changed.
@@ -142,7 +152,10 @@ impl Retention {
             Task::Join { .. } => Task::Wipe,
             Task::Shrink if space::give_back(connection)? => Task::Shrink,
             Task::Shrink => Task::Wipe,
-            Task::Wipe if space::empty_the_log(connection)? => Task::Wait,
+            Task::Wipe if space::empty_the_log(connection)? => {
+                self.is_wiped = true;
+                Task::Wait
+            }
             Task::Wipe => {
                 self.wait(now);
                 return Ok(());
@@ -175,6 +188,7 @@ impl Retention {
             let gone = purge::step(connection, tables, chat, today)?;
             if gone > 0 {
                 self.purged += gone;
+                self.is_wiped = false;
                 // The same chat again: there may be more.
                 return Ok(Task::Pass { after: ChatId(chat.chat_id.0 - 1), purged: purged + gone });
             }
@@ -186,10 +200,11 @@ impl Retention {
             self.purged = 0;
             return Ok(Task::Join { is_begun: false });
         }
-        Ok(match purged {
+        self.is_wiped = self.is_wiped || !space::has_purged(connection)?;
+        Ok(match self.is_wiped {
             _ if space::is_wasted(connection)? => Task::Shrink,
-            0 => Task::Wait,
-            _ => Task::Wipe,
+            true => Task::Wait,
+            false => Task::Wipe,
         })
     }
 }

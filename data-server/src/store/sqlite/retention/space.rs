@@ -32,6 +32,11 @@ pub(super) fn messages(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row(sql, [], |row| row.get(0))
 }
 
+/// Whether anything was ever purged.
+pub(super) fn has_purged(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM Chats WHERE purged_seq > 0)", [], |row| row.get(0))
+}
+
 /// Joins parts of the index of words: what was forgotten in them leaves room that nothing else fills. To be done when as
 /// much is gone as is left, since all of it is written anew. Answers whether there is more to join.
 pub(super) fn join_words(connection: &Connection, is_begun: bool) -> rusqlite::Result<bool> {
