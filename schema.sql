@@ -295,3 +295,40 @@ CREATE TABLE Attachments (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX AttachmentsByFile ON Attachments (sha256);
+
+-- What a person's devices share, by the person's own numbers 1, 2, 3 …: version is the newest one. changed_ts is at most ten
+-- seconds before it.
+CREATE TABLE Notebooks (
+    user_id    INTEGER PRIMARY KEY REFERENCES Users (user_id),
+    version    INTEGER NOT NULL,
+    changed_ts INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX NotebooksByChange ON Notebooks (changed_ts);
+
+-- With which number a person's mark in a chat was moved last. Where it stands is read_number of Participants.
+CREATE TABLE Marks (
+    user_id INTEGER NOT NULL REFERENCES Users (user_id),
+    chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
+    version INTEGER NOT NULL,
+    PRIMARY KEY (user_id, chat_id)
+) STRICT, WITHOUT ROWID;
+
+-- What somebody has begun to write in a chat; of a draft that was taken away the text is empty.
+CREATE TABLE Drafts (
+    user_id    INTEGER NOT NULL REFERENCES Users (user_id),
+    chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
+    version    INTEGER NOT NULL,
+    draft_text TEXT    NOT NULL,
+    reply_to   INTEGER,
+    PRIMARY KEY (user_id, chat_id)
+) STRICT, WITHOUT ROWID;
+
+-- Accounts of programs, each of which belongs to a person. They have no password, and one session.
+CREATE TABLE Bots (
+    user_id    INTEGER PRIMARY KEY REFERENCES Users (user_id),
+    owner_id   INTEGER NOT NULL REFERENCES Users (user_id),
+    created_ts INTEGER NOT NULL
+) STRICT;
+
+CREATE INDEX BotsByOwner ON Bots (owner_id);

@@ -57,6 +57,7 @@ impl Outlet {
     ///
     /// # Errors
     /// The writer's, except that it would block.
+    #[inline(always)] // As the stream's `send`.
     pub(crate) fn send(
         &mut self,
         writer: &mut impl Write,

@@ -44,6 +44,18 @@ pub const USERS_PER_QUESTION_MAX: usize = 50;
 #[serde(transparent)]
 pub struct Topic(pub i64);
 
+impl Topic {
+    /// What one person's streams hear about that person alone. Its events are notes, and not entries of a log.
+    pub fn of_person(user_id: UserId) -> Self {
+        Self(user_id.0.saturating_neg())
+    }
+
+    /// Whether it is one of [`Topic::of_person`].
+    pub fn is_a_persons(self) -> bool {
+        self.0 < 0
+    }
+}
+
 /// What a data-server tells the broadcast-servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hint {

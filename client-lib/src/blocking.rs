@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use ttp::attachment::FileHash;
 use ttp::call::{
-    Appearance, Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessagesReply, NewAttachment, ParticipantsReply, Presence, PresenceReply,
-    RestrictionsReply, RoomsReply, SearchMessages, SearchReply, SessionInfo, SessionReply, UnreadReply,
+    Appearance, BotInfo, BotReply, Call, ChatsCursor, ChatsReply, DraftsReply, HistoryReply, InsertMessage,
+    InvitationInfo, InvitationReply, MessagePlace, MessagesReply, NewAttachment, ParticipantsReply, Presence,
+    PresenceReply, RestrictionsReply, RoomsReply, SearchMessages, SearchReply, SessionInfo, SessionReply,
+    UnreadReply,
 };
 use ttp::model::{
     Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
@@ -293,6 +294,20 @@ cover! {
     lift(chat_id: ChatId, user: UserId, penalty: Penalty) -> ();
     /// See [`crate::Client::get_restrictions`].
     get_restrictions(chat_id: ChatId, after: Option<UserId>) -> RestrictionsReply;
+    /// See [`crate::Client::set_draft`].
+    set_draft(chat_id: ChatId, text: &str, reply_to: Option<Seq>) -> ();
+    /// See [`crate::Client::get_drafts`].
+    get_drafts(after: Option<ChatId>) -> DraftsReply;
+    /// See [`crate::Client::insert_bot`].
+    insert_bot(name: &str) -> BotReply;
+    /// See [`crate::Client::get_bots`].
+    get_bots() -> Vec<BotInfo>;
+    /// See [`crate::Client::renew_bot`].
+    renew_bot(bot: UserId) -> BotReply;
+    /// See [`crate::Client::revoke_bot`].
+    revoke_bot(bot: UserId) -> ();
+    /// See [`crate::Client::is_bot`].
+    is_bot(user: UserId) -> bool;
     /// See [`crate::Client::close_streams`].
     close_streams() -> ();
     /// See [`crate::Client::receive_one`].

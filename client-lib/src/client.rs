@@ -181,7 +181,8 @@ impl Client {
         self.send_message(InsertMessage { chat_id, message_text, ..InsertMessage::default() }).await
     }
 
-    /// The same of a message that is more than a text: an answer, in a thread, or forwarded. It gets a key of its own.
+    /// The same of a message that is more than a text: an answer, in a thread, or forwarded. Without a key it gets one of its own;
+    /// with one it is said once, however often it is sent, also by later runs of a program.
     ///
     /// # Errors
     /// As [`Client::insert_message`].
@@ -190,7 +191,10 @@ impl Client {
         if message.forward.is_none() && !says_nothing {
             check_text(&message.message_text)?;
         }
-        let key = key::mint(clock::now_ms())?;
+        let key = match message.client_message_id.clone() {
+            Some(key) => key,
+            None => key::mint(clock::now_ms())?,
+        };
         let call = InsertMessage { client_message_id: Some(key.clone()), ..message };
         let sending = self.session.echo.begin(&key);
         let result = tokio::select! {

@@ -39,6 +39,8 @@ mod message_life;
 mod files;
 mod accounts;
 mod rooms;
+mod notes;
+mod bots;
 pub mod blocking;
 mod session;
 mod identity;
@@ -63,6 +65,7 @@ mod room;
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
 pub use files::Transfer;
+pub use notes::Badges;
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};
 pub use raw::RawConnection;
@@ -77,10 +80,10 @@ pub use stream::{ConnectionState, Event, EventStream};
 // What a program of this library meets in every call.
 pub use ttp::attachment::{Attachment, FileHash, safe_file_name};
 pub use ttp::call::{
-    Appearance, Call, ChatsCursor, ChatsReply, HistoryReply, InsertMessage, InvitationInfo, InvitationReply,
-    MessagePlace, MessageVersion, MessagesReply, NewAttachment, ParticipantsReply, Presence, PresenceReply,
-    PresenceState, RestrictionInfo, RestrictionsReply, Room, RoomsReply, SessionInfo, SessionReply,
-    UnreadReply,
+    Appearance, BotInfo, BotReply, Call, ChatsCursor, ChatsReply, Draft, DraftsReply, HistoryReply,
+    InsertMessage, InvitationInfo, InvitationReply, Mark, MessagePlace, MessageVersion, MessagesReply,
+    NewAttachment, ParticipantsReply, Presence, PresenceReply, PresenceState, RestrictionInfo,
+    RestrictionsReply, Room, RoomsReply, SessionInfo, SessionReply, UnreadReply,
 };
 pub use ttp::code::{CallError, CloseCode, ErrorCode};
 pub use ttp::event::{Close, Typing};

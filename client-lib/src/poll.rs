@@ -62,7 +62,11 @@ impl Poll {
                     *stream = None;
                     return Err(reason);
                 }
-                Event::Gone(_) | Event::Purged(..) | Event::Connection(_) => {}
+                Event::Gone(_)
+                | Event::Purged(..)
+                | Event::Read(_)
+                | Event::Draft(_)
+                | Event::Connection(_) => {}
             }
         }
         Err(Error::Closed)

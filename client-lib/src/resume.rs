@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use ttp::call::{Sync, SyncReply};
+use ttp::call::{Draft, Mark, Note, Sync, SyncReply};
 use ttp::event::Head;
 use ttp::model::{Change, ChatId, Entry, Seq, UserId};
 
@@ -24,6 +24,9 @@ pub struct Cursors {
     /// everything since the person is in them.
     #[serde(default)]
     pub seqs: BTreeMap<ChatId, Seq>,
+    /// The number of the newest note taken: of a mark or a draft of the person's own.
+    #[serde(default)]
+    pub noted: u64,
 }
 
 /// Where a stream begins.
@@ -49,6 +52,12 @@ pub(crate) enum Step {
     Pass(ChatId, Seq),
     /// The person is not in this chat any more.
     Gone(ChatId),
+    /// The person has read so far, on whichever device.
+    Read(Mark),
+    /// The person has written this, on whichever device.
+    Draft(Draft),
+    /// The program has the person's notes up to this number.
+    Noted(u64),
     /// What was said in the chat up to this entry is gone for everybody; all that is left of it was delivered.
     Purged(ChatId, Seq),
 }
@@ -83,6 +92,8 @@ impl Cursors {
             Step::Gone(chat_id) => {
                 self.seqs.remove(chat_id);
             }
+            Step::Read(_) | Step::Draft(_) => {}
+            Step::Noted(version) => self.noted = *version,
         }
     }
 }
@@ -118,6 +129,7 @@ impl Resume {
         Sync {
             epoch: self.cursors.as_ref().and_then(|cursors| cursors.epoch.clone()),
             cursors: self.cursors.as_ref().map(|cursors| cursors.seqs.clone()),
+            noted: Some(self.cursors.as_ref().map_or(0, |cursors| cursors.noted)),
         }
     }
 
@@ -145,6 +157,22 @@ impl Resume {
         verdict
     }
 
+    /// Judges a note, and moves on when it is the next one. One that tells nothing says how far the numbers go.
+    pub(crate) fn offer_note(&mut self, note: &Note) -> Verdict {
+        let Some(cursors) = &mut self.cursors else {
+            return Verdict::Sync;
+        };
+        let tells = note.mark.is_some() || note.draft.is_some();
+        if note.version <= cursors.noted {
+            Verdict::Drop
+        } else if tells && note.version == cursors.noted + 1 {
+            cursors.noted = note.version;
+            Verdict::Deliver
+        } else {
+            Verdict::Sync
+        }
+    }
+
     /// Whether nothing up to a head is missing. A head of an unknown chat says that something is.
     pub(crate) fn has_all_up_to(&self, head: Head) -> bool {
         let cursors = self.cursors.as_ref().map(|cursors| &cursors.seqs);
@@ -163,6 +191,7 @@ impl Resume {
         let mut cursors = Cursors {
             epoch: Some(reply.epoch),
             seqs: known.map_or_else(|| reply.heads.unwrap_or_default(), |known| known.seqs.clone()),
+            noted: known.map_or(reply.noted.unwrap_or_default(), |known| known.noted),
         };
         if reply.reset {
             steps.push(Step::Reset(cursors.clone()));
@@ -196,6 +225,12 @@ impl Resume {
                 *cursor = (*cursor).max(seq);
                 steps.push(Step::Purged(chat_id, seq));
             }
+        }
+        if let Some(version) = reply.noted.filter(|version| *version > cursors.noted) {
+            steps.extend(reply.marks.into_iter().map(Step::Read));
+            steps.extend(reply.drafts.into_iter().map(Step::Draft));
+            steps.push(Step::Noted(version));
+            cursors.noted = version;
         }
         self.left = left;
         self.cursors = Some(cursors);

@@ -104,7 +104,7 @@ mod tests {
         let path = folder.path().join("position");
         assert_eq!(Cursors::load(&path).unwrap(), None);
         for seq in [7, 8] {
-            let cursors = Cursors { epoch: Some("a".into()), seqs: [(ChatId(1), seq)].into() };
+            let cursors = Cursors { epoch: Some("a".into()), seqs: [(ChatId(1), seq)].into(), noted: seq };
             cursors.save(&path).unwrap();
             assert_eq!(Cursors::load(&path).unwrap(), Some(cursors));
         }

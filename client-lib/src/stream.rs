@@ -25,7 +25,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Interval, MissedTickBehavior, Sleep, interval, sleep, timeout};
 use tracing::debug;
-use ttp::call::{Call, GetStreamTicket, OpenStream, Ping};
+use ttp::call::{Call, Draft, GetStreamTicket, Mark, Note, OpenStream, Ping};
 use ttp::code::{CloseCode, ErrorCode};
 use ttp::event::{Push, Resync};
 use ttp::frame::encode_with;
@@ -70,6 +70,12 @@ pub enum Event {
     Entry(Entry),
     /// The person is not in this chat any more.
     Gone(ChatId),
+    /// The person has read a chat so far, on this device or another one. The latest of each chat comes; marks that move because
+    /// the person has sent a message do not, since the message says it. [`Badges`](crate::Badges) counts with them.
+    Read(Mark),
+    /// The person has begun to write something, on this device or another one; an empty text takes the draft away. The
+    /// latest of each chat comes.
+    Draft(Draft),
     /// What was said in this chat up to this entry is gone, for it keeps no more or no longer. It is told to who was away
     /// meanwhile; what is left of those entries came before.
     Purged(ChatId, Seq),
@@ -179,9 +185,11 @@ impl EventStream {
             };
             self.cursors.get_or_insert_default().advance(&step);
             return Poll::Ready(Some(match step {
-                Step::Begin(_) | Step::Pass(..) => continue,
+                Step::Begin(_) | Step::Pass(..) | Step::Noted(_) => continue,
                 Step::Deliver(entry) => Event::Entry(entry),
                 Step::Gone(chat_id) => Event::Gone(chat_id),
+                Step::Read(mark) => Event::Read(mark),
+                Step::Draft(draft) => Event::Draft(draft),
                 Step::Purged(chat_id, seq) => Event::Purged(chat_id, seq),
                 Step::Reset(_) => Event::Reset,
             }));
@@ -279,6 +287,12 @@ impl Follower<'_> {
                     Verdict::Sync if listener.will_resync() => {}
                     Verdict::Sync => self.sync().await?,
                 },
+                Push::Note(note) => match self.resume.offer_note(&note) {
+                    Verdict::Deliver => self.give_note(note).await,
+                    Verdict::Drop => {}
+                    Verdict::Sync if listener.will_resync() => {}
+                    Verdict::Sync => self.sync().await?,
+                },
                 Push::Head(head) if self.resume.has_all_up_to(head) || listener.will_resync() => {}
                 Push::Head(_) | Push::Resync(_) => self.sync().await?,
                 Push::Heartbeat => {}
@@ -350,6 +364,14 @@ impl Follower<'_> {
             if !more {
                 return Ok(());
             }
+        }
+    }
+
+    /// The number last: who takes the mark and ends before it is told the mark again.
+    async fn give_note(&self, note: Note) {
+        let steps = note.mark.map(Step::Read).into_iter().chain(note.draft.map(Step::Draft));
+        for step in steps.chain([Step::Noted(note.version)]) {
+            self.give(Item::Step(step)).await;
         }
     }
 

@@ -175,7 +175,7 @@ async fn replies_may_overtake_each_other() {
         waiting.push(peer.expect::<GetUser>().await);
     }
     for (call, slot) in waiting.into_iter().rev() {
-        peer.answer(slot, &UserReply { user: user(call.user_id.unwrap()) }).await;
+        peer.answer(slot, &UserReply { user: user(call.user_id.unwrap()), is_bot: false }).await;
     }
     for (number, asking) in (1..).zip(asking) {
         assert_eq!(soon(asking).await.unwrap().unwrap(), user(UserId(number)));
@@ -243,7 +243,7 @@ async fn a_call_without_an_answer_times_out_and_its_late_answer_harms_nobody() {
     let error = asking.await.unwrap().unwrap_err();
     tokio::time::resume();
     assert!(matches!(error, Error::Timeout { .. }), "{error}");
-    peer.answer(late, &UserReply { user: user(ME) }).await;
+    peer.answer(late, &UserReply { user: user(ME), is_bot: false }).await;
     let pinging = tokio::spawn(async move { client.ping().await });
     peer.reply::<Ping>(&Empty {}).await;
     soon(pinging).await.unwrap().unwrap();

@@ -245,7 +245,7 @@ async fn a_stream_of_nobody_ends_at_once() {
 async fn a_replaced_database_is_a_reset() {
     let (data, broadcast) = (DataServer::start().await, Server::start().await);
     data.commit(1, "restored");
-    let saved = Cursors { epoch: Some("another".into()), seqs: [(ChatId(1), 40)].into() };
+    let saved = Cursors { epoch: Some("another".into()), seqs: [(ChatId(1), 40)].into(), noted: 0 };
     let mut events = client(&data, &broadcast).await.events(Position::After(saved));
     let mut stream = broadcast.stream().await;
     let event = next(&mut events).await;
@@ -286,7 +286,7 @@ async fn saved_cursors_continue_without_gap_or_double() {
     assert_eq!(texts(&mut events, 4).await, ["1", "2", "3", "4"]);
     data.answered(4, is_sync).await;
     let saved = serde_json::to_string(&events.cursors().unwrap()).unwrap();
-    assert_eq!(saved, r#"{"epoch":"first","seqs":{"1":4}}"#);
+    assert_eq!(saved, r#"{"epoch":"first","seqs":{"1":4},"noted":0}"#);
     drop(events);
     let mut events = client.events(Position::After(serde_json::from_str(&saved).unwrap()));
     let _second = broadcast.stream().await;

@@ -1,19 +1,26 @@
 //! Who hears which topic. The only file that decides it.
 //!
 //! A chat's topic has the chat's number. The people of a chat hear its topic, from the entry that made them so to
-//! the one that ended it.
+//! the one that ended it. Each person's streams also hear a topic of the person's own.
 
 use std::sync::Arc;
 
 use bus::{Answer, Directory, Event, Hearing, Hint, Membership, Topic, USERS_PER_QUESTION_MAX, Unavailable};
+use ttp::call::Note;
 use ttp::event::{EventFrame, Head};
 use ttp::model::{Change, ChatId, SessionId, UserId};
 
-use crate::store::{self, Committed, Recent, Store};
+use crate::store::{self, Committed, Noted, Recent, Store};
 
 /// The topic of a chat.
 pub(crate) fn topic_of(chat_id: ChatId) -> Topic {
     Topic(chat_id.0)
+}
+
+/// What a person's own streams are told, and nobody else's.
+pub(crate) fn note(noted: &Noted) -> Event {
+    let topic = Topic::of_person(noted.user_id);
+    Event { topic, seq: noted.note.version, author: None, frame: EventFrame::note(&noted.note) }
 }
 
 /// What broadcast-servers are told again of what changed lately.
@@ -27,7 +34,12 @@ pub(crate) fn digest(recent: Recent) -> Vec<Hint> {
     let moved = (!moved.is_empty()).then(|| Hint::Moved(moved.into()));
     let ended: Vec<SessionId> = recent.ended.into_iter().collect();
     let ended = (!ended.is_empty()).then(|| Hint::Ended(ended.into()));
-    ended.into_iter().chain(moved).chain(recent.heads.into_iter().map(head)).collect()
+    let noted = |(user_id, version)| {
+        let note = Note { version, ..Note::default() };
+        Hint::Head(self::note(&Noted { user_id, note }))
+    };
+    let heads = recent.heads.into_iter().map(head).chain(recent.noted.into_iter().map(noted));
+    ended.into_iter().chain(moved).chain(heads).collect()
 }
 
 /// Who hears the chat's topic from this entry on.
@@ -72,12 +84,16 @@ impl Directory for Audience {
         if users.len() > USERS_PER_QUESTION_MAX {
             return answer(Err(Unavailable));
         }
-        let heard = |person: store::Hearing| Hearing {
-            topics: person.chats.into_iter().map(topic_of).collect(),
-            sessions: person.sessions,
+        let people = users.clone();
+        let heard = |(person, user_id): (store::Hearing, UserId)| {
+            let own = person.is_open.then(|| Topic::of_person(user_id));
+            Hearing {
+                topics: person.chats.into_iter().map(topic_of).chain(own).collect(),
+                sessions: person.sessions,
+            }
         };
-        let done = move |people: Result<Vec<store::Hearing>, _>| {
-            let people = people.map(|people| people.into_iter().map(heard).collect());
+        let done = move |found: Result<Vec<store::Hearing>, _>| {
+            let people = found.map(|found| found.into_iter().zip(people).map(heard).collect());
             answer(people.map_err(|_| Unavailable));
         };
         self.store.hearing_of(users, Box::new(done));

@@ -65,6 +65,10 @@ pub struct Config {
     pub general_room: Option<String>,
     /// How long a session lives that is not used.
     pub session_lifetime: Duration,
+    /// How long messages stay at most, whatever their chats say, in milliseconds; 0 for ever.
+    pub keep_ms: u64,
+    /// How many messages of a chat stay at most; 0 for all.
+    pub keep_messages: u64,
     /// What it costs to hash a password.
     pub password_cost: PasswordCost,
     /// Threads that hash passwords.
@@ -169,6 +173,8 @@ impl Default for Config {
             registration: Registration::default(),
             general_room: None,
             session_lifetime: SESSION_LIFETIME,
+            keep_ms: 0,
+            keep_messages: 0,
             password_cost: PasswordCost::default(),
             // Half of the cores at most hash at any time, so that a flood of logins leaves the other half alone.
             hash_threads: available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)),

@@ -9,7 +9,7 @@ use ttp::model::SessionId;
 
 use crate::audience;
 use crate::files::Nudge;
-use crate::store::{CommitSink, Committed};
+use crate::store::{CommitSink, Committed, Noted};
 
 /// Publishes what a store committed.
 pub(crate) struct Forward {
@@ -40,6 +40,10 @@ impl CommitSink for Forward {
 
     fn ended(&mut self, sessions: Vec<SessionId>) {
         self.publisher.publish(vec![Hint::Ended(sessions.into())]);
+    }
+
+    fn noted(&mut self, notes: Vec<Noted>) {
+        self.publisher.publish(notes.iter().map(audience::note).map(Hint::Event).collect());
     }
 
     fn freed(&mut self) {

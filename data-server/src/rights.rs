@@ -12,7 +12,7 @@
 //! on: see `store`. A private chat's two people are members for ever, and nobody is added or removed.
 //!
 //! On the server a guest talks in private chats, in public rooms and where it was added, and creates no group. A member
-//! creates groups. A moderator invites members and guests, and closes their accounts. An owner may do everything.
+//! creates groups and makes bots. A moderator invites members and guests, and closes their accounts. An owner may do everything.
 //! Everybody may give up what the role allows: step down, leave, take back an own invitation, close the own account.
 
 use ttp::model::Role;
@@ -74,6 +74,8 @@ pub enum ServerAct {
     CreatePrivateChat,
     /// Creates a group.
     CreateGroup,
+    /// Makes a bot.
+    InsertBot,
     /// Lists public rooms.
     ListRooms,
     /// Joins a public room.
@@ -198,11 +200,11 @@ impl ChatAct {
 
 impl ServerAct {
     /// Every act.
-    pub const ALL: [Self; 33] = {
-        let mut all = [Self::CreatePrivateChat; 33];
+    pub const ALL: [Self; 34] = {
+        let mut all = [Self::CreatePrivateChat; 34];
         (all[1], all[2], all[3]) = (Self::CreateGroup, Self::Resign, Self::StepDown);
         (all[4], all[5], all[6]) = (Self::ListInvitations, Self::EndOwnInvitation, Self::EndInvitation);
-        (all[31], all[32]) = (Self::ListRooms, Self::JoinRoom);
+        (all[31], all[32], all[33]) = (Self::ListRooms, Self::JoinRoom, Self::InsertBot);
         let mut place = 0;
         while place < 16 {
             let (from, to) = (Role::ALL[place / 4], Role::ALL[place % 4]);
@@ -223,6 +225,7 @@ impl ServerAct {
             Self::CreatePrivateChat | Self::Resign | Self::StepDown | Self::EndOwnInvitation => EVERYBODY,
             Self::ListRooms | Self::JoinRoom => EVERYBODY,
             Self::CreateGroup => from(Member, "guests of this server do not create groups"),
+            Self::InsertBot => from(Member, "guests of this server make no bots"),
             Self::Invite(Guest | Member) => {
                 from(Moderator, "moderators and owners of this server invite people")
             }
@@ -280,7 +283,7 @@ mod tests {
         assert_eq!(chats, [9, 12, 25, 43]);
         let server =
             Role::ALL.map(|role| ServerAct::ALL.iter().filter(|act| act.check(role).is_ok()).count());
-        assert_eq!(server, [6, 7, 16, 33]);
+        assert_eq!(server, [6, 8, 17, 34]);
     }
 
     /// Nobody makes somebody more than they are themselves, or touches who is more.

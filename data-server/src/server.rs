@@ -47,6 +47,7 @@ impl Server {
         let clock = Arc::new(clock::now_ms);
         let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
+        store.keep_at_most(config.keep_ms, config.keep_messages);
         let store = Arc::new(store);
         let watched = Arc::downgrade(&store);
         let passwords = Passwords::start(config.password_cost, config.hash_threads, config.hash_queue_max)?;

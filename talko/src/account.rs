@@ -13,7 +13,7 @@ use ttp::secret::Secret;
 use crate::failure::{Misuse, Said};
 use crate::output::note;
 use crate::settings::Settings;
-use crate::{device, password, person};
+use crate::{device, password, person, token};
 
 /// How somebody without a session is let in.
 #[derive(Debug, Clone)]
@@ -28,6 +28,11 @@ pub(crate) enum Way {
 
 /// Connects as the person that the settings name, or that is logged in here.
 pub(crate) async fn connect(settings: &Settings) -> anyhow::Result<(Client, User)> {
+    if let Some(token) = token::given(settings)? {
+        let client = person::connect(settings).await?;
+        let me = client.authenticate(token).await.map_err(token::refused)?;
+        return Ok((client, me));
+    }
     let is_named = settings.user.value.is_some();
     if settings.trust_user_ids.value && !is_named {
         bail!(Misuse("say who you are with --user NAME or TALKO_USER".into()));

@@ -9,6 +9,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::choices::{LogFormat, RatesName, RegistrationName, RoleName, TlsWhen};
 use crate::file_arguments::FileCommand;
 
+mod people;
+
+pub(crate) use people::{BotCommand, UserCommand};
+
 /// Self-hosted chat from TCP up. Without a command: chat now.
 #[derive(Debug, Parser)]
 #[command(name = "talko", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
@@ -176,10 +180,16 @@ pub(crate) enum Command {
     },
     /// Send a message; without TEXT, each line of standard input is one.
     Send {
-        /// The chat: its number, its name, or a person's name for a private chat.
-        chat: String,
+        /// The chat: its number, its name, or a person's name for a private chat. With --json, where objects without a
+        /// `chat_id` go.
+        #[arg(required_unless_present = "json")]
+        chat: Option<String>,
         /// What to say.
         text: Vec<String>,
+        /// Each line of standard input is an object: {"chat_id":…,"text":…,"reply_to":…,"key":…}. What is sent again with
+        /// its key is said once.
+        #[arg(long, conflicts_with = "text")]
+        json: bool,
         #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
@@ -189,12 +199,18 @@ pub(crate) enum Command {
     Tail {
         /// One chat by number or name; all chats when left out.
         chat: Option<String>,
+        /// The same.
+        #[arg(long = "chat", value_name = "CHAT", conflicts_with = "chat")]
+        named: Option<String>,
         /// One JSON object per log entry instead of text.
         #[arg(long)]
         json: bool,
         /// Begin after this entry of each chat instead of now; 0 is the beginning.
         #[arg(long, value_name = "SEQ")]
         since: Option<u64>,
+        /// Keep in this file how far was printed, and go on from there the next time.
+        #[arg(long, value_name = "FILE", conflicts_with = "since")]
+        position: Option<PathBuf>,
         #[command(flatten)]
         _addresses: AddressArguments,
         #[command(flatten)]
@@ -214,6 +230,11 @@ pub(crate) enum Command {
         _addresses: AddressArguments,
         #[command(flatten)]
         _user: UserArguments,
+    },
+    /// Accounts of programs: make, list and end them.
+    Bot {
+        #[command(subcommand)]
+        command: BotCommand,
     },
     /// People.
     User {
@@ -260,67 +281,6 @@ pub(crate) enum Command {
     Completions {
         /// Which shell.
         shell: clap_complete::Shell,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum UserCommand {
-    /// Create a person without a password, on servers that trust user ids.
-    Add {
-        /// The new person's name.
-        name: String,
-        #[command(flatten)]
-        _addresses: AddressArguments,
-    },
-    /// Find a person by name.
-    Show {
-        /// The person's name.
-        name: String,
-        #[command(flatten)]
-        _addresses: AddressArguments,
-        #[command(flatten)]
-        _user: UserArguments,
-    },
-    /// Give yourself another name.
-    Rename {
-        /// The name from now on.
-        name: String,
-        #[command(flatten)]
-        _addresses: AddressArguments,
-        #[command(flatten)]
-        _user: UserArguments,
-    },
-    /// Give somebody another role on the server.
-    Role {
-        /// Whom.
-        name: String,
-        /// The role from now on.
-        role: RoleName,
-        #[command(flatten)]
-        _addresses: AddressArguments,
-        #[command(flatten)]
-        _user: UserArguments,
-    },
-    /// Set the password of a person in a database, on the machine that has it: one that was forgotten, or the first of
-    /// somebody from before there were accounts. All the person's devices are logged out.
-    Password {
-        /// Whose.
-        name: String,
-        #[command(flatten)]
-        _config: ConfigArguments,
-        #[command(flatten)]
-        _database: DatabaseArguments,
-        #[command(flatten)]
-        _password: PasswordArguments,
-    },
-    /// Close an account for good: somebody's, or your own.
-    Deactivate {
-        /// Whose.
-        name: String,
-        #[command(flatten)]
-        _addresses: AddressArguments,
-        #[command(flatten)]
-        _user: UserArguments,
     },
 }
 
@@ -387,6 +347,12 @@ pub(crate) struct ServerArguments {
     /// Days after which a device that was not used must log in again. [default: 30]
     #[arg(long, env = "TALKO_SESSION_DAYS", value_name = "DAYS")]
     session_days: Option<u32>,
+    /// Days after which messages go, in every chat; 0 for never. [default: 0]
+    #[arg(long, env = "TALKO_KEEP_DAYS", value_name = "DAYS")]
+    keep_days: Option<u32>,
+    /// Messages that stay of each chat, the newest; 0 for all. [default: 0]
+    #[arg(long, env = "TALKO_KEEP_MESSAGES", value_name = "N")]
+    keep_messages: Option<u64>,
     /// Limits on how often peers may ask and guess passwords. `off` is for benchmarks and closed networks. [default:
     /// default]
     #[arg(long, env = "TALKO_RATES", value_name = "WHICH")]
@@ -450,6 +416,9 @@ pub(crate) struct UserArguments {
     /// Who you are. On this machine's own servers a name that is new becomes a new account.
     #[arg(long, env = "TALKO_USER", value_name = "NAME")]
     user: Option<String>,
+    /// Speak as the bot, or in the session, whose token stands in this file; or in TALKO_TOKEN.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     #[command(flatten)]
     _password: PasswordArguments,
 }

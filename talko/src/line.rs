@@ -1,12 +1,13 @@
 //! The line chat: what is typed is sent, what others write appears. For pipes, plain terminals and screen readers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position};
+use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position, Signals};
 use tokio::sync::mpsc::Receiver;
 use ttp::call::SearchMessages;
-use ttp::model::{Change, Chat, ChatId, Entry, Message, User};
+use ttp::model::{Change, Chat, ChatId, Entry, Message, User, UserId};
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
 
@@ -20,13 +21,23 @@ mod files;
 /// Messages shown when a chat is opened.
 const MESSAGES_SHOWN: u32 = 20;
 
+mod acts;
+
 const NO_CHATS: &str = "You have no chats yet: /new PERSON makes one.";
 
 /// Chats until `/quit` or the end of the input.
 pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) -> anyhow::Result<()> {
     let mut events = client.events(Position::Now);
-    let mut conversation =
-        Conversation { client, me, listed: Vec::new(), open: None, files: files::Shown::default() };
+    let mut signals = events.signals();
+    let mut conversation = Conversation {
+        client,
+        me,
+        listed: Vec::new(),
+        open: None,
+        signals: events.signals(),
+        watched: BTreeMap::new(),
+        files: files::Shown::default(),
+    };
     conversation.start().await?;
     loop {
         tokio::select! {
@@ -41,6 +52,7 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
                 Some(Line::TooLong) => note("! that line is longer than a message may be; nothing was sent"),
                 None => return drain(&mut events, &mut conversation).await,
             },
+            Some(signal) = signals.next() => conversation.hear(&signal)?,
             event = events.next() => match event {
                 Some(event) => conversation.show(event).await?,
                 None => bail!("the servers do not want this stream any more"),
@@ -70,6 +82,9 @@ struct Conversation<'a> {
     /// In the order of their numbers, which stay until the person asks for the list again.
     listed: Vec<Chat>,
     open: Option<Chat>,
+    signals: Signals,
+    /// Whose coming and going is shown.
+    watched: BTreeMap<UserId, User>,
     files: files::Shown,
 }
 
@@ -125,6 +140,7 @@ impl Conversation<'_> {
                 }
             }
             Typed::Search(query) => self.search(query).await?,
+            Typed::Act(act) => self.act(act).await?,
             Typed::Attach { path, text } => {
                 files::attach(self.client, self.open_chat()?.chat_id, &path, &text).await?;
             }
@@ -205,7 +221,7 @@ impl Conversation<'_> {
         say(format_args!("--- {} ---", one_line(&chat.chat_name)))?;
         let page = self.client.get_messages(chat.chat_id, None, Some(MESSAGES_SHOWN)).await?;
         for message in &page.messages {
-            say(format_message(message))?;
+            say(numbered(message))?;
             self.files.add(message)?;
         }
         if let Some(last) = page.messages.last() {
@@ -220,13 +236,18 @@ impl Conversation<'_> {
     }
 
     async fn say(&self, text: &str) -> anyhow::Result<()> {
-        self.client.insert_message(self.open_chat()?.chat_id, text).await.context("not sent")?;
-        Ok(())
+        let sent = self.client.insert_message(self.open_chat()?.chat_id, text).await.context("not sent")?;
+        self.said(&sent)
+    }
+
+    /// The number by which the person can come back to the own message.
+    fn said(&self, message: &Message) -> anyhow::Result<()> {
+        say(format_args!("#{} sent", message.seq))
     }
 
     async fn show(&mut self, event: Event) -> anyhow::Result<()> {
         match event {
-            Event::Entry(entry) => match describe(&entry) {
+            Event::Entry(entry) => match describe_numbered(&entry) {
                 Some(text) => {
                     say(format_args!("{}{text}", self.place(entry.chat_id).await?))?;
                     entry.message().map_or(Ok(()), |message| self.files.add(message))
@@ -236,7 +257,8 @@ impl Conversation<'_> {
             Event::Gone(chat_id) => {
                 say(format_args!("{}* you are not in this chat any more", self.place(chat_id).await?))
             }
-            Event::Purged(..) => Ok(()),
+            // What other devices read and write is theirs to show.
+            Event::Read(_) | Event::Draft(_) | Event::Purged(..) => Ok(()),
             Event::Connection(state) => note_connection(state),
             Event::Reset => {
                 note("* the server's database was replaced; what you see may be old");
@@ -294,7 +316,31 @@ fn print_help() -> anyhow::Result<()> {
     for command in slash::COMMANDS {
         say(format_args!("  {:26} {}", command.form, command.meaning))?;
     }
+    say("N is the number that stands before a message:")?;
+    for command in slash::ACTS {
+        say(format_args!("  {:26} {}", command.form, command.meaning))?;
+    }
     say("Anything else is sent to the open chat. Two slashes begin a message that begins with one.")
+}
+
+/// The same with the number of the message that it is, or is about.
+fn describe_numbered(entry: &Entry) -> Option<String> {
+    match &entry.change {
+        Change::Message(message) => Some(numbered(message)),
+        change => match change.target() {
+            Some(seq) => describe(entry).map(|text| format!("{text} (#{seq})")),
+            None => describe(entry),
+        },
+    }
+}
+
+/// A message with its number, and with that of what it answers.
+fn numbered(message: &Message) -> String {
+    let details = message.details.as_deref();
+    let answered = details.and_then(|details| details.reply_to).map(|seq| format!(" (to #{seq})"));
+    let thread = details.and_then(|details| details.thread).map(|seq| format!(" (in the thread of #{seq})"));
+    let text = format_message(message);
+    format!("#{} {text}{}{}", message.seq, answered.unwrap_or_default(), thread.unwrap_or_default())
 }
 
 /// One entry of a log as a line, if it is worth one.

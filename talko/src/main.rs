@@ -4,7 +4,7 @@
 //! - [`settings`]: flags, environment, file and defaults, merged.
 //! - [`servers`]: starting the two servers, in one process or in two; [`listeners`]: where, and behind what.
 //! - [`metrics`]: their figures, for Prometheus; [`top`]: and for people.
-//! - [`account`]: becoming somebody; [`password`] and [`hidden`]: by a word that nobody sees.
+//! - [`account`]: becoming somebody; [`password`] and [`hidden`]: by a word that nobody sees; [`token`]: or by a token.
 //! - [`chat`]: `talko` alone: join what runs or start it, then open a client.
 //! - [`mod@line`]: the line chat, for pipes and plain terminals.
 //! - [`commands`]: everything else, one file each.
@@ -27,6 +27,7 @@ mod password;
 mod hidden;
 mod device;
 mod account;
+mod token;
 mod stdin_lines;
 mod line;
 mod seed;

@@ -359,6 +359,8 @@ fn data_config(
         registration: registration(settings, is_local),
         general_room: settings.general_room(),
         session_lifetime: Duration::from_secs(u64::from(settings.session_days.value) * 24 * 3600),
+        keep_ms: u64::from(settings.keep_days.value) * 24 * 3_600_000,
+        keep_messages: settings.keep_messages.value,
         ticket_key: tickets.signed_by.clone(),
         connections_max: limits.connections_max,
         connections_per_address_max: limits.connections_per_address_max(is_local),

@@ -68,6 +68,8 @@ struct File {
     rates: Option<RatesName>,
     general_room: Option<String>,
     session_days: Option<u32>,
+    keep_days: Option<u32>,
+    keep_messages: Option<u64>,
     public_address: Option<String>,
     service_key_file: Option<PathBuf>,
     connections_max: Option<usize>,
@@ -95,6 +97,8 @@ pub(crate) struct Settings {
     pub(crate) rates: Setting<RatesName>,
     pub(crate) general_room: Setting<String>,
     pub(crate) session_days: Setting<u32>,
+    pub(crate) keep_days: Setting<u32>,
+    pub(crate) keep_messages: Setting<u64>,
     pub(crate) public_address: Setting<Option<String>>,
     pub(crate) service_key_file: Setting<PathBuf>,
     pub(crate) connections_max: Setting<usize>,
@@ -106,6 +110,8 @@ pub(crate) struct Settings {
     pub(crate) user: Setting<Option<String>>,
     /// Where a password comes from that nobody is asked for.
     pub(crate) password_fd: Option<u32>,
+    /// Where a token comes from that no session file keeps.
+    pub(crate) token_file: Option<PathBuf>,
     /// Where the database, the key and the log of a local installation live.
     pub(crate) data_directory: PathBuf,
 }
@@ -140,6 +146,8 @@ impl Settings {
             rates: merge.pick("rates", file.rates, RatesName::Default),
             general_room: merge.pick("general_room", file.general_room, GENERAL_ROOM.into()),
             session_days: merge.pick("session_days", file.session_days, SESSION_DAYS),
+            keep_days: merge.pick("keep_days", file.keep_days, 0),
+            keep_messages: merge.pick("keep_messages", file.keep_messages, 0),
             public_address: merge.pick_optional("public_address", file.public_address),
             service_key_file: merge.pick(
                 "service_key_file",
@@ -166,6 +174,7 @@ impl Settings {
             log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
             user: merge.pick_optional("user", file.user),
             password_fd: merge.pick_optional("password_fd", None).value,
+            token_file: merge.pick_optional("token_file", None).value,
             data_directory,
         })
     }
@@ -255,6 +264,8 @@ impl Settings {
             row("rates", &self.rates, format!("{:?}", self.rates.value).to_lowercase()),
             row("general_room", &self.general_room, &self.general_room.value),
             row("session_days", &self.session_days, self.session_days.value),
+            row("keep_days", &self.keep_days, self.keep_days.value),
+            row("keep_messages", &self.keep_messages, self.keep_messages.value),
             row(
                 "public_address",
                 &self.public_address,

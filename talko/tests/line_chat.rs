@@ -148,6 +148,68 @@ fn t43_a_second_terminal_joins_the_first() {
     third.quits();
 }
 
+/// N23: the life of messages and of people, by commands that name a message by the number that stands before it.
+#[test]
+fn n23_everything_is_done_to_messages_by_their_numbers() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let mut ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let mut grace = Person::start(home.path(), &ports, &["--user", "Grace"]);
+    grace.sees("no chats yet");
+    let bob = Person::start(home.path(), &ports, &["--user", "Bob"]);
+    bob.sees("no chats yet");
+    ada.types("/new lunch Grace Bob");
+    ada.sees("--- lunch ---");
+    ada.types("soup?");
+    ada.sees("#2 sent");
+    grace.types("/open 1");
+    grace.sees("#2 ");
+    grace.types("/reply 2 it's  \"hot\" /now");
+    ada.sees("Grace: it's  \"hot\" /now (to #2)");
+    ada.types("/edit #2 soup, or bread?");
+    grace.sees("* Ada edited: soup, or bread? (#2)");
+    grace.types("/history 2");
+    grace.sees("#2 soup?");
+    grace.sees("2 texts of #2");
+    grace.types("/react 2 👍");
+    ada.sees("* Grace reacted with 👍 (#2)");
+    grace.types("/unreact 2 👍");
+    ada.sees("* Grace took back 👍 (#2)");
+    ada.types("/pin 2");
+    grace.sees("* Ada pinned a message (#2)");
+    grace.types("/pins");
+    grace.sees("#2 ");
+    grace.sees("--- 1 pinned ---");
+    ada.types("/unpin 2");
+    grace.sees("* Ada unpinned a message (#2)");
+    grace.types("/thread 2 in here");
+    ada.sees("Grace: in here (in the thread of #2)");
+    ada.types("/thread 2");
+    ada.sees("--- 1 in the thread of #2 ---");
+    ada.types("/forward 2 Grace");
+    ada.sees("in Grace");
+    grace.sees("soup, or bread?");
+    grace.types("/edit 2 mine");
+    grace.sees("only who wrote a message writes it anew");
+    grace.types("/delete 3");
+    ada.sees("* Grace deleted a message (#3)");
+    ada.types("/who");
+    ada.sees("online     Ada (owner)");
+    ada.sees("--- 3 people ---");
+    ada.types("/watch Grace");
+    ada.sees("* Grace is online");
+    grace.types("/status away");
+    ada.sees("* Grace is away");
+    ada.types("/remove Bob");
+    bob.sees("* Bob left");
+    ada.types("/react 2");
+    ada.sees("/react N SIGN");
+    for person in [ada, grace, bob] {
+        person.quits();
+    }
+}
+
 /// T43: a `talko` that joined a server of another database does not take its place with its own: it waits.
 #[test]
 fn t43_another_database_does_not_take_over() {

@@ -66,10 +66,10 @@ async fn busy() -> (Installation, [ChatId; 2]) {
     (house, [lunch, private])
 }
 
-/// H07: what goes out and comes back goes out the same: numbers, texts, keys, hashes. What was deleted or purged is nowhere,
+/// C26: what goes out and comes back goes out the same: numbers, texts, keys, hashes. What was deleted or purged is nowhere,
 /// and the servers that start on it find by words.
 #[tokio::test(flavor = "multi_thread")]
-async fn h07_what_comes_back_is_what_went_out() {
+async fn c26_what_comes_back_is_what_went_out() {
     let (house, [lunch, private]) = busy().await;
     let database = house.database();
     let folder = tempfile::tempdir().unwrap();
@@ -110,9 +110,9 @@ async fn h07_what_comes_back_is_what_went_out() {
     assert!(next.number == 46 && next.seq > chat.entries, "{next:?}");
 }
 
-/// H07: an export that was cut or changed, a file that is there already, and another format are refused, and nothing is left.
+/// C26: an export that was cut or changed, a file that is there already, and another format are refused, and nothing is left.
 #[tokio::test(flavor = "multi_thread")]
-async fn h07_what_is_not_whole_is_refused() {
+async fn c26_what_is_not_whole_is_refused() {
     let (house, _) = busy().await;
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
@@ -152,9 +152,9 @@ fn says(home: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// H07: the commands, and an import that is killed at any moment: there is no database, or a whole one.
+/// C26: the commands, and an import that is killed at any moment: there is no database, or a whole one.
 #[tokio::test(flavor = "multi_thread")]
-async fn h07_a_killed_import_leaves_nothing_that_looks_whole() {
+async fn c26_a_killed_import_leaves_nothing_that_looks_whole() {
     let (house, _) = busy().await;
     let folder = house.stop().await;
     let home = folder.path();

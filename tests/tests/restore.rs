@@ -93,7 +93,8 @@ async fn g24_a_restore_resets_those_who_follow() {
     ada.insert_message(chat_id, "new").await.unwrap();
     assert_eq!(next_text(&mut events).await, "new");
 
-    let sync = ttp::call::Sync { epoch: former.epoch.clone(), cursors: Some(former.seqs.clone()) };
+    let sync =
+        ttp::call::Sync { epoch: former.epoch.clone(), cursors: Some(former.seqs.clone()), noted: None };
     let reply = grace.call(sync).await.unwrap();
     assert!(reply.reset && reply.entries.is_empty() && former.epoch.as_deref() != Some(&reply.epoch));
     let mut later = grace.events(Position::After(former));

@@ -37,10 +37,10 @@ fn told(room: &RoomState) -> (Vec<Message>, Vec<Seq>) {
     (room.messages().cloned().collect(), room.pins().iter().copied().collect())
 }
 
-/// H06, T70: who heard everything and who comes back to holes end with the same; the hole is no error, and no owner's rule is
+/// C26: who heard everything and who comes back to holes end with the same; the hole is no error, and no owner's rule is
 /// set by others.
 #[tokio::test(flavor = "multi_thread")]
-async fn h06_who_comes_back_has_what_is_left() {
+async fn c26_who_comes_back_has_what_is_left() {
     for form in [Form::Together, Form::Apart] {
         let house = Installation::start(form).await;
         let (ada, _) = house.person("Ada").await;
@@ -67,7 +67,8 @@ async fn h06_who_comes_back_has_what_is_left() {
         let chat = purged(&ada, chat_id, 50).await;
         let last = ada.insert_message(chat_id, "last").await.unwrap();
         assert_eq!((last.number, chat.keep_messages), (61, 10));
-        assert_eq!(seen(&grace, chat_id).await.unread, 11);
+        // The pass that took them may take the next one as well.
+        assert!((10..=11).contains(&seen(&grace, chat_id).await.unread));
 
         let mut was_there = RoomState::after(1);
         let mut heard = 0;
@@ -79,7 +80,6 @@ async fn h06_who_comes_back_has_what_is_left() {
             heard += 1;
         }
         assert_eq!(heard + 1, last.seq, "who was there misses nothing");
-        was_there.purge(chat.purged_seq);
         let mut came_back = RoomState::after(1);
         let mut events = grace.events(Position::After(cursors));
         let mut told_of = None;
@@ -95,7 +95,8 @@ async fn h06_who_comes_back_has_what_is_left() {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(told_of, Some(chat.purged_seq));
+        assert!(told_of >= Some(chat.purged_seq));
+        was_there.purge(told_of.unwrap_or_default());
         assert_eq!(told(&came_back), told(&was_there));
         assert_eq!(events.cursors().unwrap().seqs[&chat_id], last.seq);
         drop((hears, events));
@@ -132,10 +133,10 @@ fn shown(home: &Path) -> Vec<u64> {
     shown
 }
 
-/// H06: `kill -9` in the middle of a purge leaves a sound file, and the next start ends it: then the texts are in no byte of
+/// C26: `kill -9` in the middle of a purge leaves a sound file, and the next start ends it: then the texts are in no byte of
 /// the file and of its log.
 #[tokio::test(flavor = "multi_thread")]
-async fn h06_a_killed_purge_is_ended_by_the_next_start() {
+async fn c26_a_killed_purge_is_ended_by_the_next_start() {
     const MESSAGES: u64 = 1_200;
     const KEPT: u64 = 100;
     let folder = tempfile::tempdir().unwrap();

@@ -158,7 +158,7 @@ async fn changes_of_a_room_are_entries_that_all_readers_share() {
                 heard.push(entry);
             }
         }
-        let sync = Sync { epoch: None, cursors: Some([(room, 1)].into()) };
+        let sync = Sync { cursors: Some([(room, 1)].into()), ..Sync::default() };
         assert_eq!(heard, bob.call(sync).await.unwrap().entries);
         let seqs: Vec<u64> = heard.iter().map(|entry| entry.seq).collect();
         assert_eq!(seqs, (2..=14).collect::<Vec<_>>(), "{heard:#?}");

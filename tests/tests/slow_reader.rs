@@ -152,7 +152,7 @@ impl Stage {
         let last = found.seqs.last().copied().unwrap_or(before);
         let client = blocking::Client::connect(Options::new(self.house.data_address.to_string())).unwrap();
         client.trust_me(UserId(person)).unwrap();
-        let cursors = Cursors { epoch: None, seqs: BTreeMap::from([(ChatId(1), last)]) };
+        let cursors = Cursors { epoch: None, seqs: BTreeMap::from([(ChatId(1), last)]), noted: 0 };
         let mut next = last + 1;
         for event in client.events(Position::After(cursors)) {
             if let Event::Entry(entry) = event {

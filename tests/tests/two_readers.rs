@@ -9,9 +9,9 @@ use client_lib::{MessagesReply, RoomState};
 use data_server::mentions::Called;
 use data_server::store::sqlite::{SqliteStore, check};
 use data_server::store::{
-    By, ChatDetail, CommitSink, Committed, Done, EntriesQuery, MembershipChange, MessageAct, MessageChange,
-    MessagesQuery, NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, References,
-    RoleAssignment, Store, StoreError, Stretch,
+    By, ChatDetail, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange, MessageAct,
+    MessageChange, MessagesQuery, NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark,
+    References, RoleAssignment, Rooms as _, SettingsUpdate, Store, StoreError, Stretch,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -36,6 +36,7 @@ enum Act {
     Add { whom: usize },
     Remove { whom: usize },
     Give { whom: usize, role: Role },
+    Keep { messages: u64 },
 }
 
 /// What happens next.
@@ -89,6 +90,7 @@ fn acts() -> impl Strategy<Value = Act> {
         1 => (0..PEOPLE).prop_map(|whom| Act::Add { whom }),
         1 => (1..PEOPLE).prop_map(|whom| Act::Remove { whom }),
         1 => (1..PEOPLE, select(Role::ALL.to_vec())).prop_map(|(whom, role)| Act::Give { whom, role }),
+        1 => (0..12_u64).prop_map(|messages| Act::Keep { messages }),
     ]
 }
 
@@ -113,6 +115,8 @@ impl CommitSink for Ear {
     }
 
     fn ended(&mut self, _: Vec<SessionId>) {}
+
+    fn noted(&mut self, _: Vec<data_server::store::Noted>) {}
 }
 
 /// A store with a group in it.
@@ -201,6 +205,7 @@ impl House {
                 let change = MembershipChange { chat_id: self.chat_id, user_id: self.people[whom], by };
                 self.ask(|store, done| store.remove_participant(By::Trust, change, done))
             }
+            Act::Keep { messages } => self.keep(by, messages),
             Act::Give { whom, role } => {
                 let user_id = self.people[whom];
                 let assignment = RoleAssignment { chat_id: self.chat_id, user_id, role, by };
@@ -248,6 +253,12 @@ impl House {
         self.ask(|store, done| store.change_message(By::Trust, change, done)).map(drop)
     }
 
+    fn keep(&self, by: UserId, messages: u64) -> Result<(), StoreError> {
+        let settings = ChatSettings { keep_messages: Some(messages), ..ChatSettings::default() };
+        let update = SettingsUpdate { chat_id: self.chat_id, settings, by };
+        self.ask(|store, done| store.update_chat(By::Trust, update, done))
+    }
+
     fn page(&self, stretch: Stretch, rows_max: usize) -> MessagesReply {
         let query = MessagesQuery {
             chat_id: self.chat_id,
@@ -271,10 +282,11 @@ impl House {
         self.ask(|store, done| store.participants(By::Trust, query, done)).unwrap().items
     }
 
-    fn entries(&self, after: Seq, rows_max: usize) -> Vec<Entry> {
+    fn entries(&self, after: Seq, rows_max: usize) -> EntriesPage {
         let cursors = BTreeMap::from([(self.chat_id, after)]);
-        let query = EntriesQuery { user_id: self.people[0], cursors, rows_max, bytes_max: 1 << 20 };
-        self.ask(|store, done| store.entries(By::Trust, query, done)).unwrap().entries
+        let query =
+            EntriesQuery { user_id: self.people[0], cursors, noted: None, rows_max, bytes_max: 1 << 20 };
+        self.ask(|store, done| store.entries(By::Trust, query, done)).unwrap()
     }
 }
 
@@ -292,10 +304,15 @@ impl Late {
     }
 
     fn sync(&mut self, house: &House, rows_max: usize) {
-        for entry in house.entries(self.cursor, rows_max) {
+        let page = house.entries(self.cursor, rows_max);
+        let purged = page.purged.get(&house.chat_id).copied().unwrap_or(0);
+        for entry in page.entries {
+            assert!(entry.seq <= self.cursor.max(purged) + 1, "a hole before {}", entry.seq);
             self.cursor = entry.seq;
             self.room.apply(&entry);
         }
+        self.cursor = self.cursor.max(purged);
+        self.room.purge(purged);
     }
 
     fn look(&mut self, house: &House) {
@@ -340,6 +357,8 @@ fn run(steps: Vec<Step>, cursor: Index) -> Result<(), TestCaseError> {
             }
         }
     }
+    // From now on nothing goes.
+    house.keep(house.people[0], 0).unwrap();
     if !late.has_looked {
         late.look(&house);
     }
@@ -355,11 +374,14 @@ fn run(steps: Vec<Step>, cursor: Index) -> Result<(), TestCaseError> {
     let mark = ReadMark { chat_id: house.chat_id, user_id: me, number: 0 };
     let badge = house.ask(|store, done| store.mark_read(By::Trust, mark, done)).unwrap();
     prop_assert_eq!(badge, expected_badge(&all.messages, me));
+    let purged = house.entries(0, 500).purged.get(&house.chat_id).copied().unwrap_or(0);
     house.store.close();
     let mut live = RoomState::after(0);
     live.take_people(began_with);
     let heard = std::mem::take(&mut *house.heard.lock().unwrap());
     heard.iter().for_each(|entry| live.apply(entry));
+    live.purge(purged);
+    late.room.purge(purged);
     let (messages, live_pins, live_people) = told(&live);
     prop_assert_eq!(&messages, &all.messages, "who hears all has what the tables have");
     prop_assert_eq!(&live_pins, &pins);

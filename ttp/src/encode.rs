@@ -131,7 +131,7 @@ pub fn messages_reply(out: &mut Vec<u8>, reply: &MessagesReply) -> serde_json::R
 /// # Errors
 /// Never in practice.
 pub fn sync_reply(out: &mut Vec<u8>, reply: &SyncReply) -> serde_json::Result<()> {
-    let SyncReply { epoch, entries, more, gone, purged, reset, heads } = reply;
+    let SyncReply { epoch, entries, more, gone, purged, reset, heads, noted, marks, drafts } = reply;
     out.extend_from_slice(b"{\"epoch\":");
     write_string(out, epoch);
     out.extend_from_slice(b",\"entries\":[");
@@ -156,6 +156,16 @@ pub fn sync_reply(out: &mut Vec<u8>, reply: &SyncReply) -> serde_json::Result<()
     }
     if let Some(heads) = heads {
         member(out, b",\"heads\":", heads)?;
+    }
+    if let Some(noted) = noted {
+        out.extend_from_slice(b",\"noted\":");
+        write_number(out, *noted);
+    }
+    if !marks.is_empty() {
+        member(out, b",\"marks\":", marks)?;
+    }
+    if !drafts.is_empty() {
+        member(out, b",\"drafts\":", drafts)?;
     }
     out.push(b'}');
     Ok(())

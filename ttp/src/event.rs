@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::call::Presence;
+use crate::call::{Note, Presence};
 use crate::code::CloseCode;
 use crate::encode;
 use crate::frame::encode_with;
@@ -25,6 +25,7 @@ const RESYNC: &str = "Resync";
 const CLOSE: &str = "Close";
 const PRESENCE: &str = "Presence";
 const TYPING: &str = "Typing";
+const NOTE: &str = "Note";
 
 /// A push as a client of version 2 sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum Push {
     Presence(Presence),
     /// Somebody is typing, or has ceased to.
     Typing(Typing),
+    /// A mark or a draft of the person's own has changed, on whichever device. May come twice: `version` decides.
+    Note(Note),
 }
 
 /// How far a chat's log goes.
@@ -125,6 +128,16 @@ impl EventFrame {
     /// Wraps params that were encoded elsewhere by [`EventFrame::head`].
     pub fn head_from_params(params: &RawValue) -> Self {
         Self { frame: notification(HEAD, params) }
+    }
+
+    /// Encodes what a person's devices are told.
+    pub fn note(note: &Note) -> Self {
+        Self { frame: notification(NOTE, note) }
+    }
+
+    /// Wraps params that were encoded elsewhere by [`EventFrame::note`].
+    pub fn note_from_params(params: &RawValue) -> Self {
+        Self { frame: notification(NOTE, params) }
     }
 
     /// The whole frame, header included.
@@ -218,6 +231,7 @@ pub fn read_push(message: &ServerMessage<'_>) -> Result<Option<Push>, serde_json
         Some(CLOSE) => Push::Close(serde_json::from_str(params)?),
         Some(PRESENCE) => Push::Presence(serde_json::from_str(params)?),
         Some(TYPING) => Push::Typing(serde_json::from_str(params)?),
+        Some(NOTE) => Push::Note(serde_json::from_str(params)?),
         _ => return Ok(None),
     }))
 }
@@ -257,6 +271,7 @@ mod tests {
         let close = Close::new(CloseCode::GoingAway, Some(5));
         let head = Head { chat_id: ChatId(17), seq: 3 };
         let gone = Presence { last_seen_ts: Some(1000), ..Presence::unknown(UserId(5)) };
+        let note = Note { version: 7, ..Note::default() };
         let typing = Typing { chat_id: ChatId(17), user_id: UserId(5), expires_ms: 0 };
         let cases = [
             (EventFrame::new(&entry()).frame().clone(), Push::Event(entry())),
@@ -266,6 +281,11 @@ mod tests {
             ),
             (EventFrame::head(head).frame().clone(), Push::Head(head)),
             (EventFrame::head_from_params(EventFrame::head(head).params()).frame().clone(), Push::Head(head)),
+            (EventFrame::note(&note).frame().clone(), Push::Note(note.clone())),
+            (
+                EventFrame::note_from_params(EventFrame::note(&note).params()).frame().clone(),
+                Push::Note(note.clone()),
+            ),
             (heartbeat_frame(), Push::Heartbeat),
             (resync_frame(Resync::default()), Push::Resync(Resync { spread_ms: 0 })),
             (resync_frame(Resync { spread_ms: 7 }), Push::Resync(Resync { spread_ms: 7 })),

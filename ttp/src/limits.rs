@@ -150,6 +150,12 @@ pub const INVITATIONS_MAX: usize = 1_000;
 /// Bytes of a key minted by a client, such as `client_message_id`.
 pub const CLIENT_KEY_BYTES_MAX: usize = 64;
 
+/// Chats in which one person keeps a draft at one time.
+pub const DRAFTS_PER_USER_MAX: usize = 200;
+
+/// Bots of one person that have not ended.
+pub const BOTS_PER_OWNER_MAX: usize = 16;
+
 /// Characters of a search.
 pub const SEARCH_QUERY_CHARS_MAX: usize = 512;
 

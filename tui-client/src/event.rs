@@ -1,6 +1,7 @@
 //! All that can happen to the client, as one closed enum.
 
 use crossterm::event::KeyEvent;
+use ttp::call::Mark;
 use ttp::call::Room;
 use ttp::code::CallError;
 use ttp::model::{Chat, ChatId, Entry, Message, TimestampMs};
@@ -34,6 +35,10 @@ pub enum Net {
     Entry(Entry),
     /// This chat is not ours any more.
     Gone(ChatId),
+    /// A chat was read so far, on this device or another one.
+    Read(Mark),
+    /// A draft changed on another device. What is typed here is nobody else's.
+    Draft,
     /// Everything that was learnt before may be wrong: learn it anew.
     Reset,
     /// The answer to [`Command::LoadChats`](crate::command::Command::LoadChats).

@@ -115,6 +115,8 @@ pub(crate) fn heard(event: Event) -> Net {
     match event {
         Event::Entry(entry) => Net::Entry(entry),
         Event::Gone(chat) => Net::Gone(chat),
+        Event::Read(mark) => Net::Read(mark),
+        Event::Draft(_) => Net::Draft,
         // What is gone must not stay on the screen.
         Event::Purged(..) | Event::Reset => Net::Reset,
         Event::Connection(state) => Net::Connection(match state {

@@ -5,6 +5,10 @@ use ttp::model::{ChatSettings, Penalty};
 
 use crate::words;
 
+mod acts;
+
+pub use acts::{ACTS, Act, ActUsage};
+
 /// What Enter means for what was typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Typed {
@@ -44,6 +48,8 @@ pub enum Typed {
     },
     /// Look for messages in all chats.
     Search(String),
+    /// Do something to a message, or about people.
+    Act(Act),
     /// Send a file to the open chat.
     Attach {
         /// Where it is.
@@ -132,6 +138,9 @@ pub fn read(text: &str) -> Result<Typed, String> {
     }
     if let Some(query) = line.strip_prefix("search ").map(str::trim).filter(|query| !query.is_empty()) {
         return Ok(Typed::Search(query.to_owned()));
+    }
+    if let Some(act) = acts::read(line) {
+        return act.map(Typed::Act);
     }
     if let Some(typed) = line.strip_prefix("attach ").and_then(attach) {
         return Ok(typed);

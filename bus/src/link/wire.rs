@@ -55,6 +55,8 @@ enum HintOut<'a> {
     Subscribe { topic: Topic, users: &'a [UserId] },
     Unsubscribe { topic: Topic, users: &'a [UserId] },
     Head { topic: Topic, seq: Seq, head: &'a RawValue },
+    Note { topic: Topic, seq: Seq, note: &'a RawValue },
+    NoteHead { topic: Topic, seq: Seq, note: &'a RawValue },
     Moved { users: &'a [UserId] },
     Ended { sessions: &'a [SessionId] },
 }
@@ -71,6 +73,8 @@ enum HintIn {
     Subscribe { topic: Topic, users: Vec<UserId> },
     Unsubscribe { topic: Topic, users: Vec<UserId> },
     Head { topic: Topic, seq: Seq, head: Box<RawValue> },
+    Note { topic: Topic, seq: Seq, note: Box<RawValue> },
+    NoteHead { topic: Topic, seq: Seq, note: Box<RawValue> },
     Moved { users: Vec<UserId> },
     Ended { sessions: Vec<SessionId> },
 }
@@ -104,6 +108,12 @@ pub(super) fn write_hints(out: &mut Vec<u8>, hints: &[Hint]) {
 /// What a hint is on the wire, with its bytes: lists are cut, so that no list makes a frame too long.
 fn each_part<'a>(hint: &'a Hint, mut take: impl FnMut(HintOut<'a>, usize)) {
     match hint {
+        Hint::Event(Event { topic, seq, frame, .. }) if topic.is_a_persons() => {
+            take(HintOut::Note { topic: *topic, seq: *seq, note: frame.params() }, size_of_hint(hint));
+        }
+        Hint::Head(Event { topic, seq, frame, .. }) if topic.is_a_persons() => {
+            take(HintOut::NoteHead { topic: *topic, seq: *seq, note: frame.params() }, size_of_hint(hint));
+        }
         Hint::Event(Event { topic, seq, author, frame }) => {
             let part = HintOut::Event { topic: *topic, seq: *seq, author: *author, entry: frame.params() };
             take(part, size_of_hint(hint));
@@ -151,6 +161,8 @@ pub(super) fn read_hints(params: &RawValue) -> Result<Vec<Hint>, serde_json::Err
         HintIn::Event { topic, seq, author, entry } => {
             Hint::Event(Event { topic, seq, author, frame: EventFrame::from_params(&entry) })
         }
+        HintIn::Note { topic, seq, note } => Hint::Event(noted(topic, seq, &note)),
+        HintIn::NoteHead { topic, seq, note } => Hint::Head(noted(topic, seq, &note)),
         HintIn::Subscribe { topic, users } => Hint::Subscribe(Membership { topic, users: users.into() }),
         HintIn::Unsubscribe { topic, users } => Hint::Unsubscribe(Membership { topic, users: users.into() }),
         HintIn::Head { topic, seq, head } => {
@@ -160,4 +172,8 @@ pub(super) fn read_hints(params: &RawValue) -> Result<Vec<Hint>, serde_json::Err
         HintIn::Ended { sessions } => Hint::Ended(sessions.into()),
     });
     Ok(hints.collect())
+}
+
+fn noted(topic: Topic, seq: Seq, note: &RawValue) -> Event {
+    Event { topic, seq, author: None, frame: EventFrame::note_from_params(note) }
 }

@@ -32,6 +32,7 @@ fn cursors(epoch: &str, seqs: &[(i64, Seq)]) -> Cursors {
     Cursors {
         epoch: Some(epoch.into()),
         seqs: seqs.iter().map(|(chat, seq)| (ChatId(*chat), *seq)).collect(),
+        noted: 0,
     }
 }
 
@@ -98,7 +99,7 @@ fn nothing_is_delivered_after_my_leaving() {
 #[test]
 fn now_is_where_the_heads_are() {
     let mut resume = Resume::new(ME, Position::Now);
-    assert_eq!(resume.question(), Sync::default());
+    assert_eq!(resume.question(), Sync { noted: Some(0), ..Sync::default() });
     assert_eq!(resume.offer(&other(1, 1)), Verdict::Sync);
     let heads = Some(cursors("a", &[(1, 5)]).seqs);
     let steps = resume.apply(SyncReply { heads, ..reply(vec![]) }).unwrap();
@@ -122,6 +123,23 @@ fn an_epoch_learnt_later_is_part_of_the_cursors() {
     let mut resume = Resume::new(ME, Position::After(Cursors::default()));
     let steps = resume.apply(reply(vec![other(1, 1)])).unwrap();
     assert_eq!(steps, [Step::Begin(cursors("a", &[])), Step::Deliver(other(1, 1))]);
+}
+
+/// What is gone for everybody is no hole, and what is missing above it is one.
+#[test]
+fn c26_what_was_purged_is_passed_over() {
+    let chat = ChatId(1);
+    let mut resume = after(&[(1, 2)]);
+    let purged = [(chat, 6)].into();
+    let steps = resume.apply(SyncReply { purged, ..reply(vec![other(1, 4), other(1, 7)]) }).unwrap();
+    assert!(matches!(&steps[..], [Step::Deliver(_), Step::Deliver(_), Step::Purged(_, 6)]), "{steps:?}");
+    assert_eq!(resume.question().cursors.unwrap()[&chat], 7);
+    let mut resume = after(&[(1, 2)]);
+    resume.apply(SyncReply { purged: [(chat, 6)].into(), ..reply(vec![]) }).unwrap();
+    assert_eq!(resume.question().cursors.unwrap()[&chat], 6);
+    let mut resume = after(&[(1, 2)]);
+    let hole = resume.apply(SyncReply { purged: [(chat, 6)].into(), ..reply(vec![other(1, 8)]) });
+    assert!(matches!(hole, Err(ProtocolError::Hole { chat_id: ChatId(1), missing: 7 })), "{hole:?}");
 }
 
 #[test]

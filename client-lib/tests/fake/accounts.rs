@@ -114,7 +114,7 @@ impl Accounts {
             }
             DataCall::UpdateUser(call) => {
                 let user = User { user_id: me, user_name: call.user_name.clone() };
-                ok(UserReply { user })
+                ok(UserReply { user, is_bot: false })
             }
             DataCall::GetStreamTicket(_) => match self.ticket_refusals.pop() {
                 Some(refusal) => Err(refusal),

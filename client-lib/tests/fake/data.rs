@@ -94,7 +94,7 @@ impl DataServer {
     /// The position after everything that is stored.
     pub fn heads(&self) -> Cursors {
         let state = self.state.lock().unwrap();
-        Cursors { epoch: Some(state.epoch.clone()), seqs: state.heads() }
+        Cursors { epoch: Some(state.epoch.clone()), seqs: state.heads(), noted: 0 }
     }
 
     /// Waits until so many calls of a kind have been answered.
@@ -169,9 +169,9 @@ impl State {
                 Some(client_lib::UserId(404)) => {
                     Err(CallError::new(ErrorCode::NotFound, "there is no user 404"))
                 }
-                id => ok(UserReply { user: user(id.unwrap_or(ME)) }),
+                id => ok(UserReply { user: user(id.unwrap_or(ME)), is_bot: false }),
             },
-            DataCall::InsertUser(_) => ok(UserReply { user: user(ME) }),
+            DataCall::InsertUser(_) => ok(UserReply { user: user(ME), is_bot: false }),
             DataCall::GetChats(_) => ok(ChatsReply { chats: vec![chat("first")], more: false }),
             DataCall::InsertChat(call) => ok(ChatReply { chat: chat(&call.chat_name) }),
             DataCall::GetMessages(call) => {
@@ -191,7 +191,7 @@ impl State {
             }
             DataCall::GetParticipants(_) => {
                 let users = vec![Participant { user: user(ME), role: Role::Member }];
-                ok(ParticipantsReply { users, more: false })
+                ok(ParticipantsReply { users, more: false, bots: vec![] })
             }
             DataCall::MarkRead(_) => ok(UnreadReply { unread: 3, mentions: 1 }),
             DataCall::SearchMessages(_) => ok(SearchReply::default()),

@@ -40,7 +40,7 @@ pub fn user(user_id: UserId) -> User {
 
 /// The answer to a person's `Authenticate`.
 pub fn identity(user_id: UserId) -> IdentityReply {
-    IdentityReply { user: user(user_id), server_role: Role::Member, session_id: None }
+    IdentityReply { user: user(user_id), server_role: Role::Member, session_id: None, is_bot: false }
 }
 
 /// A message as an entry.

@@ -2,11 +2,10 @@
 
 use ttp::call::{AddParticipant, Empty, GetParticipants, ParticipantsReply, RemoveParticipant, SetRole};
 use ttp::limits::PAGE_ROWS_MAX;
-use ttp::model::Participant;
 
 use super::session::Session;
 use super::{Reply, Service};
-use crate::store::{MembershipChange, Page, ParticipantsQuery, RoleAssignment};
+use crate::store::{MembershipChange, ParticipantsQuery, PeoplePage, RoleAssignment};
 
 /// A version 1 connection without an identity is trusted to ask for what is its own.
 pub(super) fn get(
@@ -25,8 +24,7 @@ pub(super) fn get(
         after_user_id: call.after_user_id,
         rows_max: PAGE_ROWS_MAX,
     };
-    let done =
-        reply.found(|page: Page<Participant>| ParticipantsReply { users: page.items, more: page.more });
+    let done = reply.found(|PeoplePage { items: users, more, bots }| ParticipantsReply { users, more, bots });
     service.store.participants(session.by(), query, done);
 }
 

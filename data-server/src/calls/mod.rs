@@ -40,6 +40,8 @@ mod members;
 mod rooms;
 mod search;
 mod sync;
+mod notes;
+mod bots;
 mod info;
 
 pub(crate) use accounts::check_password;
@@ -160,6 +162,8 @@ impl Weight {
             | DataCall::ListRooms(_)
             | DataCall::GetRestrictions(_)
             | DataCall::GetInvitations(_)
+            | DataCall::GetDrafts(_)
+            | DataCall::GetBots(_)
             | DataCall::DownloadChunk(_)
             | DataCall::SearchMessages(_)
             | DataCall::Sync(_) => Self::Page,
@@ -345,6 +349,12 @@ pub(crate) fn start(service: &Arc<Service>, session: &mut Session, call: DataCal
         DataCall::Restrict(call) => rooms::restrict(service, session, call, reply(to)),
         DataCall::GetRestrictions(call) => rooms::restrictions(service, session, call, reply(to)),
         DataCall::MarkRead(call) => messages::mark_read(service, session, &call, reply(to)),
+        DataCall::SetDraft(call) => notes::set(service, session, call, reply(to)),
+        DataCall::GetDrafts(call) => notes::get(service, session, &call, reply(to)),
+        DataCall::InsertBot(call) => bots::insert(service, session, call, reply(to)),
+        DataCall::GetBots(_) => bots::get(service, session, reply(to)),
+        DataCall::RenewBot(call) => bots::renew(service, session, &call, reply(to)),
+        DataCall::RevokeBot(call) => bots::revoke(service, session, &call, reply(to)),
         DataCall::BeginUpload(call) => files::begin(service, session, call, reply(to)),
         DataCall::UploadChunk(call) => files::append(service, session, call, reply(to)),
         DataCall::DownloadChunk(call) => files::read(service, session, &call, reply(to)),
@@ -406,6 +416,8 @@ fn call_error(error: &StoreError) -> CallError {
         StoreError::TooManyUploads => ErrorCode::Conflict,
         StoreError::WithinThread { .. } => ErrorCode::InvalidParams,
         StoreError::TooManyReactions | StoreError::TooManyPins => ErrorCode::Conflict,
+        StoreError::TooManyDrafts | StoreError::TooManyBots => ErrorCode::Conflict,
+        StoreError::NoSuchBot(_) => ErrorCode::NotFound,
         StoreError::NotPublic(_) | StoreError::Archived(_) => ErrorCode::Forbidden,
         StoreError::Banned { left_ms, .. } | StoreError::Muted { left_ms, .. } => {
             let mut told = CallError::new(ErrorCode::Forbidden, error.to_string());
@@ -432,64 +444,4 @@ fn call_error(error: &StoreError) -> CallError {
 }
 
 #[cfg(test)]
-mod tests {
-    use ttp::attachment::FileHash;
-    use ttp::model::{ChatId, UserId};
-
-    use super::*;
-
-    /// Whose fault each refusal of the store is, in the number that a program acts on.
-    #[test]
-    fn each_refusal_of_the_store_has_its_code() {
-        let (user_id, chat_id) = (UserId(1), ChatId(1));
-        for (error, code) in [
-            (StoreError::NoSuchUser(user_id), -32004),
-            (StoreError::NoSuchName, -32004),
-            (StoreError::NoSuchChat(chat_id), -32004),
-            (StoreError::NoSuchSession(SessionId(1)), -32004),
-            (StoreError::NoSuchInvitation, -32004),
-            (StoreError::NoSuchMessage { chat_id, seq: 1 }, -32004),
-            (StoreError::MessageDeleted(1), -32004),
-            (StoreError::NoSuchFile(FileHash([0; 32])), -32004),
-            (StoreError::NoSuchAttachment(1), -32004),
-            (StoreError::TooManyUploads, -32009),
-            (StoreError::WithinThread { seq: 2, thread: 1 }, -32602),
-            (StoreError::TooManyReactions, -32009),
-            (StoreError::TooManyPins, -32009),
-            (StoreError::NoSuchChatName, -32004),
-            (StoreError::SearchTooLong, -32013),
-            (StoreError::NotAParticipant { user_id, chat_id }, -32003),
-            (StoreError::PrivateChat(chat_id), -32003),
-            (StoreError::NoSuchRoom, -32004),
-            (StoreError::NotPublic(chat_id), -32003),
-            (StoreError::Archived(chat_id), -32003),
-            (StoreError::Banned { user_id, chat_id, left_ms: None }, -32003),
-            (StoreError::Muted { user_id, chat_id, left_ms: None }, -32003),
-            (StoreError::Full { chat_id, users_max: 3 }, -32009),
-            (StoreError::LimitTooLow(4), -32009),
-            (StoreError::RoomNameTaken, -32009),
-            (StoreError::NotInvited, -32003),
-            (StoreError::NotAllowed("no"), -32003),
-            (StoreError::Deactivated, -32003),
-            (StoreError::SessionEnded, -32001),
-            (StoreError::WrongPassword, -32001),
-            (StoreError::NameTaken, -32009),
-            (StoreError::NameLooksTaken, -32009),
-            (StoreError::KeyReused, -32009),
-            (StoreError::LastOwner, -32009),
-            (StoreError::TooManyInvitations, -32009),
-            (StoreError::Overloaded, -32053),
-            (StoreError::Unavailable, -32053),
-            (StoreError::Failed, -32603),
-            (StoreError::Indeterminate, -32050),
-        ] {
-            let is_indeterminate = error == StoreError::Indeterminate;
-            let told = CallError::from(Refusal::Change(error.clone()));
-            assert_eq!(told.code.number(), code, "{error:?}");
-            let data = told.data.unwrap_or_default();
-            assert_eq!(data.stored, (!is_indeterminate).then_some(false), "{error:?}");
-            assert_eq!(data.retry_after_ms.is_some(), code == -32053, "{error:?}");
-            assert_eq!(CallError::from(Refusal::Question(error)).code.number(), code);
-        }
-    }
-}
+mod tests;

@@ -55,6 +55,7 @@ fn by_token(service: &Service, session: &Session, token: &Secret, reply: Reply<A
             user: live.user,
             server_role: live.server_role,
             session_id: Some(live.session_id),
+            is_bot: live.is_bot,
         };
         reply.send_as(Speaks::For(identity), Ok(told));
     };
@@ -68,7 +69,7 @@ fn by_number(service: &Service, session: &Session, user_id: UserId, reply: Reply
     let done = move |found: Result<(User, Role), StoreError>| match found {
         Ok((user, server_role)) => {
             let identity = Identity { user_id: user.user_id, session_id: None, used_ts: 0 };
-            let told = IdentityReply { user, server_role, session_id: None };
+            let told = IdentityReply { user, server_role, session_id: None, is_bot: false };
             reply.send_as(Speaks::For(identity), Ok(told));
         }
         Err(error) => reply.send(Err(call_error(&error))),

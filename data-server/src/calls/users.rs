@@ -7,21 +7,19 @@ use ttp::model::check_name;
 use super::session::Session;
 use super::{Reply, Service};
 use crate::names::{self, NameFault};
-use crate::store::{AccountChange, NameRule, NewUser};
+use crate::store::{AccountChange, NameRule, NewUser, Person, PersonSought};
 
 pub(super) fn get(service: &Service, session: &Session, call: GetUser, reply: Reply<GetUser>) {
-    match (call.user_id, call.user_name) {
-        (Some(user_id), None) => {
-            service.store.user(session.by(), user_id, reply.found(|user| UserReply { user }))
-        }
-        (None, Some(name)) => {
-            service.store.user_by_name(session.by(), name, reply.found(|user| UserReply { user }))
-        }
+    let sought = match (call.user_id, call.user_name) {
+        (Some(user_id), None) => PersonSought::Number(user_id),
+        (None, Some(name)) => PersonSought::Name(name),
         _ => {
             let message = "params of GetUser: give `user_id` or `user_name`, one of them";
-            reply.send(Err(CallError::new(ErrorCode::InvalidParams, message)));
+            return reply.send(Err(CallError::new(ErrorCode::InvalidParams, message)));
         }
-    }
+    };
+    let done = reply.found(|Person { user, is_bot }| UserReply { user, is_bot });
+    service.store.person(session.by(), sought, done);
 }
 
 pub(super) fn insert(service: &Service, session: &Session, call: InsertUser, reply: Reply<InsertUser>) {
@@ -33,14 +31,14 @@ pub(super) fn insert(service: &Service, session: &Session, call: InsertUser, rep
         Dialect::Version2 => NameRule::Unique,
     };
     let new = NewUser { user_name: call.user_name, rule };
-    service.store.insert_user(new, reply.stored(|user| UserReply { user }));
+    service.store.insert_user(new, reply.stored(|user| UserReply { user, is_bot: false }));
 }
 
 pub(super) fn rename(service: &Service, session: &Session, call: UpdateUser, reply: Reply<UpdateUser>) {
     let checked = check_account_name(&call.user_name).and_then(|()| session.identity());
     match checked {
         Ok(me) => {
-            let done = reply.stored(|user| UserReply { user });
+            let done = reply.stored(|user| UserReply { user, is_bot: false });
             service.store.rename_user(session.by(), me, call.user_name, done);
         }
         Err(refused) => reply.send(Err(refused.not_stored())),

@@ -79,6 +79,10 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::JoinChat(_)
         | DataCall::LeaveChat(_)
         | DataCall::Restrict(_)
+        | DataCall::SetDraft(_)
+        | DataCall::InsertBot(_)
+        | DataCall::RenewBot(_)
+        | DataCall::RevokeBot(_)
         | DataCall::BeginUpload(_)
         | DataCall::UploadChunk(_)
         | DataCall::MarkRead(_) => Class::Write,
@@ -94,6 +98,8 @@ pub(super) fn class_of(call: &Result<DataCall, CallError>) -> Class {
         | DataCall::GetInvitations(_)
         | DataCall::DownloadChunk(_)
         | DataCall::SearchMessages(_)
+        | DataCall::GetDrafts(_)
+        | DataCall::GetBots(_)
         | DataCall::Sync(_) => Class::Read,
         DataCall::Hello(_)
         | DataCall::Authenticate(_)

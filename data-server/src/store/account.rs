@@ -107,6 +107,8 @@ pub struct LiveSession {
     pub used_ts: TimestampMs,
     /// When it ends unless it is used before.
     pub expires_ts: TimestampMs,
+    /// Whether it is a bot's.
+    pub is_bot: bool,
 }
 
 /// Another password.

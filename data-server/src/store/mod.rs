@@ -40,8 +40,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ttp::attachment::FileHash;
-use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
-use ttp::limits::{PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX, UPLOADS_WAITING_MAX};
+use ttp::call::{Draft, InvitationInfo, Mark, MessageVersion, UnreadReply};
+use ttp::limits::{
+    BOTS_PER_OWNER_MAX, DRAFTS_PER_USER_MAX, PINS_PER_CHAT_MAX, REACTIONS_PER_MESSAGE_MAX,
+    UPLOADS_WAITING_MAX,
+};
 use ttp::model::{
     Chat, ChatId, Entry, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId,
 };
@@ -50,6 +53,8 @@ mod account;
 mod attachments;
 mod request;
 mod rooms;
+mod notes;
+mod bots;
 pub mod sqlite;
 
 pub use account::{
@@ -57,6 +62,8 @@ pub use account::{
     NewInvitation, NewLogin, NewSession, PasswordChange, PasswordHash, RoleAssignment, SecretHash, Sessions,
 };
 pub use attachments::{AttachmentQuery, Attachments, FileQuery, Image, NewFile};
+pub use bots::{BotEnd, BotRenewal, Bots, NewBot};
+pub use notes::{DraftsQuery, NewDraft, Noted, Notes};
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessageAct, MessageChange, MessagesQuery,
     NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References,
@@ -72,8 +79,9 @@ pub type Done<T> = Box<dyn FnOnce(Result<T, StoreError>) + Send>;
 /// Tells the time in milliseconds since the Unix epoch.
 pub type Clock = Arc<dyn Fn() -> TimestampMs + Send + Sync>;
 
-/// People, chats, and the log of each chat. What is about rooms is in [`Rooms`], about files in [`Attachments`].
-pub trait Store: Rooms + Attachments + Send + Sync {
+/// People, chats, and the log of each chat. What is about rooms, files, notes and bots is in [`Rooms`], [`Attachments`], [`Notes`]
+/// and [`Bots`].
+pub trait Store: Rooms + Attachments + Notes + Bots + Send + Sync {
     /// The random name of this database's life. Cursors of another life mean nothing here.
     fn epoch(&self) -> &str;
 
@@ -130,6 +138,8 @@ pub trait Store: Rooms + Attachments + Send + Sync {
 
     /// Finds a person by number.
     fn user(&self, by: By, user_id: UserId, done: Done<User>);
+    /// Finds somebody by number, and says whether it is a bot.
+    fn person(&self, by: By, sought: PersonSought, done: Done<Person>);
     /// A person by number with its role on the server, for who trusts numbers. Refused when the account is closed.
     fn trusted_user(&self, user_id: UserId, done: Done<(User, Role)>);
     /// Finds a person by name, in any case of letters.
@@ -143,7 +153,7 @@ pub trait Store: Rooms + Attachments + Send + Sync {
     /// A page of what is found in the chats of a person. What was answered to be stored is found, and what was deleted is not.
     fn search(&self, by: By, query: SearchQuery, done: Done<SearchPage>);
     /// A page of a chat's people, by number.
-    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>);
+    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<PeoplePage>);
     /// The newest entry's number of each chat of a person.
     fn heads(&self, by: By, user_id: UserId, done: Done<BTreeMap<ChatId, Seq>>);
     /// A page of what is newer than a person's cursors.
@@ -168,6 +178,9 @@ pub trait CommitSink: Send {
     /// Sessions that have ended, after their commit. Must not block.
     fn ended(&mut self, sessions: Vec<SessionId>);
 
+    /// Notes, after their commit, each person's in the order of their numbers. Must not block.
+    fn noted(&mut self, notes: Vec<Noted>);
+
     /// Nobody needs some of the files any more, after the commit. Must not block.
     fn freed(&mut self) {}
 }
@@ -179,6 +192,8 @@ pub struct Hearing {
     pub chats: Vec<ChatId>,
     /// The person's sessions that have not ended.
     pub sessions: Vec<SessionId>,
+    /// Whether there is such a person, with an account that is not closed.
+    pub is_open: bool,
 }
 
 /// An entry that was committed just now.
@@ -197,6 +212,35 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Whether the list goes on.
     pub more: bool,
+}
+
+/// Somebody, and what kind of account it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Who.
+    pub user: User,
+    /// Whether it is a program.
+    pub is_bot: bool,
+}
+
+/// How somebody is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PersonSought {
+    /// By number.
+    Number(UserId),
+    /// By name, in any case of letters.
+    Name(String),
+}
+
+/// A part of a chat's people.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeoplePage {
+    /// The part.
+    pub items: Vec<Participant>,
+    /// Whether there are more.
+    pub more: bool,
+    /// Which of them are bots.
+    pub bots: Vec<UserId>,
 }
 
 /// A part of a chat's messages.
@@ -226,6 +270,12 @@ pub struct EntriesPage {
     /// The newest entries' numbers, and nothing else, when a cursor is above its chat's: it comes from another life of
     /// the database, such as one whose file was replaced by an older copy.
     pub heads: Option<BTreeMap<ChatId, Seq>>,
+    /// Up to which of the person's notes this tells, when that was asked for and no more entries come.
+    pub noted: Option<u64>,
+    /// Marks that were moved since.
+    pub marks: Vec<Mark>,
+    /// Drafts that were written or taken away since.
+    pub drafts: Vec<Draft>,
 }
 
 /// What changed lately.
@@ -237,6 +287,8 @@ pub struct Recent {
     pub moved: BTreeSet<UserId>,
     /// Sessions that have ended or expired.
     pub ended: BTreeSet<SessionId>,
+    /// The newest note's number of each person who has new ones.
+    pub noted: BTreeMap<UserId, u64>,
 }
 
 /// Why a call has no answer.
@@ -299,6 +351,15 @@ pub enum StoreError {
     /// The caller's fault: too many pins.
     #[error("{PINS_PER_CHAT_MAX} messages of this chat are pinned: unpin one first")]
     TooManyPins,
+    /// The caller's fault: too many drafts.
+    #[error("you keep drafts in {DRAFTS_PER_USER_MAX} chats: send one or take it away first")]
+    TooManyDrafts,
+    /// The caller's fault: too many bots.
+    #[error("you have {BOTS_PER_OWNER_MAX} bots: end one first")]
+    TooManyBots,
+    /// The caller's fault: no bot of that number is the caller's.
+    #[error("you have no bot {0}")]
+    NoSuchBot(UserId),
     /// The caller's fault: the people of a private chat never change.
     #[error("chat {0} is private: its two people stay, and nobody can be added")]
     PrivateChat(ChatId),

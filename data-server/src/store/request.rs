@@ -254,6 +254,8 @@ pub struct EntriesQuery {
     pub user_id: UserId,
     /// The newest entry seen of each chat. Chats that are missing here begin where the person joined.
     pub cursors: BTreeMap<ChatId, Seq>,
+    /// The newest note seen; nothing when notes are not asked for.
+    pub noted: Option<u64>,
     /// At most so many entries.
     pub rows_max: usize,
     /// At most so many bytes of JSON, but at least one entry.

@@ -39,6 +39,8 @@ impl CommitSink for Ear {
     fn ended(&mut self, sessions: Vec<SessionId>) {
         self.1.lock().unwrap().extend(sessions);
     }
+
+    fn noted(&mut self, _: Vec<data_server::store::Noted>) {}
 }
 
 impl House {
@@ -204,7 +206,7 @@ impl<S: Store> Caller<S> {
 
     pub(crate) fn news(&self, user_id: UserId, cursors: &[(ChatId, Seq)], rows_max: usize) -> EntriesPage {
         let cursors = cursors.iter().copied().collect();
-        let query = EntriesQuery { user_id, cursors, rows_max, bytes_max: 512 * 1024 };
+        let query = EntriesQuery { user_id, cursors, noted: None, rows_max, bytes_max: 512 * 1024 };
         self.ask(|store, done| store.entries(By::Trust, query, done)).unwrap()
     }
 

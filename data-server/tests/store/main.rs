@@ -13,6 +13,7 @@ mod rooms;
 mod questions;
 mod backup;
 mod check;
+mod planted_notes;
 mod files;
 mod new_password;
 mod message_life;

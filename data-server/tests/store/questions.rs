@@ -299,13 +299,22 @@ fn r03_what_changed_lately_is_found_by_every_store() {
     store.add(quiet, ann, cat).unwrap();
     store.remove(quiet, ann, cat).unwrap();
     let heads = [(quiet, 3), (spoken, 2), (created, 1)].into();
-    assert_eq!(recent(10, 10), Recent { heads, moved: [ann, bob, cat, eve].into(), ..Recent::default() });
+    let noted = [(cat, 1)].into();
+    assert_eq!(
+        recent(10, 10),
+        Recent { heads, moved: [ann, bob, cat, eve].into(), noted, ..Recent::default() }
+    );
     // The latest are told, when there are more than have a place.
     house.now.fetch_add(10_000, Ordering::SeqCst);
     store.add(created, ann, dan).unwrap();
     assert_eq!(
         recent(1, 1),
-        Recent { heads: [(created, 2)].into(), moved: [dan].into(), ..Recent::default() }
+        Recent {
+            heads: [(created, 2)].into(),
+            moved: [dan].into(),
+            noted: [(dan, 1)].into(),
+            ..Recent::default()
+        }
     );
     store.0.close();
 }

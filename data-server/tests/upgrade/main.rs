@@ -51,6 +51,8 @@ impl CommitSink for Deaf {
     fn committed(&mut self, _: Vec<Committed>) {}
 
     fn ended(&mut self, _: Vec<ttp::model::SessionId>) {}
+
+    fn noted(&mut self, _: Vec<data_server::store::Noted>) {}
 }
 
 struct House {
@@ -194,6 +196,7 @@ fn t27_upgraded_chats_go_on() {
     let query = EntriesQuery {
         user_id: UserId(1),
         cursors: [(ChatId(1), 0)].into(),
+        noted: None,
         rows_max: 5,
         bytes_max: 1 << 20,
     };

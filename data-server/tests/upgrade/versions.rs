@@ -111,6 +111,7 @@ fn r09_files_of_earlier_versions_get_owners() {
         let query = EntriesQuery {
             user_id: UserId(5),
             cursors: [(ChatId(2), 0)].into(),
+            noted: None,
             rows_max: 50,
             bytes_max: 1 << 20,
         };
@@ -262,6 +263,7 @@ fn the_log_of_version_4_stays_what_it_is() {
     let query = EntriesQuery {
         user_id: UserId(1),
         cursors: [(ChatId(1), 0)].into(),
+        noted: None,
         rows_max: 50,
         bytes_max: 1 << 20,
     };

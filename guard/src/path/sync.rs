@@ -29,7 +29,7 @@ pub(super) fn after_a_while(runtime: &Runtime) -> Result<u64> {
     let cursors: BTreeMap<ChatId, Seq> = seen.heads.unwrap_or_default();
     ensure!(cursors.len() == CHATS, "{} of {CHATS} chats have a head", cursors.len());
     say(&mut workshop, &mut client, &chats[..CHANGED], 2_000)?;
-    let question = Sync { epoch: Some(seen.epoch), cursors: Some(cursors) };
+    let question = Sync { epoch: Some(seen.epoch), cursors: Some(cursors), noted: None };
     // The first one prepares statements.
     client.call(&mut workshop, &question)?;
     for _ in 0..CALLS {

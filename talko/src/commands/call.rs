@@ -7,7 +7,7 @@ use ttp::call::{Authenticate, Call, Empty, Ping};
 use crate::failure::Misuse;
 use crate::output::say_json;
 use crate::settings::Settings;
-use crate::{account, person};
+use crate::{account, person, token};
 
 /// Calls, as the person of the settings if there is one, and prints the result.
 pub(crate) async fn run(
@@ -32,6 +32,9 @@ pub(crate) async fn run(
 
 /// How the person of the settings, or the one that is logged in here, proves itself.
 async fn identity(settings: &Settings) -> anyhow::Result<Option<Authenticate>> {
+    if let Some(token) = token::given(settings)? {
+        return Ok(Some(Authenticate { token: Some(token), user_id: None }));
+    }
     let user = settings.user.value.as_deref();
     match (settings.trust_user_ids.value, user) {
         (true, None) => Ok(None),

@@ -10,7 +10,7 @@ use crate::account::{self, Way};
 use crate::failure::Misuse;
 use crate::output::say;
 use crate::settings::Settings;
-use crate::{password, person};
+use crate::{password, person, token};
 
 /// Logs in, whoever was before.
 pub(crate) async fn login(register: bool, settings: &Settings) -> anyhow::Result<()> {
@@ -54,7 +54,7 @@ pub(crate) async fn logout(everywhere: bool, settings: &Settings) -> anyhow::Res
 
 /// Says who is logged in here.
 pub(crate) async fn whoami(settings: &Settings) -> anyhow::Result<()> {
-    if settings.trust_user_ids.value {
+    if settings.trust_user_ids.value || token::given(settings)?.is_some() {
         let (_, me) = account::connect(settings).await?;
         return say(format_args!("{}\t{}", me.user_id, tui_client::one_line(&me.user_name)));
     }

@@ -1,6 +1,7 @@
 //! The commands, one file each, and the table that leads to them.
 
 mod backup;
+mod bot;
 pub(crate) mod call;
 mod check;
 mod copying;
@@ -46,8 +47,13 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         Some(Command::DataServer { recreate, .. }) => up::data_server(recreate, settings).await,
         Some(Command::BroadcastServer { .. }) => up::broadcast_server(settings).await,
         Some(Command::Demo { chat, .. }) => demo::run(chat, settings).await,
-        Some(Command::Send { chat, text, .. }) => send::run(&chat, &text, &settings).await,
-        Some(Command::Tail { chat, json, since, .. }) => tail::run(chat, json, since, &settings).await,
+        Some(Command::Send { chat, json: true, .. }) => send::objects(chat.as_deref(), &settings).await,
+        Some(Command::Send { chat, text, .. }) => send::run(chat.as_deref(), &text, &settings).await,
+        Some(Command::Tail { chat, named, json, since, position, .. }) => {
+            let from = tail::From { since, file: position };
+            tail::run(chat.or(named), json, from, &settings).await
+        }
+        Some(Command::Bot { command }) => bot::run(command, &settings).await,
         Some(Command::Call { method, params, broadcast, .. }) => {
             call::run(&method, &params, broadcast, &settings).await
         }

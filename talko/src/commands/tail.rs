@@ -1,5 +1,7 @@
 //! `talko tail`: follows what is said, as text for people or one JSON object per log entry for programs.
 
+use std::path::PathBuf;
+
 use client_lib::{Client, Cursors, Event, Position};
 use ttp::call::Sync;
 use ttp::model::{Chat, Entry};
@@ -8,11 +10,19 @@ use crate::output::{say, say_json};
 use crate::settings::Settings;
 use crate::{account, line, person};
 
+/// Where to begin, if not now.
+pub(crate) struct From {
+    /// After this entry of each chat.
+    pub(crate) since: Option<u64>,
+    /// Where the last run has ended, which is kept in this file.
+    pub(crate) file: Option<PathBuf>,
+}
+
 /// Follows until it is interrupted or nobody reads what it prints.
 pub(crate) async fn run(
     chat: Option<String>,
     json: bool,
-    since: Option<u64>,
+    from: From,
     settings: &Settings,
 ) -> anyhow::Result<()> {
     let (client, _) = account::connect(settings).await?;
@@ -20,8 +30,12 @@ pub(crate) async fn run(
         Some(text) => Some(person::find_chat(&client, &text).await?),
         None => None,
     };
-    let from = position(&client, chat.as_ref(), since).await?;
-    let mut events = client.events(from);
+    let saved = from.file.as_ref().map(Cursors::load).transpose()?.flatten();
+    let position = match saved {
+        Some(cursors) => Position::After(cursors),
+        None => position(&client, chat.as_ref(), from.since).await?,
+    };
+    let mut events = client.events(position);
     while let Some(event) = events.next().await {
         match event {
             Event::Entry(entry) if chat.as_ref().is_none_or(|chat| chat.chat_id == entry.chat_id) => {
@@ -29,6 +43,10 @@ pub(crate) async fn run(
             }
             Event::Connection(state) => line::note_connection(state)?,
             _ => {}
+        }
+        // What was printed is not told again. Whoever reads may have died with it: keys make saying things again harmless.
+        if let Some((file, cursors)) = from.file.as_ref().zip(events.cursors()) {
+            cursors.save(file)?;
         }
     }
     Ok(())
@@ -46,7 +64,7 @@ async fn position(client: &Client, chat: Option<&Chat>, since: Option<u64>) -> a
             *seq = since.min(*seq);
         }
     }
-    Ok(Position::After(Cursors { epoch: Some(heads.epoch), seqs }))
+    Ok(Position::After(Cursors { epoch: Some(heads.epoch), seqs, ..Cursors::default() }))
 }
 
 fn print(entry: &Entry, json: bool) -> anyhow::Result<()> {

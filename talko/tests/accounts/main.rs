@@ -5,6 +5,7 @@ mod house;
 mod pty;
 mod first_start;
 mod readme;
+mod bots;
 mod commands;
 mod listeners;
 mod two_processes;

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use data_server::store::{
-    AccountChange, Admission, AttachmentQuery, Attachments, By, ChatsQuery, Credentials, Done, Ending,
-    EntriesPage, EntriesQuery, FileQuery, Hearing, InvitationEnd, Invitations, Joining, LiveSession,
-    MembershipChange, MessageChange, MessagesPage, MessagesQuery, NewAccount, NewChat, NewFile,
-    NewInvitation, NewLogin, NewMessage, NewRestriction, NewUser, Page, ParticipantsQuery, PasswordChange,
-    ReadMark, Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms, RoomsQuery, SearchPage,
-    SearchQuery, SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
+    AccountChange, Admission, AttachmentQuery, Attachments, BotEnd, BotRenewal, Bots, By, ChatsQuery,
+    Credentials, Done, DraftsQuery, Ending, EntriesPage, EntriesQuery, FileQuery, Hearing, InvitationEnd,
+    Invitations, Joining, LiveSession, MembershipChange, MessageChange, MessagesPage, MessagesQuery,
+    NewAccount, NewBot, NewChat, NewDraft, NewFile, NewInvitation, NewLogin, NewMessage, NewRestriction,
+    NewUser, Notes, Page, ParticipantsQuery, PasswordChange, PeoplePage, Person, PersonSought, ReadMark,
+    Recent, RecentQuery, RestrictionsQuery, RoleAssignment, Rooms, RoomsQuery, SearchPage, SearchQuery,
+    SecretHash, Sessions, SettingsUpdate, Store, VersionsQuery,
 };
 use tokio::sync::Notify;
 use ttp::attachment::{Attachment, FileHash};
-use ttp::call::{InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
-use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
+use ttp::call::{BotInfo, Draft, InvitationInfo, MessageVersion, RestrictionInfo, RoomsReply, UnreadReply};
+use ttp::model::{Chat, ChatId, Message, Role, Seq, SessionId, TimestampMs, User, UserId};
 
 use super::Mutant;
 
@@ -75,6 +76,29 @@ impl Rooms for Belled {
     }
 }
 
+impl Notes for Belled {
+    pass_on! { writes:
+        set_draft(by: By, new: NewDraft) -> ();
+    }
+
+    pass_on! { reads:
+        noted(by: By, user_id: UserId) -> u64;
+        drafts(by: By, query: DraftsQuery) -> Page<Draft>;
+    }
+}
+
+impl Bots for Belled {
+    pass_on! { writes:
+        insert_bot(by: By, new: NewBot) -> BotInfo;
+        renew_bot(by: By, renewal: BotRenewal) -> BotInfo;
+        end_bot(by: By, end: BotEnd) -> ();
+    }
+
+    pass_on! { reads:
+        bots(by: By, owner: UserId) -> Vec<BotInfo>;
+    }
+}
+
 impl Store for Belled {
     fn epoch(&self) -> &str {
         self.inner.epoch()
@@ -130,13 +154,14 @@ impl Store for Belled {
         sessions(by: By, user_id: UserId) -> Sessions;
         invitations(by: By, user_id: UserId) -> Invitations;
         user(by: By, user_id: UserId) -> User;
+        person(by: By, sought: PersonSought) -> Person;
         trusted_user(user_id: UserId) -> (User, Role);
         user_by_name(by: By, user_name: String) -> User;
         chats(by: By, query: ChatsQuery) -> Page<Chat>;
         messages(by: By, query: MessagesQuery) -> MessagesPage;
         versions(by: By, query: VersionsQuery) -> Page<MessageVersion>;
         search(by: By, query: SearchQuery) -> SearchPage;
-        participants(by: By, query: ParticipantsQuery) -> Page<Participant>;
+        participants(by: By, query: ParticipantsQuery) -> PeoplePage;
         heads(by: By, user_id: UserId) -> BTreeMap<ChatId, Seq>;
         hearing_of(users: Vec<UserId>) -> Vec<Hearing>;
         recent(query: RecentQuery) -> Recent;

@@ -4,9 +4,8 @@
 use ttp::call::{BroadcastCall, DataCall, SetRole};
 use ttp::model::{ChatId, UserId};
 
-use crate::files;
-use crate::rooms;
 use crate::world::Person;
+use crate::{files, notes, rooms};
 
 /// How an accepted call shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,23 +43,11 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         DataCall::UpdateUser(call) => {
             Change(format!("SELECT user_name = '{}' FROM Users WHERE user_id = {my}", call.user_name))
         }
-        DataCall::DeactivateUser(call) => Change(format!(
-            "SELECT deactivated_ts IS NOT NULL AND password_hash IS NULL FROM Users WHERE user_id = {}",
-            call.user_id.unwrap_or(my)
-        )),
-        DataCall::SetServerRole(call) => Change(format!(
-            "SELECT server_role = '{}' FROM Users WHERE user_id = {}",
-            call.role, call.user_id
-        )),
-        DataCall::InsertInvitation(call) => Change(format!(
-            "SELECT count(*) = 1 FROM Invitations WHERE creator_id = {my} AND role = '{}' AND uses_left = 3",
-            call.role.unwrap_or_default()
-        )),
         DataCall::GetInvitations(_) => Answer("invitation_id"),
-        DataCall::RevokeInvitation(call) => Change(format!(
-            "SELECT ended_ts IS NOT NULL FROM Invitations WHERE invitation_id = {}",
-            call.invitation_id
-        )),
+        DataCall::DeactivateUser(_)
+        | DataCall::SetServerRole(_)
+        | DataCall::InsertInvitation(_)
+        | DataCall::RevokeInvitation(_) => Change(server_question(call, my)),
         DataCall::GetUser(_) => Answer("user_name"),
         DataCall::InsertUser(call) => Change(is_a_name(&call.user_name)),
         DataCall::GetChats(_) => Answer(chats),
@@ -97,7 +84,34 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
             "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
             call.number, call.chat_id
         )),
+        DataCall::SetDraft(_) | DataCall::InsertBot(_) | DataCall::RenewBot(_) | DataCall::RevokeBot(_) => {
+            Change(notes::is_so(call, my))
+        }
+        DataCall::GetDrafts(_) => Answer("\"drafts\":["),
+        DataCall::GetBots(_) => Answer("_bot"),
         DataCall::Sync(_) => Answer("epoch"),
+    }
+}
+
+/// What is so after a call about accounts, roles on the server, and invitations.
+fn server_question(call: &DataCall, my: UserId) -> String {
+    match call {
+        DataCall::DeactivateUser(call) => format!(
+            "SELECT deactivated_ts IS NOT NULL AND password_hash IS NULL FROM Users WHERE user_id = {}",
+            call.user_id.unwrap_or(my)
+        ),
+        DataCall::SetServerRole(call) => {
+            format!("SELECT server_role = '{}' FROM Users WHERE user_id = {}", call.role, call.user_id)
+        }
+        DataCall::InsertInvitation(call) => format!(
+            "SELECT count(*) = 1 FROM Invitations WHERE creator_id = {my} AND role = '{}' AND uses_left = 3",
+            call.role.unwrap_or_default()
+        ),
+        DataCall::RevokeInvitation(call) => format!(
+            "SELECT ended_ts IS NOT NULL FROM Invitations WHERE invitation_id = {}",
+            call.invitation_id
+        ),
+        other => panic!("{other:?} is no call of these"),
     }
 }
 

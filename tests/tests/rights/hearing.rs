@@ -46,7 +46,8 @@ impl Ear {
             }
             match push["method"].as_str() {
                 Some("Event") if entry["chat_id"] == group => heard.push(told(change)),
-                Some("Event" | "Head" | "Heartbeat" | "Resync") => {}
+                // Who comes is told, on every device and nobody else, that what was said before counts as read.
+                Some("Event" | "Head" | "Note" | "Heartbeat" | "Resync") => {}
                 _ => panic!("{} got {push}", self.name),
             }
         }

@@ -6,6 +6,7 @@ mod table;
 mod cells;
 mod effects;
 mod files;
+mod notes;
 mod rooms;
 mod world;
 mod matrix;

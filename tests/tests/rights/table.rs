@@ -17,11 +17,23 @@
 
 use crate::cells::Row;
 use crate::files::FILES;
+use crate::notes::NOTES;
 use crate::rooms::ROOMS;
 
 /// What a data-server is asked.
-pub(crate) const DATA: &[&str] =
-    &[GREETING, ACCOUNTS, SERVER_ROLES, INVITATIONS, CHATS, MESSAGES, MEMBERSHIP, CHAT_ROLES, ROOMS, FILES];
+pub(crate) const DATA: &[&str] = &[
+    GREETING,
+    ACCOUNTS,
+    SERVER_ROLES,
+    INVITATIONS,
+    CHATS,
+    MESSAGES,
+    MEMBERSHIP,
+    CHAT_ROLES,
+    ROOMS,
+    FILES,
+    NOTES,
+];
 
 /// What a broadcast-server is asked.
 pub(crate) const BROADCAST: &[&str] = &[STREAMS];

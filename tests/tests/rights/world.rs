@@ -134,6 +134,21 @@ impl World {
         }
         self.name("unbacked_code", &unbacked);
         self.plant_invitations();
+        self.plant_bots();
+    }
+
+    /// Everybody has a bot, made when their role was higher perhaps.
+    fn plant_bots(&mut self) {
+        for name in PEOPLE {
+            let sql = "INSERT INTO Users (user_name, created_ts, server_role)
+                       SELECT ?1, 0, iif(server_role = 'guest', 'guest', 'member') FROM Users WHERE user_id = ?2
+                       RETURNING user_id";
+            let params = (format!("{name}_bot"), self.people[name].user_id.0);
+            let bot: i64 = self.tables.query_row(sql, params, |row| row.get(0)).unwrap();
+            let sql = "INSERT INTO Bots (user_id, owner_id, created_ts) VALUES (?1, ?2, 0)";
+            self.tables.execute(sql, (bot, self.people[name].user_id.0)).unwrap();
+            self.name(&format!("{name}_bot"), &bot.to_string());
+        }
     }
 
     /// Everybody has made an invitation, when their role was higher perhaps.
@@ -278,6 +293,7 @@ impl World {
             "my_session" => me.session_id.to_string(),
             "my_phone" => me.phone_id.to_string(),
             "my_invitation" => self.names[&format!("{name}_invitation")].clone(),
+            "my_bot" => self.names[&format!("{name}_bot")].clone(),
             "my_ticket" => ticket.to_owned(),
             "my_message" => self.names.get(&format!("{name}_message")).cloned().unwrap_or("999".into()),
             word => self.names.get(word).unwrap_or_else(|| panic!("${word} is nobody")).clone(),

@@ -70,6 +70,9 @@ pub struct IdentityReply {
     /// The session; absent where a number was trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session_id: Option<SessionId>,
+    /// Whether it is a bot. Absent of people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bot: bool,
 }
 
 /// Ends the connection's session, and its streams. The connection stays, speaks for nobody and may log in again.

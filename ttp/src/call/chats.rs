@@ -103,6 +103,9 @@ pub struct ParticipantsReply {
     /// Whether there are more after the last one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub more: bool,
+    /// Which of them are bots.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bots: Vec<UserId>,
 }
 
 /// Adds a person to a group. Adding somebody who is in it changes nothing.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::attachments::NewAttachment;
+use super::notes::{Draft, Mark};
 use crate::model::{ChatId, Entry, Message, Seq, UserId, is_default};
 
 /// Messages of a chat in their order: the newest, or those before, after or around a number.
@@ -116,6 +117,9 @@ pub struct Sync {
     /// The highest `seq` that the caller has of each chat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursors: Option<BTreeMap<ChatId, Seq>>,
+    /// The number up to which the caller has its own marks and drafts. Without it none are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted: Option<u64>,
 }
 
 /// The answer to [`Sync`].
@@ -141,4 +145,14 @@ pub struct SyncReply {
     /// The newest `seq` of every chat, when no cursors were given or they were refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<BTreeMap<ChatId, Seq>>,
+    /// The number up to which the caller has its own marks and drafts with this reply; absent when they come with a later
+    /// page, or were not asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noted: Option<u64>,
+    /// Marks of the caller's that were moved since, the latest of each chat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<Mark>,
+    /// Drafts of the caller's that were written or taken away since, the latest of each chat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub drafts: Vec<Draft>,
 }

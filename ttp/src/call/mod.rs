@@ -20,6 +20,8 @@ mod message_life;
 mod attachments;
 mod rooms;
 mod search;
+mod notes;
+mod bots;
 mod streams;
 mod presence;
 
@@ -30,6 +32,7 @@ pub use accounts::{
     UpdateUser,
 };
 pub use attachments::{BeginUpload, DownloadChunk, FileReply, NewAttachment, UploadChunk, UploadReply};
+pub use bots::{BotInfo, BotReply, BotsReply, GetBots, InsertBot, RenewBot, RevokeBot};
 pub use chats::{
     AddParticipant, ChatReply, ChatsCursor, ChatsReply, GetChats, GetParticipants, InsertChat,
     ParticipantsReply, RemoveParticipant, SetRole,
@@ -43,6 +46,7 @@ pub use messages::{
     GetMessages, InsertMessage, MarkRead, MessagePlace, MessageReply, MessagesReply, Sync, SyncReply,
     UnreadReply,
 };
+pub use notes::{Draft, DraftsReply, GetDrafts, Mark, Note, SetDraft};
 pub use people::{GetUser, InsertUser, UserReply};
 pub use presence::{
     Appearance, GetPresence, Presence, PresenceOf, PresenceReply, PresenceState, SetPresence, SetTyping,
@@ -164,6 +168,12 @@ calls! {
         Restrict = "Restrict",
         GetRestrictions = "GetRestrictions",
         MarkRead = "MarkRead",
+        SetDraft = "SetDraft",
+        GetDrafts = "GetDrafts",
+        InsertBot = "InsertBot",
+        GetBots = "GetBots",
+        RenewBot = "RenewBot",
+        RevokeBot = "RevokeBot",
         BeginUpload = "BeginUpload",
         UploadChunk = "UploadChunk",
         DownloadChunk = "DownloadChunk",
@@ -275,6 +285,12 @@ methods! {
     Restrict "Restrict" -> Empty;
     GetRestrictions "GetRestrictions" -> RestrictionsReply;
     MarkRead "MarkRead" -> UnreadReply;
+    SetDraft "SetDraft" -> Empty;
+    GetDrafts "GetDrafts" -> DraftsReply;
+    InsertBot "InsertBot" -> BotReply;
+    GetBots "GetBots" -> BotsReply;
+    RenewBot "RenewBot" -> BotReply;
+    RevokeBot "RevokeBot" -> Empty;
     BeginUpload "BeginUpload" -> UploadReply;
     UploadChunk "UploadChunk" -> UploadReply;
     DownloadChunk "DownloadChunk" -> FileReply;

@@ -27,4 +27,7 @@ pub struct InsertUser {
 pub struct UserReply {
     /// The person.
     pub user: User,
+    /// Whether it is a program. Absent of people.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_bot: bool,
 }

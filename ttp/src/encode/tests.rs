@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::call::{Draft, Mark};
 use crate::model::{ChatCreated, ChatId, MessageDetails, MessageId, Seq, User, UserId};
 
 prop_compose! {
@@ -69,7 +70,15 @@ proptest! {
         }
         let reply = MessagesReply { messages: said, more, more_after: reset, as_of: as_of % 3 };
         prop_assert_eq!(written(|out| messages_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
-        let reply = SyncReply { epoch, entries: log, more, gone, purged: purged.unwrap_or_default(), reset, heads };
+        let marks: Vec<Mark> =
+            gone.iter().map(|chat_id| Mark { chat_id: *chat_id, number: as_of, unread: 1, mentions: as_of % 2 }).collect();
+        let drafts: Vec<Draft> = gone
+            .iter()
+            .map(|chat_id| Draft { chat_id: *chat_id, text: epoch.clone(), reply_to: more.then_some(as_of) })
+            .collect();
+        let noted = more.then_some(as_of);
+        let purged = purged.unwrap_or_default();
+        let reply = SyncReply { epoch, entries: log, more, gone, purged, reset, heads, noted, marks, drafts };
         prop_assert_eq!(written(|out| sync_reply(out, &reply)), serde_json::to_string(&reply).unwrap());
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ttp::call::Mark;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
 
 use super::view::View;
@@ -325,6 +326,13 @@ impl Conversation {
                 self.unread = unread;
             }
         }
+    }
+
+    /// The server was told, on whichever device, that messages up to a number were read. Later ones are still unread.
+    pub(crate) fn read_elsewhere(&mut self, mark: Mark) {
+        self.read_number = self.read_number.max(mark.number);
+        let told = self.last_number.max(mark.number + mark.unread);
+        self.unread = self.unread.min(told.saturating_sub(mark.number));
     }
 
     fn note_newest(&mut self, message: &Message) {

@@ -22,6 +22,12 @@ impl App {
             }
             Net::Entry(entry) => self.hear_entry(entry, commands),
             Net::Gone(chat) => self.lose(chat),
+            Net::Read(mark) => {
+                if let Some(conversation) = self.conversation_mut(mark.chat_id) {
+                    conversation.read_elsewhere(mark);
+                }
+            }
+            Net::Draft => {}
             Net::Reset => self.forget(commands),
             Net::Chats(Ok(chats)) => self.hear_chats(chats, commands),
             Net::Chats(Err(failure)) => {

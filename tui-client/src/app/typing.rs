@@ -151,6 +151,7 @@ impl App {
             Typed::Chats => self.overlay = Overlay::Chats,
             Typed::Help => self.overlay = Overlay::Help { top: 0 },
             Typed::Search(_) => self.notice = Some(words::SEARCH_IN_LINES.into()),
+            Typed::Act(_) => self.notice = Some(words::ACTS_IN_LINES.into()),
             Typed::Attach { .. } | Typed::Save { .. } => self.notice = Some(words::FILES_IN_LINES.into()),
             Typed::Quit => commands.push(Command::Quit),
             Typed::Rooms(part) => commands.push(Command::ListRooms { part }),

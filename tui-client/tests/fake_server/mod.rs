@@ -56,9 +56,12 @@ fn answer(request: &Request<'_>, address: &str, number: &mut u64) -> Result<Box<
             epoch: Some("first".into()),
             heartbeat_interval_ms: None,
         }),
-        "Authenticate" => {
-            to_raw_value(&IdentityReply { user: ann(), server_role: Role::Member, session_id: None })
-        }
+        "Authenticate" => to_raw_value(&IdentityReply {
+            user: ann(),
+            server_role: Role::Member,
+            session_id: None,
+            is_bot: false,
+        }),
         "GetStreamTicket" => {
             to_raw_value(&TicketReply { ticket: Secret::new("a ticket"), expires_ts: TimestampMs::MAX })
         }

@@ -5,7 +5,7 @@ use ttp::model::{Role, TimestampMs, User, UserId};
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{invitations, roles, rooms, sessions, users};
+use super::{bots, invitations, roles, rooms, sessions, users};
 use crate::names;
 use crate::rights::ServerAct;
 use crate::store::{
@@ -113,6 +113,7 @@ pub(super) fn deactivate(turn: &mut Turn<'_>, change: AccountChange) -> Result<u
         .execute((user_id.0, turn.now))?;
     let ended = sessions::end_all_but(turn, user_id, None)?;
     roles::hand_on_groups_of(turn, user_id)?;
+    bots::close_all_of(turn, user_id)?;
     Ok(ended)
 }
 
@@ -129,12 +130,16 @@ pub(super) fn set_role(turn: &mut Turn<'_>, change: AccountChange, role: Role) -
     if person.is_closed && role > person.role {
         return Err(StoreError::Deactivated.into());
     }
+    if role > Role::Member {
+        bots::require_person(turn.tables, user_id, "bots are members or guests of this server")?;
+    }
     if role != Role::Owner {
         keep_an_owner(turn.tables, user_id, &person)?;
     }
     turn.tables
         .statement("UPDATE Users SET server_role = ?2 WHERE user_id = ?1")?
         .execute((user_id.0, role.name()))?;
+    bots::follow_role(turn.tables, user_id, role)?;
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use crate::names;
 
 mod files;
 mod messages;
+mod notes;
 mod retention;
 mod rooms;
 
@@ -103,7 +104,8 @@ fn report(connection: &Connection) -> rusqlite::Result<Report> {
         rule("tables and indexes are all there", missing(connection))?,
     ];
     let further = messages::QUESTIONS.into_iter().chain(rooms::QUESTIONS).chain(files::QUESTIONS);
-    for (name, question) in QUESTIONS.into_iter().chain(further).chain(retention::QUESTIONS) {
+    let further = further.chain(retention::QUESTIONS).chain(notes::QUESTIONS);
+    for (name, question) in QUESTIONS.into_iter().chain(further) {
         rules.push(rule(name, ask(connection, question))?);
     }
     rules.push(rule("messages are found by their words", wrong_words(connection))?);
@@ -380,6 +382,7 @@ const QUESTIONS: [(&str, &str); 16] = [
          SELECT 'session ' || s.session_id || ': user ' || s.user_id || ' cannot have begun it'
          FROM Sessions s JOIN Users u ON u.user_id = s.user_id
          WHERE s.ended_ts IS NULL AND u.password_hash IS NULL
+           AND (u.deactivated_ts IS NOT NULL OR s.user_id NOT IN (SELECT user_id FROM Bots))
          UNION ALL
          SELECT 'session ' || session_id || ': its token is no hash' FROM Sessions WHERE length(token_hash) <> 32
          UNION ALL

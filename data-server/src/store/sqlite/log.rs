@@ -6,7 +6,7 @@ use ttp::model::{Change, ChatId, Entry, Seq, UserId};
 
 use super::budget::{Budget, entry_bytes};
 use super::tables::{Failure, Tables};
-use super::{changes, messages, users};
+use super::{changes, messages, notes, users};
 use crate::store::{EntriesPage, EntriesQuery};
 
 /// The newest entry's number of each chat of a person.
@@ -21,9 +21,10 @@ pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPa
     users::get(tables, query.user_id)?;
     let places = places(tables, query.user_id)?;
     let is_ahead = |place: &Place| query.cursors.get(&place.chat_id).is_some_and(|seq| *seq > place.last_seq);
-    if places.iter().any(is_ahead) {
+    let version = query.noted.map(|_| notes::version(tables, query.user_id)).transpose()?;
+    if places.iter().any(is_ahead) || query.noted > version {
         let heads = places.into_iter().map(|place| (place.chat_id, place.last_seq)).collect();
-        return Ok(EntriesPage { heads: Some(heads), ..EntriesPage::default() });
+        return Ok(EntriesPage { heads: Some(heads), noted: version, ..EntriesPage::default() });
     }
     let here: BTreeSet<ChatId> = places.iter().map(|place| place.chat_id).collect();
     let gone = query.cursors.keys().copied().filter(|chat_id| !here.contains(chat_id)).collect();
@@ -44,7 +45,11 @@ pub(super) fn page(tables: Tables<'_>, query: &EntriesQuery) -> Result<EntriesPa
             break;
         }
     }
-    Ok(reading.page)
+    let Reading { mut page, rows_left, mut budget, .. } = reading;
+    if let Some(after) = query.noted.filter(|_| !page.more) {
+        notes::fill(tables, query.user_id, after, &mut page, (rows_left, &mut budget))?;
+    }
+    Ok(page)
 }
 
 /// A chat of a person.

@@ -1,14 +1,14 @@
 //! Who takes part in which chat, in SQLite, and how far each has read.
 
 use rusqlite::OptionalExtension;
-use ttp::call::UnreadReply;
+use ttp::call::{Mark, UnreadReply};
 use ttp::model::{Change, ChatId, Membership, Participant, Role, SessionId, TimestampMs, UserId};
 
 use super::tables::{Failure, Tables, role_from};
 use super::writer::Turn;
-use super::{changes, restrictions, roles, users};
+use super::{bots, changes, notes, restrictions, roles, users};
 use crate::rights::ChatAct;
-use crate::store::{Hearing, MembershipChange, Page, ParticipantsQuery, ReadMark, StoreError};
+use crate::store::{Hearing, MembershipChange, ParticipantsQuery, PeoplePage, ReadMark, StoreError};
 
 /// Refuses when there is no such chat, or when `viewer` is somebody who is not in it or may not do this in it.
 pub(super) fn require_access(
@@ -49,7 +49,7 @@ pub(super) fn enter(turn: &mut Turn<'_>, chat_id: ChatId, membership: Membership
              VALUES (?1, ?2, ?3, ?4, ?5)",
         )?
         .execute((chat_id.0, user_id.0, seq, last_number, Role::Member.name()))?;
-    Ok(())
+    notes::moved(turn, user_id, Mark { chat_id, number: last_number, ..Mark::default() })
 }
 
 /// Removes a person from a group. The last owner's place is taken by another entry of the log.
@@ -68,6 +68,7 @@ pub(super) fn remove(turn: &mut Turn<'_>, change: MembershipChange) -> Result<()
     turn.tables
         .statement("DELETE FROM Participants WHERE chat_id = ?1 AND user_id = ?2")?
         .execute((chat_id.0, user_id.0))?;
+    notes::forget(turn.tables, chat_id, user_id)?;
     changes::append(turn, chat_id, Change::Left(membership))?;
     if role == Role::Owner { roles::hand_on(turn, chat_id, user_id) } else { Ok(()) }
 }
@@ -77,29 +78,36 @@ pub(super) fn mark_read(turn: &mut Turn<'_>, mark: ReadMark) -> Result<UnreadRep
     let ReadMark { chat_id, user_id, number } = mark;
     let number = i64::try_from(number).unwrap_or(i64::MAX);
     privacy(turn.tables, chat_id)?;
-    let marked = turn
+    let before = turn
         .tables
         .statement(
-            "UPDATE Participants SET read_number = max(read_number, min(?3, last_number))
-             FROM Chats WHERE Chats.chat_id = ?1 AND Participants.chat_id = ?1 AND user_id = ?2
-             RETURNING (SELECT last_number - max(read_number, purged_number) FROM Chats WHERE chat_id = ?1), role,
-                       read_number",
+            "SELECT c.last_number, p.role, p.read_number, max(p.read_number, min(?3, c.last_number)), c.purged_number
+             FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id WHERE p.chat_id = ?1 AND p.user_id = ?2",
         )?
         .query_row((chat_id.0, user_id.0, number), |row| {
-            Ok((row.get(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?))
+            Ok((row.get::<_, u64>(0)?, role_from(row, 1)?, row.get::<_, u64>(2)?, row.get::<_, u64>(3)?, row.get(4)?))
         })
         .optional()?;
-    let (unread, role, read_number) = marked.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
+    let (last_number, role, before, read_number, purged_number): (u64, Role, u64, u64, u64) =
+        before.ok_or(StoreError::NotAParticipant { user_id, chat_id })?;
     ChatAct::MarkRead.check(role).map_err(StoreError::NotAllowed)?;
     let mentions = turn
         .tables
         .statement("SELECT count(*) FROM Mentions WHERE user_id IN (?2, 0) AND chat_id = ?1 AND number > ?3")?
         .query_row((chat_id.0, user_id.0, read_number), |row| row.get(0))?;
+    // What is gone for everybody counts as read.
+    let seen = read_number.max(purged_number);
+    let unread = last_number.saturating_sub(seen);
+    if read_number > before {
+        let sql = "UPDATE Participants SET read_number = ?3 WHERE chat_id = ?1 AND user_id = ?2";
+        turn.tables.statement(sql)?.execute((chat_id.0, user_id.0, read_number))?;
+        notes::moved(turn, user_id, Mark { chat_id, number: seen, unread, mentions })?;
+    }
     Ok(UnreadReply { unread, mentions })
 }
 
 /// A page of a chat's people.
-pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<Participant>, Failure> {
+pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<PeoplePage, Failure> {
     require_access(tables, query.chat_id, query.viewer, ChatAct::ListPeople)?;
     let after = query.after_user_id.map(|user_id| user_id.0);
     let rows_max = i64::try_from(query.rows_max).unwrap_or(i64::MAX - 1);
@@ -114,7 +122,8 @@ pub(super) fn page(tables: Tables<'_>, query: ParticipantsQuery) -> Result<Page<
         .collect::<rusqlite::Result<Vec<Participant>>>()?;
     let more = items.len() > query.rows_max;
     items.truncate(query.rows_max);
-    Ok(Page { items, more })
+    let bots = bots::among(tables, items.iter().map(|person| person.user.user_id))?;
+    Ok(PeoplePage { items, more, bots })
 }
 
 /// The chats and sessions of each person. Whose account is closed hears nothing.
@@ -126,13 +135,14 @@ pub(super) fn hearing_of(
     let mut hearing = vec![Hearing::default(); users.len()];
     let users = id_list(users.iter().map(|user_id| user_id.0));
     let mut statement = tables.statement(
-        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Users u CROSS JOIN Participants p
-         WHERE u.user_id = w.value AND u.deactivated_ts IS NULL AND p.user_id = w.value",
+        "SELECT w.key, p.chat_id FROM json_each(?1) w CROSS JOIN Users u LEFT JOIN Participants p ON p.user_id = w.value
+         WHERE u.user_id = w.value AND u.deactivated_ts IS NULL",
     )?;
     let mut rows = statement.query([&users])?;
     while let Some(row) = rows.next()? {
         let place: usize = row.get(0)?;
-        hearing[place].chats.push(ChatId(row.get(1)?));
+        hearing[place].is_open = true;
+        hearing[place].chats.extend(row.get::<_, Option<i64>>(1)?.map(ChatId));
     }
     let mut statement = tables.statement(
         "SELECT w.key, s.session_id FROM json_each(?1) w CROSS JOIN Sessions s

@@ -3,7 +3,7 @@
 //! Modules in reading order: `file`, `upgrade` and `legacy` make the file what it should be; `admission` stands before the queues;
 //! `writer`, `reader` and `answer` are the threads, `figures` what they count, `health` and `identity` what they know of the file's state; `tables`
 //! and `budget` serve the operations, which are `users`, `accounts`, `sessions`, `invitations`, `roles`, `chats`,
-//! `client_key`, `messages`, `message_life`, `attachments`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent`, `search` and `retention`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
+//! `client_key`, `messages`, `message_life`, `attachments`, `pages`, `members`, `rooms`, `restrictions`, `changes`, `log`, `recent`, `notes`, `bots`, `search` and `retention`. Beside the store stand those who take a whole file: `snapshot`, `copy`, `check`,
 //! `restore`, `export`, `stats` and `new_password`.
 
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{self, Sender};
 use ttp::call::{InvitationInfo, MessageVersion, UnreadReply};
-use ttp::model::{Chat, ChatId, Message, Participant, Role, Seq, SessionId, TimestampMs, User, UserId};
+use ttp::model::{Chat, ChatId, Message, Role, Seq, SessionId, TimestampMs, User, UserId};
 use ttp::net::clock;
 
 use self::admission::{Class, Gate};
@@ -28,8 +28,8 @@ use super::{
     AccountChange, Admission, By, ChatsQuery, Clock, CommitSink, Credentials, Done, Ending, EntriesPage,
     EntriesQuery, Hearing, InvitationEnd, Invitations, LiveSession, MembershipChange, MessageChange,
     MessagesPage, MessagesQuery, NewAccount, NewChat, NewInvitation, NewLogin, NewMessage, NewUser, Page,
-    ParticipantsQuery, PasswordChange, ReadMark, Recent, RecentQuery, RoleAssignment, SearchPage,
-    SearchQuery, SecretHash, Sessions, Store, VersionsQuery,
+    ParticipantsQuery, PasswordChange, PeoplePage, Person, PersonSought, ReadMark, Recent, RecentQuery,
+    RoleAssignment, SearchPage, SearchQuery, SecretHash, Sessions, Store, VersionsQuery,
 };
 use crate::error::Error;
 
@@ -64,6 +64,8 @@ mod restrictions;
 mod changes;
 mod log;
 mod recent;
+mod notes;
+mod bots;
 mod search;
 mod retention;
 mod snapshot;
@@ -393,6 +395,12 @@ impl Store for SqliteStore {
         });
     }
 
+    fn person(&self, by: By, sought: PersonSought, done: Done<Person>) {
+        self.ask_by(&self.light_reads, by, None, Class::Other, done, move |tables| {
+            users::person(tables, &sought)
+        });
+    }
+
     fn trusted_user(&self, user_id: UserId, done: Done<(User, Role)>) {
         self.light_reads.ask(Class::Other, done, move |tables| accounts::trusted(tables, user_id));
     }
@@ -426,7 +434,7 @@ impl Store for SqliteStore {
         });
     }
 
-    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<Page<Participant>>) {
+    fn participants(&self, by: By, query: ParticipantsQuery, done: Done<PeoplePage>) {
         self.ask_by(&self.heavy_reads, by, query.viewer, Class::History, done, move |tables| {
             members::page(tables, query)
         });

@@ -50,7 +50,8 @@ pub(crate) fn set_password(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(says)?;
     let found = transaction
         .query_row(
-            "SELECT user_id, user_name, deactivated_ts IS NOT NULL FROM Users WHERE name_key = ?1",
+            "SELECT user_id, user_name, deactivated_ts IS NOT NULL FROM Users
+             WHERE name_key = ?1 AND user_id NOT IN (SELECT user_id FROM Bots)",
             [names::key(user_name)],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?)),
         )

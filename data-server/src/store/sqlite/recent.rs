@@ -3,6 +3,7 @@
 
 use ttp::model::{ChatId, SessionId, TimestampMs, UserId};
 
+use super::notes;
 use super::tables::{Failure, Tables};
 use super::writer::Turn;
 use crate::store::{Recent, RecentQuery};
@@ -52,6 +53,13 @@ pub(super) fn find(tables: Tables<'_>, query: RecentQuery, now: TimestampMs) -> 
         while let Some(row) = rows.next()? {
             recent.ended.insert(SessionId(row.get(0)?));
         }
+    }
+    let mut statement = tables.statement(
+        "SELECT user_id, version FROM Notebooks WHERE changed_ts > ?1 ORDER BY changed_ts DESC LIMIT ?2",
+    )?;
+    let mut rows = statement.query((since_ts - notes::LAG_MS, users_max))?;
+    while let Some(row) = rows.next()? {
+        recent.noted.insert(UserId(row.get(0)?), row.get(1)?);
     }
     Ok(recent)
 }

@@ -98,7 +98,8 @@ pub(super) fn find(
 ) -> Result<Option<LiveSession>, Failure> {
     let found = tables
         .statement(
-            "SELECT s.session_id, s.user_id, u.user_name, u.server_role, s.used_ts, s.expires_ts
+            "SELECT s.session_id, s.user_id, u.user_name, u.server_role, s.used_ts, s.expires_ts,
+                    EXISTS (SELECT 1 FROM Bots b WHERE b.user_id = s.user_id)
              FROM Sessions s JOIN Users u ON u.user_id = s.user_id
              WHERE s.token_hash = ?1 AND s.ended_ts IS NULL AND s.expires_ts > ?2",
         )?
@@ -109,6 +110,7 @@ pub(super) fn find(
                 server_role: role_from(row, 3)?,
                 used_ts: row.get(4)?,
                 expires_ts: row.get(5)?,
+                is_bot: row.get(6)?,
             })
         })
         .optional()?;

@@ -204,6 +204,36 @@ const FROM_4_SEARCH: &str = "
         indexed_seq INTEGER NOT NULL,
         analysis    INTEGER NOT NULL
     ) STRICT;
+";
+
+/// Version 5 has what a person's devices share, and bots.
+const FROM_4_NOTES_AND_BOTS: &str = "
+    CREATE TABLE Notebooks (
+        user_id    INTEGER PRIMARY KEY REFERENCES Users (user_id),
+        version    INTEGER NOT NULL,
+        changed_ts INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX NotebooksByChange ON Notebooks (changed_ts);
+    CREATE TABLE Marks (
+        user_id INTEGER NOT NULL REFERENCES Users (user_id),
+        chat_id INTEGER NOT NULL REFERENCES Chats (chat_id),
+        version INTEGER NOT NULL,
+        PRIMARY KEY (user_id, chat_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Drafts (
+        user_id    INTEGER NOT NULL REFERENCES Users (user_id),
+        chat_id    INTEGER NOT NULL REFERENCES Chats (chat_id),
+        version    INTEGER NOT NULL,
+        draft_text TEXT    NOT NULL,
+        reply_to   INTEGER,
+        PRIMARY KEY (user_id, chat_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE Bots (
+        user_id    INTEGER PRIMARY KEY REFERENCES Users (user_id),
+        owner_id   INTEGER NOT NULL REFERENCES Users (user_id),
+        created_ts INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX BotsByOwner ON Bots (owner_id);
     PRAGMA user_version = 5;
 ";
 
@@ -289,7 +319,8 @@ pub(super) fn run(connection: &Connection, version: i64) -> rusqlite::Result<()>
     connection.execute_batch(FROM_4)?;
     connection.execute_batch(FROM_4_SEARCH)?;
     connection.execute_batch(FROM_4_FILES)?;
-    connection.execute_batch(FROM_4_RETENTION)
+    connection.execute_batch(FROM_4_RETENTION)?;
+    connection.execute_batch(FROM_4_NOTES_AND_BOTS)
 }
 
 /// Fills what earlier versions did not have: owners of groups, keys and skeletons of names. Of several people of one

@@ -3,10 +3,11 @@
 use rusqlite::{OptionalExtension, Row};
 use ttp::model::{User, UserId};
 
+use super::bots;
 use super::tables::{Failure, Tables};
 use super::writer::Turn;
 use crate::names;
-use crate::store::{NameRule, NewUser, StoreError};
+use crate::store::{NameRule, NewUser, Person, PersonSought, StoreError};
 
 /// A person from two columns that begin at `first`.
 pub(super) fn from_row(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
@@ -74,6 +75,16 @@ pub(super) fn get(tables: Tables<'_>, user_id: UserId) -> Result<User, Failure> 
         .query_row([user_id.0], |row| from_row(row, 0))
         .optional()?
         .ok_or(StoreError::NoSuchUser(user_id).into())
+}
+
+/// Somebody, with the kind of account.
+pub(super) fn person(tables: Tables<'_>, sought: &PersonSought) -> Result<Person, Failure> {
+    let user = match sought {
+        PersonSought::Number(user_id) => get(tables, *user_id)?,
+        PersonSought::Name(user_name) => get_by_name(tables, user_name)?,
+    };
+    let is_bot = bots::is_bot(tables, user.user_id)?;
+    Ok(Person { user, is_bot })
 }
 
 /// The person of this name.

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError};
 use rusqlite::Connection;
-use ttp::model::SessionId;
 use ttp::net::backoff::Backoff;
 use ttp::net::clock;
 
@@ -21,14 +20,16 @@ use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
 use super::retention::HouseRule;
 use super::tables::{Failure, Tables};
-use crate::store::{Clock, CommitSink, Committed, Done, StoreError};
+use crate::store::{Clock, CommitSink, Done, StoreError};
 
 mod idle;
+mod news;
 mod turn;
 
 pub(super) use turn::Turn;
 
 use idle::Chores;
+use news::News;
 
 /// Changes that may wait for the writer.
 pub(super) const QUEUE_MAX: usize = 4096;
@@ -49,14 +50,6 @@ pub(super) enum Command {
     Store(Box<dyn Job>),
     /// Everything before this is stored, then the writer ends.
     Close,
-}
-
-/// What the sink hears of a batch.
-#[derive(Default)]
-struct News {
-    entries: Vec<Committed>,
-    ended: Vec<SessionId>,
-    has_freed: bool,
 }
 
 /// How a change ended.
@@ -268,7 +261,7 @@ impl Writer {
 
     /// One transaction for all of `batch`.
     fn store(&mut self, mut batch: Vec<Box<dyn Job>>) {
-        let (ending, news) = match self.connection.take() {
+        let (ending, mut news) = match self.connection.take() {
             None => (Ending::NotStored, News::default()),
             Some(connection) => {
                 self.health.batch(Some(clock::now()));
@@ -298,18 +291,14 @@ impl Writer {
         if let Some(connection) = self.connection.as_ref().filter(|connection| !connection.is_autocommit()) {
             let _ = execute(connection, "COMMIT");
         }
-        if !news.ended.is_empty() {
-            self.sink.ended(news.ended);
-        }
+        news.tell_ended(&mut *self.sink);
         if !news.entries.is_empty() {
             self.chores.note(&news.entries, committed_at);
-            self.sink.committed(news.entries);
+            self.sink.committed(std::mem::take(&mut news.entries));
             self.figures.forwarded(clock::now() - committed_at);
             ttp::failpoint!("data.forwarded");
         }
-        if news.has_freed {
-            self.sink.freed();
-        }
+        news.tell_the_rest(&mut *self.sink);
     }
 
     /// Answers what the sink hears of what was committed, or how all of the batch ended instead.
@@ -371,15 +360,14 @@ impl Writer {
         if has_savepoint {
             execute(connection, "SAVEPOINT change")?;
         }
-        let (entries_before, ended_before) = (turn.entries.len(), turn.ended.len());
+        let before = turn.lengths();
         if let Err(failure) = job.run(turn) {
             let refused = match failure {
                 Failure::Half(failed) => return Err(failed),
                 Failure::Sqlite(failed) if is_of_the_place(&failed) => return Err(failed),
                 refused => refused,
             };
-            turn.entries.truncate(entries_before);
-            turn.ended.truncate(ended_before);
+            turn.truncate(before);
             let refusal = refused.into_store_error(&mut self.complaints);
             self.figures.refused(&refusal);
             job.refuse(refusal);
@@ -421,12 +409,6 @@ impl Writer {
         file::need_room(&self.path)?;
         connection.busy_timeout(file::BUSY_TIMEOUT)?;
         Ok(connection)
-    }
-}
-
-impl From<Turn<'_>> for News {
-    fn from(turn: Turn<'_>) -> Self {
-        Self { entries: turn.entries, ended: turn.ended, has_freed: turn.has_freed }
     }
 }
 

@@ -12,6 +12,8 @@ impl CommitSink for Ear {
     }
 
     fn ended(&mut self, _: Vec<ttp::model::SessionId>) {}
+
+    fn noted(&mut self, _: Vec<crate::store::Noted>) {}
 }
 
 struct House {

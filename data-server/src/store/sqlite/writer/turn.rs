@@ -2,9 +2,9 @@
 
 use ttp::model::{MessageId, SessionId, TimestampMs};
 
-use crate::store::Committed;
 use crate::store::sqlite::messages;
 use crate::store::sqlite::tables::Tables;
+use crate::store::{Committed, Noted};
 
 /// Where changes are made: the open transaction, its time, and the entries that it makes.
 pub(in crate::store::sqlite) struct Turn<'a> {
@@ -16,6 +16,8 @@ pub(in crate::store::sqlite) struct Turn<'a> {
     pub(in crate::store::sqlite) entries: Vec<Committed>,
     /// Sessions that the sink will hear to have ended.
     pub(in crate::store::sqlite) ended: Vec<SessionId>,
+    /// Notes that the sink will hear of.
+    pub(in crate::store::sqlite) notes: Vec<Noted>,
     /// Whether the sink will hear that files are free.
     pub(in crate::store::sqlite) has_freed: bool,
     /// The numbers of messages, once one was asked for.
@@ -38,6 +40,7 @@ impl<'a> Turn<'a> {
             now: 0,
             entries: Vec::new(),
             ended: Vec::new(),
+            notes: Vec::new(),
             has_freed: false,
             message_ids: None,
             inserting: None,
