@@ -37,7 +37,7 @@ async fn data(house: &Installation, me: i64) -> Wire {
 pub(crate) async fn group(house: &Installation, owner: i64, others: &[i64]) -> i64 {
     let mut users = vec![owner];
     users.extend(others);
-    let call = json!({"chat_name": "group", "user_ids": users, "client_chat_id": format!("{users:?}")});
+    let call = json!({"chat_name": "group", "user_ids": users, "client_chat_id": format!("{owner}, {} to {:?}", others.len(), others.last())});
     let reply = data(house, owner).await.result("InsertChat", call).await;
     reply["chat"]["chat_id"].as_i64().unwrap()
 }

@@ -83,7 +83,7 @@ pub(crate) fn is_so(call: &UpdateChat) -> String {
 pub(crate) fn is_in(call: &JoinChat, user_id: UserId) -> String {
     let room = match (&call.chat_id, &call.room_name) {
         (Some(chat_id), _) => format!("chat_id = {chat_id}"),
-        (None, name) => format!("room_name = '{}'", name.clone().unwrap_or_default().to_lowercase()),
+        (None, name) => format!("room_name IS '{}'", name.clone().unwrap_or_default().to_lowercase()),
     };
     format!(
         "SELECT count(*) = 1 FROM Participants JOIN Chats USING (chat_id) WHERE {room} AND user_id = {user_id}"

@@ -15,13 +15,14 @@ use ttp::net::clock;
 use super::sweep::Sweeper;
 use super::{Desk, FileFault, Folder, Upload};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{By, CommitSink, Committed, NameRule, NewUser, Store};
+use crate::store::{By, CommitSink, Committed, NameRule, NewUser, Noted, Store};
 
 struct Deaf;
 
 impl CommitSink for Deaf {
     fn committed(&mut self, _: Vec<Committed>) {}
     fn ended(&mut self, _: Vec<SessionId>) {}
+    fn noted(&mut self, _: Vec<Noted>) {}
 }
 
 struct Room {

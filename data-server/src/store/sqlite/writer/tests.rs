@@ -3,6 +3,7 @@
 use std::sync::{Mutex, mpsc};
 
 use super::*;
+use crate::store::Committed;
 
 struct Ear(Arc<Mutex<usize>>);
 
