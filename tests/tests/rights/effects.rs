@@ -80,10 +80,7 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         DataCall::LeaveChat(call) => Change(places(call.chat_id, my, 0)),
         DataCall::Restrict(call) => Change(rooms::is_restricted(call)),
         DataCall::GetRestrictions(_) => Answer("\"penalty\":\"ban\""),
-        DataCall::MarkRead(call) => Change(format!(
-            "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
-            call.number, call.chat_id
-        )),
+        DataCall::MarkRead(call) => Change(has_read(call.chat_id, my, call.number)),
         DataCall::SetDraft(_) | DataCall::InsertBot(_) | DataCall::RenewBot(_) | DataCall::RevokeBot(_) => {
             Change(notes::is_so(call, my))
         }
@@ -169,6 +166,12 @@ fn has_role(call: &SetRole) -> String {
 
 fn places(chat_id: ChatId, user_id: UserId, count: u64) -> String {
     format!("SELECT count(*) = {count} FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}")
+}
+
+fn has_read(chat_id: ChatId, user_id: UserId, number: u64) -> String {
+    format!(
+        "SELECT read_number = {number} FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}"
+    )
 }
 
 fn reactions(chat_id: ChatId, seq: u64, emoji: &str, user_id: UserId, count: u64) -> String {
