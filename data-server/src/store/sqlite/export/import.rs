@@ -57,6 +57,8 @@ const DERIVED: &str = "
     INSERT INTO Attachments (chat_id, seq, sha256)
         SELECT m.chat_id, m.seq, unhex(f.value ->> '$.sha256')
         FROM Messages m, json_each(m.details, '$.attachments') f WHERE m.details IS NOT NULL;
+    INSERT INTO Notebooks (user_id, version, changed_ts)
+        SELECT user_id, max(version), 0 FROM Drafts GROUP BY user_id;
 ";
 
 /// Makes a database at `path` of an export: its folder, or the file of its lines.
@@ -286,6 +288,13 @@ fn insert(connection: &Connection, chat_id: i64, line: Line) -> rusqlite::Result
                 row.message_ts,
             ))
             .map(drop),
+        Line::Draft(row) => connection
+            .prepare_cached(
+                "INSERT INTO Drafts (user_id, chat_id, version, draft_text, reply_to)
+                 VALUES (?1, ?2, (SELECT count(*) + 1 FROM Drafts WHERE user_id = ?1), ?3, ?4)",
+            )?
+            .execute((row.user_id, chat_id, row.draft_text, row.reply_to))
+            .map(drop),
         Line::Message(row) => insert_message(connection, chat_id, row),
         Line::Change(row) => insert_change(connection, chat_id, row),
         // The others were taken before.
@@ -307,8 +316,13 @@ fn insert_person(connection: &Connection, person: &Person) -> rusqlite::Result<(
             person.has_skeleton.then(|| names::skeleton(&person.user_name)),
             &person.server_role,
             person.deactivated_ts,
-        ))
-        .map(drop)
+        ))?;
+    if let Some(bot) = &person.bot {
+        connection
+            .prepare_cached("INSERT INTO Bots (user_id, owner_id, created_ts) VALUES (?1, ?2, ?3)")?
+            .execute((person.user_id, bot.owner_id, bot.created_ts))?;
+    }
+    Ok(())
 }
 
 fn insert_chat(connection: &Connection, chat: &ChatRow) -> rusqlite::Result<()> {

@@ -62,6 +62,7 @@ enum Line {
     Participant(Participant),
     Restriction(Restriction),
     PurgedKey(PurgedKey),
+    Draft(Draft),
     Message(MessageRow),
     Change(ChangeRow),
     EndOfChat(ChatDigest),
@@ -92,6 +93,16 @@ struct Person {
     /// Whether the person is found by the name, and told from names that look like it: the first who bears it is.
     has_key: bool,
     has_skeleton: bool,
+    /// Of a bot: whose it is, and since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bot: Option<Bot>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Bot {
+    owner_id: i64,
+    created_ts: TimestampMs,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,6 +174,16 @@ struct PurgedKey {
     message_ts: TimestampMs,
     user_id: i64,
     client_message_id: String,
+}
+
+/// What somebody has not said yet. Not in an export of single chats.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Draft {
+    user_id: i64,
+    draft_text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply_to: Option<Seq>,
 }
 
 #[derive(Serialize, Deserialize)]

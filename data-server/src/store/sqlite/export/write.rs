@@ -15,8 +15,8 @@ use super::super::file::{self, Kind, beside};
 use super::super::{client_key, snapshot};
 use super::files;
 use super::{
-    Beginning, ChangeRow, ChatDigest, ChatRow, End, Exported, FORMAT, LINES_NAME, Leftover, Line, MessageRow,
-    Participant, Person, PurgedKey, Restriction, hex, says_a_text,
+    Beginning, Bot, ChangeRow, ChatDigest, ChatRow, Draft, End, Exported, FORMAT, LINES_NAME, Leftover, Line,
+    MessageRow, Participant, Person, PurgedKey, Restriction, hex, says_a_text,
 };
 use crate::error::Error;
 
@@ -110,7 +110,7 @@ pub(super) fn lines(
     }
     let mut writer = Writer { out, all: Sha256::new(), chat: Sha256::new(), line: Vec::new() };
     let beginning = connection.query_row(BEGINNING, [], beginning).map_err(says)?;
-    let mut told = Told { watch, entries: 0, all: beginning.entries };
+    let mut told = Told { watch, entries: 0, all: beginning.entries, is_whole: chats.is_empty() };
     writer.put(&Line::Talko(beginning))?;
     for person in
         rows(connection, if chats.is_empty() { PEOPLE } else { PEOPLE_NAMED }, person).map_err(says)?
@@ -157,12 +157,13 @@ const BEGINNING: &str = "
     FROM Meta";
 
 const PEOPLE: &str = "
-    SELECT user_id, user_name, created_ts, server_role, deactivated_ts, name_key IS NOT NULL, name_skeleton IS NOT NULL
-    FROM Users ORDER BY user_id";
+    SELECT u.user_id, user_name, u.created_ts, server_role, deactivated_ts, name_key IS NOT NULL,
+           name_skeleton IS NOT NULL, owner_id, b.created_ts
+    FROM Users u LEFT JOIN Bots b ON b.user_id = u.user_id ORDER BY u.user_id";
 
+/// With the owners of bots.
 const PEOPLE_NAMED: &str = "
-    SELECT user_id, user_name, created_ts, server_role, deactivated_ts, name_key IS NOT NULL, name_skeleton IS NOT NULL
-    FROM Users WHERE user_id IN (
+    WITH Named AS (
         SELECT user_id FROM Participants WHERE chat_id IN temp.Chosen
         UNION SELECT user_id FROM Messages WHERE chat_id IN temp.Chosen
         UNION SELECT user_id FROM Changes WHERE chat_id IN temp.Chosen
@@ -170,7 +171,11 @@ const PEOPLE_NAMED: &str = "
         UNION SELECT user_id FROM Restrictions WHERE chat_id IN temp.Chosen
         UNION SELECT user_id FROM PurgedKeys WHERE chat_id IN temp.Chosen
         UNION SELECT creator_id FROM Chats WHERE chat_id IN temp.Chosen)
-    ORDER BY user_id";
+    SELECT u.user_id, user_name, u.created_ts, server_role, deactivated_ts, name_key IS NOT NULL,
+           name_skeleton IS NOT NULL, owner_id, b.created_ts
+    FROM Users u LEFT JOIN Bots b ON b.user_id = u.user_id
+    WHERE u.user_id IN Named OR u.user_id IN (SELECT owner_id FROM Bots WHERE user_id IN Named)
+    ORDER BY u.user_id";
 
 /// Both tables of a chat's log, in its order.
 const ENTRIES: &str = "
@@ -189,6 +194,8 @@ struct Told<'a> {
     watch: Watch<'a>,
     entries: u64,
     all: u64,
+    /// Whether everything is exported, and not single chats.
+    is_whole: bool,
 }
 
 impl Told<'_> {
@@ -245,6 +252,13 @@ impl Writer<'_> {
         for row in rows(connection, &of_chat(keys), purged_key).map_err(says)? {
             self.put(&Line::PurgedKey(row))?;
         }
+        if told.is_whole {
+            let drafts =
+                "SELECT user_id, draft_text, reply_to FROM Drafts WHERE chat_id = ?1 ORDER BY user_id";
+            for row in rows(connection, &of_chat(drafts), draft).map_err(says)? {
+                self.put(&Line::Draft(row))?;
+            }
+        }
         let mut entries = 0;
         let mut statement = connection.prepare_cached(ENTRIES).map_err(says)?;
         let mut found = statement.query([chat_id]).map_err(says)?;
@@ -289,6 +303,10 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
         deactivated_ts: row.get(4)?,
         has_key: row.get(5)?,
         has_skeleton: row.get(6)?,
+        bot: match row.get(7)? {
+            Some(owner_id) => Some(Bot { owner_id, created_ts: row.get(8)? }),
+            None => None,
+        },
     })
 }
 
@@ -355,6 +373,10 @@ fn purged_key(row: &Row<'_>) -> rusqlite::Result<PurgedKey> {
         user_id: row.get(4)?,
         client_message_id: row.get(5)?,
     })
+}
+
+fn draft(row: &Row<'_>) -> rusqlite::Result<Draft> {
+    Ok(Draft { user_id: row.get(0)?, draft_text: row.get(1)?, reply_to: row.get(2)? })
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Line> {
