@@ -62,6 +62,8 @@ async fn busy() -> (Installation, [ChatId; 2]) {
     ada.forward(MessagePlace { chat_id: lunch, seq: said.seq }, private).await.unwrap();
     ada.restrict(lunch, linus.user_id, ttp::model::Penalty::Mute, None).await.unwrap();
     ada.remove_participant(lunch, linus.user_id).await.unwrap();
+    ada.insert_bot("dice").await.unwrap();
+    ada.set_draft(private, "not yet", None).await.unwrap();
     grace.mark_read(private, 1).await.unwrap();
     (house, [lunch, private])
 }

@@ -293,7 +293,7 @@ fn insert(connection: &Connection, chat_id: i64, line: Line) -> rusqlite::Result
                 "INSERT INTO Drafts (user_id, chat_id, version, draft_text, reply_to)
                  VALUES (?1, ?2, (SELECT count(*) + 1 FROM Drafts WHERE user_id = ?1), ?3, ?4)",
             )?
-            .execute((row.user_id, chat_id, row.draft_text, row.reply_to))
+            .execute((row.user_id, row.chat_id, row.draft_text, row.reply_to))
             .map(drop),
         Line::Message(row) => insert_message(connection, chat_id, row),
         Line::Change(row) => insert_change(connection, chat_id, row),

@@ -51,18 +51,18 @@ pub struct ChatDigest {
     pub sha256: String,
 }
 
-/// One line. Their order: the beginning, people, what is left over, then chat by chat, then the end.
+/// One line. Their order: the beginning, people, what is left over, drafts, then chat by chat, then the end.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Line {
     Talko(Beginning),
     User(Person),
     Leftover(Leftover),
+    Draft(Draft),
     Chat(Box<ChatRow>),
     Participant(Participant),
     Restriction(Restriction),
     PurgedKey(PurgedKey),
-    Draft(Draft),
     Message(MessageRow),
     Change(ChangeRow),
     EndOfChat(ChatDigest),
@@ -181,6 +181,7 @@ struct PurgedKey {
 #[serde(deny_unknown_fields)]
 struct Draft {
     user_id: i64,
+    chat_id: i64,
     draft_text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reply_to: Option<Seq>,

@@ -110,7 +110,7 @@ pub(super) fn lines(
     }
     let mut writer = Writer { out, all: Sha256::new(), chat: Sha256::new(), line: Vec::new() };
     let beginning = connection.query_row(BEGINNING, [], beginning).map_err(says)?;
-    let mut told = Told { watch, entries: 0, all: beginning.entries, is_whole: chats.is_empty() };
+    let mut told = Told { watch, entries: 0, all: beginning.entries };
     writer.put(&Line::Talko(beginning))?;
     for person in
         rows(connection, if chats.is_empty() { PEOPLE } else { PEOPLE_NAMED }, person).map_err(says)?
@@ -122,6 +122,9 @@ pub(super) fn lines(
             rows(connection, "SELECT * FROM Leftovers ORDER BY leftover_id", leftover).map_err(says)?
         {
             writer.put(&Line::Leftover(leftover))?;
+        }
+        for draft in rows(connection, DRAFTS, draft).map_err(says)? {
+            writer.put(&Line::Draft(draft))?;
         }
     }
     let mut exported = Exported::default();
@@ -177,6 +180,8 @@ const PEOPLE_NAMED: &str = "
     WHERE u.user_id IN Named OR u.user_id IN (SELECT owner_id FROM Bots WHERE user_id IN Named)
     ORDER BY u.user_id";
 
+const DRAFTS: &str = "SELECT user_id, chat_id, draft_text, reply_to FROM Drafts ORDER BY user_id, chat_id";
+
 /// Both tables of a chat's log, in its order.
 const ENTRIES: &str = "
     SELECT m.seq, NULL AS kind, m.message_ts AS ts, m.user_id, m.message_id, m.number, m.message_text,
@@ -194,8 +199,6 @@ struct Told<'a> {
     watch: Watch<'a>,
     entries: u64,
     all: u64,
-    /// Whether everything is exported, and not single chats.
-    is_whole: bool,
 }
 
 impl Told<'_> {
@@ -251,13 +254,6 @@ impl Writer<'_> {
                     FROM PurgedKeys WHERE chat_id = ?1 ORDER BY seq";
         for row in rows(connection, &of_chat(keys), purged_key).map_err(says)? {
             self.put(&Line::PurgedKey(row))?;
-        }
-        if told.is_whole {
-            let drafts =
-                "SELECT user_id, draft_text, reply_to FROM Drafts WHERE chat_id = ?1 ORDER BY user_id";
-            for row in rows(connection, &of_chat(drafts), draft).map_err(says)? {
-                self.put(&Line::Draft(row))?;
-            }
         }
         let mut entries = 0;
         let mut statement = connection.prepare_cached(ENTRIES).map_err(says)?;
@@ -376,7 +372,7 @@ fn purged_key(row: &Row<'_>) -> rusqlite::Result<PurgedKey> {
 }
 
 fn draft(row: &Row<'_>) -> rusqlite::Result<Draft> {
-    Ok(Draft { user_id: row.get(0)?, draft_text: row.get(1)?, reply_to: row.get(2)? })
+    Ok(Draft { user_id: row.get(0)?, chat_id: row.get(1)?, draft_text: row.get(2)?, reply_to: row.get(3)? })
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Line> {
