@@ -115,6 +115,7 @@ async fn take(
 }
 
 /// Something for the loop.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Happening {
     Event(Event),
     /// A signal, or the terminal was closed.

@@ -179,7 +179,7 @@ pub trait CommitSink: Send {
     fn ended(&mut self, sessions: Vec<SessionId>);
 
     /// Notes, after their commit, each person's in the order of their numbers. Must not block.
-    fn noted(&mut self, notes: Vec<Noted>);
+    fn noted(&mut self, _notes: Vec<Noted>) {}
 
     /// Nobody needs some of the files any more, after the commit. Must not block.
     fn freed(&mut self) {}

@@ -17,7 +17,7 @@ fn params_of(method: &str) -> Value {
         "Authenticate" => json!({"user_id": 1}),
         "ChangePassword" => json!({"old_password": PASSWORD, "new_password": "staple staple"}),
         "RevokeSession" => json!({"session_id": 1}),
-        "UpdateUser" | "InsertUser" => json!({"user_name": "Eve"}),
+        "UpdateUser" | "InsertUser" | "InsertBot" => json!({"user_name": "Eve"}),
         "SetServerRole" => json!({"user_id": 1, "role": "guest"}),
         "RevokeInvitation" => json!({"invitation_id": 1}),
         "GetUser" | "GetChats" => json!({"user_id": 1}),
@@ -37,6 +37,8 @@ fn params_of(method: &str) -> Value {
         "AddParticipant" | "RemoveParticipant" => json!({"chat_id": 1, "user_id": 1}),
         "SetRole" => json!({"chat_id": 1, "user_id": 1, "role": "owner"}),
         "MarkRead" => json!({"chat_id": 1, "number": 1}),
+        "SetDraft" => json!({"chat_id": 1, "text": "x"}),
+        "RenewBot" | "RevokeBot" => json!({"user_id": 1}),
         _ => json!({}),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) const CANARY: &str = "the canary sings in the group";
 /// What an accepted call of a data-server shows.
 pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Effect {
     use Effect::{Answer, Change};
-    let chats = if is_in_the_group { CANARY } else { "{" };
+    let chats = if is_in_the_group { "\"chat_name\":\"team\"" } else { "{" };
     let my = me.user_id;
     match call {
         DataCall::Hello(_) => Answer("max_frame_bytes"),
@@ -80,8 +80,8 @@ pub(crate) fn of_data(call: &DataCall, me: &Person, is_in_the_group: bool) -> Ef
         DataCall::LeaveChat(call) => Change(places(call.chat_id, my, 0)),
         DataCall::Restrict(call) => Change(rooms::is_restricted(call)),
         DataCall::GetRestrictions(_) => Answer("\"penalty\":\"ban\""),
-        DataCall::MarkRead(call) => Change(has_read(call.chat_id, my, call.number)),
-        DataCall::SetDraft(_) | DataCall::InsertBot(_) | DataCall::RenewBot(_) | DataCall::RevokeBot(_) => {
+        DataCall::MarkRead(_) | DataCall::SetDraft(_) => Change(notes::is_so(call, my)),
+        DataCall::InsertBot(_) | DataCall::RenewBot(_) | DataCall::RevokeBot(_) => {
             Change(notes::is_so(call, my))
         }
         DataCall::GetDrafts(_) => Answer("\"drafts\":["),

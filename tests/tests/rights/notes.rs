@@ -29,6 +29,10 @@ ok  ok  ok  ok  ok  ok  ok  ok  ok  001 001 001 001 001 RevokeBot {"user_id":$my
 /// What is so after a call of these.
 pub(crate) fn is_so(call: &DataCall, my: UserId) -> String {
     match call {
+        DataCall::MarkRead(call) => format!(
+            "SELECT read_number = {} FROM Participants WHERE chat_id = {} AND user_id = {my}",
+            call.number, call.chat_id
+        ),
         DataCall::SetDraft(call) => format!(
             "SELECT count(*) = 1 FROM Drafts WHERE user_id = {my} AND chat_id = {} AND draft_text = '{}'",
             call.chat_id, call.text
