@@ -363,10 +363,7 @@ fn format_message(message: &Message) -> String {
     let time = jiff::Timestamp::from_millisecond(message.message_ts)
         .map(|time| time.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string())
         .unwrap_or_default();
-    let (name, mut text) = (one_line(&message.user.user_name), one_line(&message.message_text));
-    for file in message.details.iter().flat_map(|details| &details.attachments) {
-        text += &format!("{}[{}]", if text.is_empty() { "" } else { " " }, one_line(&file.file_name));
-    }
+    let (name, text) = (one_line(&message.user.user_name), one_line(&message.text_and_files()));
     match client_lib::action(&text) {
         _ if message.details.as_ref().is_some_and(|details| details.deleted.is_some()) => {
             format!("{time} {name}: (deleted)")

@@ -3,6 +3,8 @@
 //! The first five members of [`Message`] and the first four of [`Chat`] are the 2020 dialect, byte for byte.
 //! Members that version 2 adds are left out of JSON when they are zero or absent, so one type serves both.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::change::{
@@ -148,9 +150,24 @@ pub struct Message {
 }
 
 impl Message {
+    /// What it says, and the names of its files behind that: for those who show texts alone.
+    pub fn text_and_files(&self) -> Cow<'_, str> {
+        let Some(details) = self.details.as_ref().filter(|details| !details.attachments.is_empty()) else {
+            return Cow::Borrowed(&self.message_text);
+        };
+        let files = details.attachments.iter().map(|file| format!("[{}]", file.file_name));
+        let said = Some(self.message_text.clone()).filter(|text| !text.is_empty());
+        Cow::Owned(said.into_iter().chain(files).collect::<Vec<_>>().join(" "))
+    }
+
     /// The five members of the 2020 dialect alone.
     pub fn into_version_1(self) -> Self {
-        Self { seq: 0, number: 0, client_message_id: None, details: None, ..self }
+        let message_text = match self.text_and_files() {
+            Cow::Owned(text) => Some(text),
+            Cow::Borrowed(_) => None,
+        };
+        let message_text = message_text.unwrap_or(self.message_text);
+        Self { message_text, seq: 0, number: 0, client_message_id: None, details: None, ..self }
     }
 }
 
@@ -293,6 +310,37 @@ fn is_part_of_a_sign(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_are_named_where_texts_alone_are_shown() {
+        let file = crate::attachment::Attachment {
+            sha256: crate::attachment::FileHash([7; 32]),
+            file_name: "cat.png".into(),
+            bytes: 9,
+            media_type: None,
+            width: 0,
+            height: 0,
+        };
+        let said = |message_text: &str, files: usize| Message {
+            message_id: MessageId(1),
+            chat_id: ChatId(1),
+            user: User { user_id: UserId(1), user_name: "Ada".into() },
+            message_text: message_text.into(),
+            message_ts: 1,
+            seq: 2,
+            number: 1,
+            client_message_id: None,
+            details: Some(Box::new(MessageDetails {
+                attachments: vec![file.clone(); files],
+                ..MessageDetails::default()
+            })),
+        };
+        for (text, files, shown) in
+            [("look", 0, "look"), ("look", 1, "look [cat.png]"), ("", 2, "[cat.png] [cat.png]")]
+        {
+            assert_eq!(said(text, files).into_version_1().message_text, shown);
+        }
+    }
 
     #[test]
     fn signs_are_signs() {

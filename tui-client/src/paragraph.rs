@@ -65,7 +65,7 @@ fn written(item: Item<'_>, setting: Setting<'_>) -> (String, Vec<(usize, Part)>)
             write(Part::Time, &stamp(message.message_ts));
             let name = name_part(message.user.user_id, setting);
             let is_deleted = message.details.as_ref().is_some_and(|details| details.deleted.is_some());
-            match client_lib::action(&message.message_text) {
+            match client_lib::action(&message.text_and_files()) {
                 _ if is_deleted => {
                     write(name, &named(&message.user));
                     write(Part::Note, words::DELETED);
@@ -76,7 +76,7 @@ fn written(item: Item<'_>, setting: Setting<'_>) -> (String, Vec<(usize, Part)>)
                 }
                 None => {
                     write(name, &named(&message.user));
-                    write(Part::Text, &message.message_text);
+                    write(Part::Text, &message.text_and_files());
                 }
             }
             return (text, parts);

@@ -72,7 +72,7 @@ fn preview(conversation: &Conversation) -> String {
     match &conversation.newest {
         // A row needs but the beginning of a text that may be long.
         Some(message) => {
-            let text: String = message.message_text.chars().take(PREVIEW_CHARS_MAX).collect();
+            let text: String = message.text_and_files().chars().take(PREVIEW_CHARS_MAX).collect();
             format!("{}: {text}", wrap::one_line(&message.user.user_name))
         }
         None => words::NO_PREVIEW.to_owned(),
