@@ -66,7 +66,7 @@ pub(crate) fn is_so(call: &UpdateChat) -> String {
         ("topic", settings.topic.clone()),
         ("room_name", settings.room_name.as_ref().map(|name| name.to_lowercase())),
     ];
-    let texts = texts.into_iter().filter_map(|(what, text)| Some(format!("{what} = '{}'", text?)));
+    let texts = texts.into_iter().filter_map(|(what, text)| Some(format!("{what} IS '{}'", text?)));
     let numbers = [
         ("is_public", settings.is_public.map(u64::from)),
         ("is_archived", settings.is_archived.map(u64::from)),
