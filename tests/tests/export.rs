@@ -193,6 +193,13 @@ async fn c26_a_killed_import_leaves_nothing_that_looks_whole() {
     for part in ["messages", "words", "free", "messages that were not kept", "texts of"] {
         assert!(table.contains(part), "{table}");
     }
+    let bytes_of = |part: &str| -> u64 {
+        let line = table.lines().find(|line| line.ends_with(&format!("  {part}"))).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let parts = ["messages", "changes", "words", "keys", "people", "chats", "the rest", "free"].map(bytes_of);
+    assert_eq!(parts.iter().sum::<u64>(), bytes_of("file"), "every byte is somewhere: {table}");
+    assert!(parts[0] >= 4096 && parts[2] >= 4096, "{table}");
     assert!(says(home, &["compact", "--db", "new.db"]).contains(" bytes before, "));
     says(home, &["check", "new.db"]);
 }

@@ -195,7 +195,7 @@ async fn three_messages_to_two_streams_are_six_deliveries() {
     assert!(now.of("talko_broadcast_delivered_bytes_total") > 6.0 * 100.0);
     assert_eq!(now.of("talko_data_storage_sound"), 1.0);
     assert_eq!(now.of("talko_connections{server=\"broadcast\"}"), 2.0);
-    // Each stream hears the chat, and the topic of its own person.
+    // Each hears the chat, and what is for all devices of that person alone.
     assert_eq!(now.of("talko_broadcast_subscriptions"), 4.0);
 
     let shown = String::from_utf8(house.top(&[]).stdout).unwrap();

@@ -175,6 +175,8 @@ impl Shard {
         if !self.table.hears(viewer, topic) {
             return self.answer(key, slot, Err(refusal::not_heard()));
         }
+        // Whose stream ended before its shard was asked is held since.
+        users.extend(self.shared.presence.with(|people| people.held_in(topic)));
         users.sort_unstable();
         users.dedup();
         let mut people = self.look(viewer, &users);

@@ -236,7 +236,7 @@ fn a_full_page_of_chats_keeps_every_chat() {
             .for_each(|number| drop(store.say(chat_id, users[0], &format!("{number}{}", "x".repeat(1_000)))));
         house.now.fetch_add(1, Ordering::SeqCst);
     }
-    let detail = ChatDetail { users_max: 4, messages_max: 4, bytes_max: 9_000 };
+    let detail = ChatDetail { users_max: 4, messages_max: 4, bytes_max: 9_300 };
     let query = ChatsQuery { user_id: users[0], before: None, chats_max: 10, ends_when_full: true, detail };
     let page = store.ask(|store, done| store.chats(data_server::store::By::Trust, query, done)).unwrap();
     let messages: Vec<usize> = page.items.iter().map(|chat| chat.messages.len()).collect();

@@ -168,6 +168,12 @@ fn places(chat_id: ChatId, user_id: UserId, count: u64) -> String {
     format!("SELECT count(*) = {count} FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}")
 }
 
+fn has_read(chat_id: ChatId, user_id: UserId, number: u64) -> String {
+    format!(
+        "SELECT read_number = {number} FROM Participants WHERE chat_id = {chat_id} AND user_id = {user_id}"
+    )
+}
+
 fn reactions(chat_id: ChatId, seq: u64, emoji: &str, user_id: UserId, count: u64) -> String {
     format!(
         "SELECT count(*) = {count} FROM Reactions

@@ -62,6 +62,6 @@ pub(crate) async fn say(wire: &mut Wire, team: &serde_json::Value) -> String {
     let part = UploadChunk { sha256, bytes, offset: 0, data: FileBytes(CANARY.into()) };
     wire.result("UploadChunk", serde_json::to_value(part).unwrap()).await;
     let attachment = json!({"sha256": sha256, "file_name": "canary.txt"});
-    let said = json!({"chat_id": team, "message_text": "listen", "attachments": [attachment]});
+    let said = json!({"chat_id": team, "message_text": CANARY, "attachments": [attachment]});
     wire.result("InsertMessage", said).await["message"]["seq"].to_string()
 }

@@ -379,8 +379,9 @@ impl World {
     /// Whether this is so.
     pub(crate) fn is_so(&self, question: &str) -> bool {
         use rusqlite::OptionalExtension;
-        let answer = self.tables.query_row(question, [], |row| row.get(0)).optional();
-        answer.unwrap_or_else(|error| panic!("{question}: {error}")).unwrap_or(false)
+        // What compares with nothing is neither so nor not so.
+        let answer = self.tables.query_row(question, [], |row| row.get::<_, Option<bool>>(0)).optional();
+        answer.unwrap_or_else(|error| panic!("{question}: {error}")).flatten().unwrap_or(false)
     }
 
     /// What was stored when the world was made.

@@ -21,7 +21,7 @@ use crate::store::{ChatDetail, ChatsQuery, Committed, NewChat, Page, StoreError}
 const USERS_ALWAYS: usize = 2;
 
 /// Braces, member names and numbers of a chat.
-const CHAT_BYTES: usize = 416;
+const CHAT_BYTES: usize = 528;
 
 /// Stores a chat, or finds it.
 pub(super) fn insert(turn: &mut Turn<'_>, new: &NewChat) -> Result<Chat, Failure> {

@@ -26,9 +26,9 @@ const PARTS: [(&str, &[&str]); 6] = [
 /// Where the bytes of a database go.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Of the file, and of the write-ahead log beside it.
+    /// Of the file, with what is in the write-ahead log and not in the file yet.
     pub file_bytes: u64,
-    /// The same of the log alone.
+    /// Of the log.
     pub log_bytes: u64,
     /// Messages that are there.
     pub messages: u64,
@@ -72,10 +72,8 @@ pub fn stats(path: &Path) -> Result<Stats, Error> {
     snapshot::read(path, |connection| match file::kind(connection).map_err(says)? {
         Kind::Earlier(_) => Err(Error::NotUpgraded { path: path.into() }),
         _ => {
-            let mut stats = of(connection).map_err(says)?;
-            stats.file_bytes = length(path);
-            stats.log_bytes = length(&file::beside(path, "-wal"));
-            Ok(stats)
+            let log_bytes = length(&file::beside(path, "-wal"));
+            Ok(Stats { log_bytes, ..of(connection).map_err(says)? })
         }
     })
 }
@@ -87,7 +85,7 @@ fn of(connection: &Connection) -> rusqlite::Result<Stats> {
     let mut rest = Part { name: "the rest", bytes: 0 };
     let mut tables = connection.prepare(
         "SELECT s.name, ifnull(t.tbl_name, s.name), sum(s.pgsize) FROM dbstat s
-         LEFT JOIN sqlite_schema t ON t.name = s.name WHERE s.aggregate GROUP BY s.name",
+         LEFT JOIN sqlite_schema t ON t.name = s.name GROUP BY s.name",
     )?;
     let mut rows = tables.query([])?;
     while let Some(row) = rows.next()? {
@@ -101,6 +99,10 @@ fn of(connection: &Connection) -> rusqlite::Result<Stats> {
         place.map_or(&mut rest, |place| &mut parts[place]).bytes += row.get::<_, u64>(2)?;
     }
     let free = Part { name: "free", bytes: number("PRAGMA freelist_count")? * page_bytes };
+    // Pages that lead from pages to others have no name.
+    let file_bytes = number("PRAGMA page_count")? * page_bytes;
+    let named: u64 = parts.iter().chain([&rest, &free]).map(|part| part.bytes).sum();
+    rest.bytes += file_bytes.saturating_sub(named);
     parts.extend([rest, free]);
     let mut rooms = connection.prepare(
         "SELECT m.chat_id, c.chat_name, count(*), sum(octet_length(m.message_text)) AS bytes
@@ -117,6 +119,7 @@ fn of(connection: &Connection) -> rusqlite::Result<Stats> {
     Ok(Stats {
         messages: number("SELECT count(*) FROM Messages")?,
         purged: number("SELECT ifnull(sum(purged_number), 0) FROM Chats")?,
+        file_bytes,
         parts,
         rooms: rooms.collect::<rusqlite::Result<_>>()?,
         ..Stats::default()

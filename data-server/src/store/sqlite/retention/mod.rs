@@ -53,6 +53,10 @@ pub(super) struct Retention {
     is_wanted: bool,
     /// Whether files are free since somebody asked.
     has_freed: bool,
+    /// Whether nothing that was purged stands in the write-ahead log. After a start nobody knows.
+    is_wiped: bool,
+    /// Messages that were purged since the index of words was joined.
+    purged: u64,
     /// Nobody asks how many statements these are.
     statements: AtomicU64,
 }
@@ -61,8 +65,10 @@ pub(super) struct Retention {
 enum Task {
     /// To wait for the next pass.
     Wait,
-    /// To go on with the chats after this one; something was purged in this pass, or nothing so far.
-    Pass { after: ChatId, has_purged: bool },
+    /// To go on with the chats after this one; so many messages were purged in this pass.
+    Pass { after: ChatId, purged: u64 },
+    /// To join the parts of the index of words, which have holes: beginning, or going on.
+    Join { is_begun: bool },
     /// To give free pages back.
     Shrink,
     /// To empty the write-ahead log.
@@ -72,7 +78,7 @@ enum Task {
 }
 
 /// A pass from its beginning.
-const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), has_purged: false };
+const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), purged: 0 };
 
 impl Retention {
     /// The first pass begins at once.
@@ -83,6 +89,8 @@ impl Retention {
             due_at: now,
             is_wanted: false,
             has_freed: false,
+            is_wiped: false,
+            purged: 0,
             statements: AtomicU64::new(0),
         }
     }
@@ -144,10 +152,18 @@ impl Retention {
         }
         let done = match task {
             Task::Wait | Task::Nothing => task,
-            Task::Pass { after, has_purged } => self.pass_on(connection, after, has_purged, today)?,
+            Task::Pass { after, purged } => self.pass_on(connection, after, purged, today)?,
+            Task::Join { is_begun } if space::join_words(connection, is_begun)? => {
+                Task::Join { is_begun: true }
+            }
+            Task::Join { .. } if space::is_wasted(connection)? => Task::Shrink,
+            Task::Join { .. } => Task::Wipe,
             Task::Shrink if space::give_back(connection)? => Task::Shrink,
             Task::Shrink => Task::Wipe,
-            Task::Wipe if space::empty_the_log(connection)? => Task::Wait,
+            Task::Wipe if space::empty_the_log(connection)? => {
+                self.is_wiped = true;
+                Task::Wait
+            }
             Task::Wipe => {
                 self.wait(now);
                 return Ok(());
@@ -167,7 +183,7 @@ impl Retention {
         &mut self,
         connection: &Connection,
         after: ChatId,
-        has_purged: bool,
+        purged: u64,
         today: TimestampMs,
     ) -> Result<Task, Failure> {
         let tables = Tables::new(connection, &self.statements);
@@ -177,19 +193,27 @@ impl Retention {
         };
         let chats = purge::chats_after(tables, after, house, CHATS_PER_STEP)?;
         for chat in &chats {
-            if let purge::Step::Purged { has_freed } = purge::step(connection, tables, chat, today)? {
-                self.has_freed |= has_freed;
+            let gone = purge::step(connection, tables, chat, today)?;
+            self.has_freed |= gone.has_freed;
+            if gone.messages > 0 {
+                self.purged += gone.messages;
+                self.is_wiped = false;
                 // The same chat again: there may be more.
-                return Ok(Task::Pass { after: ChatId(chat.chat_id.0 - 1), has_purged: true });
+                return Ok(Task::Pass { after: ChatId(chat.chat_id.0 - 1), purged: purged + gone.messages });
             }
         }
-        Ok(match chats.last() {
-            Some(last) if chats.len() as i64 == CHATS_PER_STEP => {
-                Task::Pass { after: last.chat_id, has_purged }
-            }
+        if let Some(last) = chats.last().filter(|_| chats.len() as i64 == CHATS_PER_STEP) {
+            return Ok(Task::Pass { after: last.chat_id, purged });
+        }
+        if purged > 0 && self.purged >= space::messages(connection)? {
+            self.purged = 0;
+            return Ok(Task::Join { is_begun: false });
+        }
+        self.is_wiped = self.is_wiped || !space::has_purged(connection)?;
+        Ok(match self.is_wiped {
             _ if space::is_wasted(connection)? => Task::Shrink,
-            _ if has_purged => Task::Wipe,
-            _ => Task::Wait,
+            true => Task::Wait,
+            false => Task::Wipe,
         })
     }
 }

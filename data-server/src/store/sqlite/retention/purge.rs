@@ -98,24 +98,23 @@ pub(super) fn chats_after(
         .collect()
 }
 
-/// What a step did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Step {
-    /// Nothing: all that is there stays.
-    Nothing,
-    /// Something went, and with it the last message with some file or not.
-    Purged { has_freed: bool },
+/// What a step took away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Gone {
+    pub(super) messages: u64,
+    /// Whether a file is free by that.
+    pub(super) has_freed: bool,
 }
 
-/// Purges the next stretch of a chat in a transaction of its own.
+/// Purges the next stretch of a chat in a transaction of its own. No message goes when all that is there stays.
 pub(super) fn step(
     connection: &Connection,
     tables: Tables<'_>,
     chat: &Kept,
     today: TimestampMs,
-) -> Result<Step, Failure> {
+) -> Result<Gone, Failure> {
     if chat.purged_number == chat.last_number || !first_goes(tables, chat, today)? {
-        return Ok(Step::Nothing);
+        return Ok(Gone::default());
     }
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     let stretch = stretch(tables, chat, today)?;
@@ -131,7 +130,7 @@ pub(super) fn step(
             .execute((chat.chat_id.0, stretch.up_to, stretch.number))?;
     }
     transaction.commit()?;
-    Ok(Step::Purged { has_freed })
+    Ok(Gone { messages: stretch.messages.len() as u64, has_freed })
 }
 
 /// Whether the oldest message that is there is one that goes.

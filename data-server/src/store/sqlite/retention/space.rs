@@ -13,6 +13,9 @@ const FREE_PAGES_MIN: i64 = 32;
 /// Pages that are given back in one step. Those of the end of the file move into the free places before.
 const PAGES_PER_STEP: i64 = 128;
 
+/// Pages of the index of words that are written in one step.
+const WORDS_PER_STEP: i64 = 64;
+
 /// How long emptying the log waits for those who read, and with it whoever sends something.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -21,6 +24,29 @@ pub(super) fn is_wasted(connection: &Connection) -> rusqlite::Result<bool> {
     let free = number(connection, "freelist_count")?;
     let is_incremental = number(connection, "auto_vacuum")? == 2;
     Ok(is_incremental && free > FREE_PAGES_MIN && free * FREE_PART > number(connection, "page_count")?)
+}
+
+/// Messages that are left.
+pub(super) fn messages(connection: &Connection) -> rusqlite::Result<u64> {
+    let sql = "SELECT ifnull(sum(last_number - purged_number), 0) FROM Chats";
+    connection.query_row(sql, [], |row| row.get(0))
+}
+
+/// Whether anything was ever purged.
+pub(super) fn has_purged(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT EXISTS (SELECT 1 FROM Chats WHERE purged_seq > 0)", [], |row| row.get(0))
+}
+
+/// Joins parts of the index of words: what was forgotten in them leaves room that nothing else fills. To be done when as
+/// much is gone as is left, since all of it is written anew. Answers whether there is more to join.
+pub(super) fn join_words(connection: &Connection, is_begun: bool) -> rusqlite::Result<bool> {
+    let changes = || connection.query_row("SELECT total_changes()", [], |row| row.get::<_, i64>(0));
+    let before = changes()?;
+    // A negative number begins with all parts together.
+    let pages = if is_begun { WORDS_PER_STEP } else { -WORDS_PER_STEP };
+    connection.execute("INSERT INTO MessagesText (MessagesText, rank) VALUES ('merge', ?1)", [pages])?;
+    // The statement itself counts as one.
+    Ok(changes()? - before > 1)
 }
 
 /// Gives pages back. Answers whether there are more.
