@@ -50,6 +50,8 @@ pub struct Config {
     pub reader_threads: usize,
     /// Pages of long replies that may be under way at one time on all connections together, of half a MiB at most.
     pub long_replies_max: usize,
+    /// Bytes of the text of a message; longer ones are refused. At most what the protocol allows.
+    pub text_bytes_max: usize,
     /// Bytes of a file of a message; longer ones are refused.
     pub attachment_bytes_max: u64,
     /// Time between two repetitions of what changed lately to the broadcast-servers.
@@ -165,6 +167,7 @@ impl Default for Config {
             idle_timeout: Duration::from_millis(limits::IDLE_TIMEOUT_MS),
             reader_threads: 3,
             long_replies_max: LONG_REPLIES_MAX,
+            text_bytes_max: limits::TEXT_BYTES_MAX,
             attachment_bytes_max: limits::ATTACHMENT_BYTES_MAX,
             // A lost hint is repaired within 20 s, though half of the digests be lost: one of nine comes through.
             digest_interval: Duration::from_secs(2),

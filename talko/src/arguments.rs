@@ -375,6 +375,9 @@ pub(crate) struct ServerArguments {
     /// away to come back when it is used up. [default: 268435456]
     #[arg(long, env = "TALKO_OUTLET_BYTES_MAX", value_name = "BYTES")]
     outlet_bytes_max: Option<usize>,
+    /// Bytes of the text of a message; longer ones are refused. [default: 65536]
+    #[arg(long, env = "TALKO_TEXT_BYTES_MAX", value_name = "BYTES")]
+    text_bytes_max: Option<usize>,
     /// Bytes of a file of a message; longer ones are refused. [default: 67108864]
     #[arg(long, env = "TALKO_ATTACHMENT_BYTES_MAX", value_name = "BYTES")]
     attachment_bytes_max: Option<u64>,

@@ -365,6 +365,7 @@ fn data_config(
         connections_max: limits.connections_max,
         connections_per_address_max: limits.connections_per_address_max(is_local),
         drain_timeout: limits.drain_timeout,
+        text_bytes_max: settings.text_bytes_max.value,
         attachment_bytes_max: settings.attachment_bytes_max.value,
         ..data_server::Config::default()
     })

@@ -74,6 +74,7 @@ struct File {
     service_key_file: Option<PathBuf>,
     connections_max: Option<usize>,
     outlet_bytes_max: Option<usize>,
+    text_bytes_max: Option<usize>,
     attachment_bytes_max: Option<u64>,
     drain_timeout_ms: Option<u64>,
     log_level: Option<String>,
@@ -103,6 +104,7 @@ pub(crate) struct Settings {
     pub(crate) service_key_file: Setting<PathBuf>,
     pub(crate) connections_max: Setting<usize>,
     pub(crate) outlet_bytes_max: Setting<usize>,
+    pub(crate) text_bytes_max: Setting<usize>,
     pub(crate) attachment_bytes_max: Setting<u64>,
     pub(crate) drain_timeout_ms: Setting<u64>,
     pub(crate) log_level: Setting<String>,
@@ -159,6 +161,7 @@ impl Settings {
                 file.connections_max,
                 ttp::limits::CONNECTIONS_MAX,
             ),
+            text_bytes_max: merge.pick("text_bytes_max", file.text_bytes_max, ttp::limits::TEXT_BYTES_MAX),
             attachment_bytes_max: merge.pick(
                 "attachment_bytes_max",
                 file.attachment_bytes_max,
@@ -219,6 +222,10 @@ impl Settings {
         if let Some(Err(fault)) = self.general_room().map(|name| data_server::names::room(&name)) {
             return Err(Misuse(format!("general_room is {:?}: {fault}", self.general_room.value)));
         }
+        if !(1..=ttp::limits::TEXT_BYTES_MAX).contains(&self.text_bytes_max.value) {
+            let most = ttp::limits::TEXT_BYTES_MAX;
+            return Err(Misuse(format!("text_bytes_max is {}: give 1 to {most}", self.text_bytes_max.value)));
+        }
         if self.connections_max.value == 0 {
             return Err(Misuse("connections_max is 0: nobody could connect".into()));
         }
@@ -273,6 +280,7 @@ impl Settings {
             ),
             row("service_key_file", &self.service_key_file, self.service_key_file.value.display()),
             row("connections_max", &self.connections_max, self.connections_max.value),
+            row("text_bytes_max", &self.text_bytes_max, self.text_bytes_max.value),
             row("attachment_bytes_max", &self.attachment_bytes_max, self.attachment_bytes_max.value),
             row("outlet_bytes_max", &self.outlet_bytes_max, self.outlet_bytes_max.value),
             row("drain_timeout_ms", &self.drain_timeout_ms, self.drain_timeout_ms.value),

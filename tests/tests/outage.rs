@@ -62,7 +62,7 @@ async fn hears(heard: &mut tokio::sync::watch::Receiver<usize>, count: usize) {
     within("catching up", heard.wait_for(|heard| *heard >= count)).await.expect("the listener failed");
 }
 
-/// T22, T38, T69: `kill -9` of the broadcast-server under load. Sending goes on; after its return everybody
+/// C11, T22, T38, T69: `kill -9` of the broadcast-server under load. Sending goes on; after its return everybody
 /// catches up.
 #[tokio::test(flavor = "multi_thread")]
 async fn t22_killed_broadcast_server_stops_nobody_from_sending() {

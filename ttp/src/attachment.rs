@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::code::{CallError, ErrorCode};
+use crate::hex;
 use crate::limits::{FILE_NAME_BYTES_MAX, MEDIA_TYPE_BYTES_MAX};
 use crate::model::is_default;
-use crate::{base64, hex};
 
 /// SHA-256 of what is in a file: its only name for servers. Written as 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,16 +59,17 @@ impl fmt::Debug for FileBytes {
 
 impl Serialize for FileBytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&base64::encode(&self.0))
+        serializer.serialize_str(&BASE64_STANDARD.encode(&self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for FileBytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        base64::decode(&text)
+        BASE64_STANDARD
+            .decode(text)
             .map(Self)
-            .ok_or_else(|| de::Error::custom("bytes of a file are base 64 with padding"))
+            .map_err(|_| de::Error::custom("bytes of a file are base 64 with padding"))
     }
 }
 
@@ -148,6 +151,19 @@ fn is_unfit(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_written_in_one_way() {
+        let read = |text: &str| serde_json::from_str::<FileBytes>(&format!("\"{text}\"")).ok();
+        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foobar", "Zm9vYmFy")] {
+            let bytes = FileBytes(bytes.into());
+            assert_eq!(serde_json::to_string(&bytes).unwrap(), format!("\"{text}\""));
+            assert_eq!(read(text), Some(bytes));
+        }
+        for wrong in ["Zg", "Zg=", "Z===", "Zh==", "Zm9=", "Zg==Zg==", "Zm9v\\n", "Zm9-", "====", "éé"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn a_name_is_no_path() {

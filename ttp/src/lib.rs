@@ -20,7 +20,6 @@ pub mod limits;
 pub mod frame;
 pub mod json;
 pub mod hex;
-pub mod base64;
 pub mod secret;
 pub mod rpc;
 pub mod exchange;

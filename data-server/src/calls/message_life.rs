@@ -6,9 +6,9 @@ use ttp::call::{
 };
 use ttp::code::CallError;
 use ttp::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX};
-use ttp::model::{ChatId, Seq, check_client_key, check_emoji, check_text};
+use ttp::model::{ChatId, Seq, check_client_key, check_emoji};
 
-use super::messages::reply_of;
+use super::messages::{check_length, reply_of};
 use super::session::Session;
 use super::{Reply, Service};
 use crate::mentions::Called;
@@ -17,7 +17,7 @@ use crate::store::{MessageAct, MessageChange, MessagesQuery, Page, Stretch, Vers
 pub(super) fn edit(service: &Service, session: &Session, call: UpdateMessage, reply: Reply<UpdateMessage>) {
     let UpdateMessage { chat_id, seq, message_text, client_change_id } = call;
     let key = client_change_id.as_deref();
-    let checked = check_text(&message_text)
+    let checked = check_length(service, &message_text)
         .and_then(|()| key.map_or(Ok(()), |key| check_client_key("`client_change_id`", key)));
     let called = Called::of(&message_text);
     let act = checked.map(|()| MessageAct::Edit { message_text, called, client_change_id });

@@ -63,7 +63,7 @@ fn reply_in_version_1(page: MessagesPage) -> MessagesReply {
 }
 
 pub(super) fn insert(service: &Service, session: &Session, call: InsertMessage, reply: Reply<InsertMessage>) {
-    let new = match new_message(session, call) {
+    let new = match new_message(service, session, call) {
         Ok(new) => new,
         Err(refused) => return reply.send(Err(refused.not_stored())),
     };
@@ -82,7 +82,18 @@ pub(super) fn mark_read(service: &Service, session: &Session, call: &MarkRead, r
     service.store.mark_read(session.by(), mark, reply.stored(|unread| unread));
 }
 
-fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, CallError> {
+/// Refuses texts that are empty, or longer than the protocol or this server takes.
+pub(super) fn check_length(service: &Service, text: &str) -> Result<(), CallError> {
+    check_text(text)?;
+    if text.len() > service.text_bytes_max {
+        let message =
+            format!("a message holds at most {} bytes here: say it in parts", service.text_bytes_max);
+        return Err(CallError::new(ErrorCode::TooLarge, message));
+    }
+    Ok(())
+}
+
+fn new_message(service: &Service, session: &Session, call: InsertMessage) -> Result<NewMessage, CallError> {
     let user_id = session.caller(call.user_id)?;
     let references = match session.dialect {
         Dialect::Version1 => References::default(),
@@ -98,7 +109,7 @@ fn new_message(session: &Session, call: InsertMessage) -> Result<NewMessage, Cal
     if references.forward.is_none() {
         // Files may speak for themselves.
         if attachments.is_empty() || !call.message_text.is_empty() {
-            check_text(&call.message_text)?;
+            check_length(service, &call.message_text)?;
         }
     } else if !call.message_text.is_empty() || !attachments.is_empty() {
         let message = "a forwarded message says what it said: leave `message_text` and `attachments` out";

@@ -69,6 +69,7 @@ pub(crate) struct Service {
     /// Whether new accounts join the room that is everybody's.
     has_general_room: bool,
     session_lifetime: Duration,
+    text_bytes_max: usize,
     ticket_key: SharedTicketKey,
     /// The limits against abuse.
     pub(crate) throttle: Arc<Throttle>,
@@ -95,6 +96,7 @@ impl Service {
             registration: config.registration,
             has_general_room: config.general_room.is_some(),
             session_lifetime: config.session_lifetime,
+            text_bytes_max: config.text_bytes_max,
             ticket_key: config.ticket_key.clone(),
             throttle: Throttle::new(rates, clock::now()),
             answers: Answers::default(),
