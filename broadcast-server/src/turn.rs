@@ -115,6 +115,7 @@ impl Group {
     }
 
     /// How many events are in what [`Group::block_for`] answers.
+    #[inline(always)]
     pub(crate) fn events_for(&self, user: UserId, dialect: Dialect) -> usize {
         match dialect {
             Dialect::Version2 => self.events.len(),
@@ -125,6 +126,7 @@ impl Group {
     }
 
     /// What a person's stream gets. Empty when none of this is for it.
+    #[inline(always)] // Asked for each pair of a stream and a topic of the turn.
     pub(crate) fn block_for(&self, user: UserId, dialect: Dialect, budget: &Arc<Budget>) -> Cow<'_, Bytes> {
         let Version1 { frames, block } = &self.version_1;
         match dialect {

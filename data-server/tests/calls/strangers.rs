@@ -38,6 +38,9 @@ fn params_of(method: &str) -> Value {
         "SetRole" => json!({"chat_id": 1, "user_id": 1, "role": "owner"}),
         "MarkRead" => json!({"chat_id": 1, "number": 1}),
         "SetDraft" => json!({"chat_id": 1, "text": "x"}),
+        "BeginUpload" => json!({"sha256": "00".repeat(32), "bytes": 1}),
+        "UploadChunk" => json!({"sha256": "00".repeat(32), "bytes": 1, "offset": 0, "data": "eA=="}),
+        "DownloadChunk" => json!({"chat_id": 1, "seq": 2, "sha256": "00".repeat(32)}),
         "RenewBot" | "RevokeBot" => json!({"user_id": 1}),
         _ => json!({}),
     }
