@@ -230,17 +230,19 @@ async fn r18_open_streams_end_with_their_session() {
             let mut other = Ear::open(&world, name, true).await;
             let began = clock::now();
             ending.happen(&world, name).await;
-            // A session that expires is found out by the next digest: until then its stream may hear.
+            // A session that expires is found out by the next digest: until then its stream may hear. What was said
+            // after the end before this one may still be on its way.
+            let after_the_end = format!("after the end: {ending:?}");
             if ending != Ending::Expired {
-                say(&mut owner, team, "after the end").await;
+                say(&mut owner, team, &after_the_end).await;
             }
             let heard = ear.heard_until_the_end().await;
             let took = took(ending, form, began);
-            assert!(!heard.contains(&"after the end".to_owned()), "{ending:?}: {heard:?}");
+            assert!(!heard.contains(&after_the_end), "{ending:?}: {heard:?}");
             longest = longest.max(took);
             if ending.ends_all() {
                 let heard = other.heard_until_the_end().await;
-                assert!(!heard.contains(&"after the end".to_owned()), "{ending:?}: {heard:?}");
+                assert!(!heard.contains(&after_the_end), "{ending:?}: {heard:?}");
             } else {
                 say(&mut owner, team, BELL).await;
                 other.heard(team, BELL).await;
