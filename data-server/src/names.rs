@@ -55,7 +55,7 @@ pub enum NameFault {
     /// Scripts that have letters of the same look.
     #[error("a name is not mixed from scripts whose letters look alike")]
     MixedScripts,
-    /// More than letters, digits and [`ROOM_PUNCTUATION`], or longer than [`ROOM_NAME_CHARS_MAX`].
+    /// More than letters, digits and `-`, `_` and `.`, or longer than [`ROOM_NAME_CHARS_MAX`].
     #[error("a room's name has 1 to 32 letters, digits and - _ . only")]
     NotARoom,
 }

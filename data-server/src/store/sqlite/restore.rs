@@ -48,7 +48,7 @@ pub struct Lost {
 /// other as a whole.
 ///
 /// # Errors
-/// [`Error::InUse`] while somebody works with `path`, [`Error::Faulty`] when [`check`] finds something wrong in the
+/// [`Error::InUse`] while somebody works with `path`, [`Error::Faulty`] when the check finds something wrong in the
 /// backup; others say what the files or the operating system are about. Nothing is replaced then.
 pub fn restore(backup: &Path, path: &Path, watch: Watch<'_>) -> Result<Restored, Error> {
     let path = &file::real(path);
