@@ -12,6 +12,15 @@ use ttp::model::{ChatId, Seq, UserId};
 /// When something happened, counted over the whole run.
 pub type Moment = u64;
 
+/// The end of a text that its sender deletes as soon as it is stored.
+pub const TAKEN_BACK: &str = " and takes it back";
+
+/// Whether a message that the database has is the one that was said: one that was taken back has no text any more, whoever
+/// heard it before.
+fn is_the_same(stored: &str, said: &str) -> bool {
+    stored == said || stored.is_empty() && said.ends_with(TAKEN_BACK)
+}
+
 /// One message that somebody tried to send. No two of a run have the same text, so the text is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operation {
@@ -210,11 +219,13 @@ fn check_rows(history: &History, known: &Known<'_>, verdict: &mut Verdict) {
         }
         *last_number = message.number;
         let key_is_new = message.key.as_ref().is_none_or(|key| keys.insert((message.sender, key)));
-        if !texts.insert(message.text.as_str()) || !key_is_new {
+        // Of what was taken back the key alone tells who said it.
+        let is_gone = message.text.is_empty();
+        if !key_is_new || !is_gone && !texts.insert(message.text.as_str()) {
             verdict.add(Rule::StoredOnce, format!("{:?} is stored twice in chat {chat_id}", message.text));
         }
         let sent = known.operations.get(message.text.as_str());
-        if sent.is_none_or(|sent| sent.chat_id != *chat_id || sent.sender != message.sender) {
+        if !is_gone && sent.is_none_or(|sent| sent.chat_id != *chat_id || sent.sender != message.sender) {
             verdict.add(Rule::NothingForeign, format!("nobody sent {:?} to chat {chat_id}", message.text));
         }
     }
@@ -227,7 +238,7 @@ fn check_outcomes(history: &History, known: &Known<'_>, verdict: &mut Verdict) {
         match operation.outcome {
             Outcome::Stored(seq) => {
                 let row = known.rows.get(&(*chat_id, seq)).and_then(|row| row.message.as_ref());
-                if row.is_none_or(|message| message.text != *text) {
+                if row.is_none_or(|message| !is_the_same(&message.text, text)) {
                     let what = format!("{text:?} was acknowledged as entry {seq} of chat {chat_id}");
                     verdict.add(Rule::AcknowledgedIsStored, what);
                 }
@@ -302,14 +313,17 @@ fn check_reader(reader: &Reader, history: &History, known: &Known<'_>, verdict: 
                 .add(Rule::NothingForeign, format!("{name} is not in chat {chat_id} and heard entry {seq}"));
             continue;
         };
-        let sent = text.as_ref().map(|text| known.operations.get(text.as_str()));
+        let sent =
+            text.as_ref().filter(|text| !text.is_empty()).map(|text| known.operations.get(text.as_str()));
         if sent.is_some_and(|sent| sent.is_none_or(|sent| sent.chat_id != *chat_id)) {
             verdict
                 .add(Rule::NothingForeign, format!("{name} heard {text:?}, which nobody sent to {chat_id}"));
         }
         let row = known.rows.get(&(*chat_id, *seq));
-        let is_stored =
-            row.is_some_and(|row| row.message.as_ref().map(|message| &message.text) == text.as_ref());
+        let is_stored = row.is_some_and(|row| match (&row.message, text) {
+            (Some(message), Some(text)) => is_the_same(&message.text, text),
+            (message, text) => message.is_none() && text.is_none(),
+        });
         let is_early = sent.flatten().is_some_and(|sent| delivery.moment < sent.invoked);
         if !is_stored || is_early {
             let what = format!("{name} heard {text:?} as entry {seq} of chat {chat_id}, which is not stored");

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use tests::history::{Delivery, History, Operation, Outcome, Reader, Row, Rule, StoredMessage, check};
+use tests::history::{
+    Delivery, History, Operation, Outcome, Reader, Row, Rule, StoredMessage, TAKEN_BACK, check,
+};
 use ttp::model::{ChatId, Seq, UserId};
 
 const CHAT: ChatId = ChatId(1);
@@ -80,6 +82,24 @@ fn a_correct_history_passes() {
     assert_eq!(check(&History::default()).violations, []);
 }
 
+/// What was taken back has no text in the database, whether a reader heard it before or after that.
+#[test]
+fn what_was_taken_back_may_be_gone() {
+    for is_heard_before in [true, false] {
+        let mut history = correct();
+        let said = format!("{}{TAKEN_BACK}", history.operations[0].text);
+        let Outcome::Stored(seq) = history.operations[0].outcome else { panic!("it is stored") };
+        let heard = if is_heard_before { said.clone() } else { String::new() };
+        for reader in &mut history.readers {
+            let delivered = reader.deliveries.iter_mut().filter(|delivery| delivery.seq == seq);
+            delivered.for_each(|delivery| delivery.text = Some(heard.clone()));
+        }
+        history.operations[0].text = said;
+        message(&mut history, seq as usize - 1).text.clear();
+        assert_eq!(check(&history).violations, []);
+    }
+}
+
 /// Each mutation breaks one rule once; what else it breaks by that is its own business.
 #[test]
 fn every_broken_rule_is_reported() {
@@ -88,6 +108,10 @@ fn every_broken_rule_is_reported() {
         ("the newest message is lost", Rule::AcknowledgedIsStored, |h| drop(h.rows.pop())),
         ("a retry got another number", Rule::AcknowledgedIsStored, |h| {
             h.operations[0].outcome = Outcome::Stored(3);
+        }),
+        ("a text is gone that nobody took back", Rule::AcknowledgedIsStored, |h| message(h, 2).text.clear()),
+        ("a text is heard that is gone and was not taken back", Rule::DeliveredIsStored, |h| {
+            message(h, 2).text.clear();
         }),
         ("another text is stored", Rule::AcknowledgedIsStored, |h| message(h, 2).text = "turn 7".into()),
         ("a message is stored twice", Rule::StoredOnce, |h| {

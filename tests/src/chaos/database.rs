@@ -36,7 +36,15 @@ pub fn rows(path: &Path) -> Vec<Row> {
 
 /// The newest numbers of chats in which something was said.
 pub fn heads(rows: &[Row]) -> Heads {
-    rows.iter().filter(|row| row.message.is_some()).map(|row| (row.chat_id, row.seq)).collect()
+    let mut heads: Heads =
+        rows.iter().filter(|row| row.message.is_some()).map(|row| (row.chat_id, row.seq)).collect();
+    // What was done with the last message may stand after it.
+    for row in rows {
+        if let Some(head) = heads.get_mut(&row.chat_id) {
+            *head = row.seq.max(*head);
+        }
+    }
+    heads
 }
 
 /// What `talko check` says against a database. It reads a copy, since nothing may touch the files before a server does.

@@ -8,10 +8,10 @@ use std::time::Duration;
 use client_lib::{Client, Cursors, Error, Event, Position};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use ttp::model::{ChatId, Message, Seq, User};
+use ttp::model::{ChatId, ChatSettings, Message, Seq, User};
 use ttp::net::clock;
 
-use crate::history::{Delivery, Moment, Operation, Outcome, Reader};
+use crate::history::{Delivery, Moment, Operation, Outcome, Reader, TAKEN_BACK};
 
 /// Every so many events a reader starts anew from its cursors, as a program that was restarted would.
 const EVENTS_OF_A_LIFE: usize = 150;
@@ -21,6 +21,9 @@ const FORBIDDEN_EVERY: usize = 16;
 
 /// What a message says more once it was edited. The judge knows messages by what they said first.
 const ANEW: &str = " anew";
+
+/// Every so many messages of one sender are followed by another topic, where the sender may give one.
+const TOPIC_EVERY: usize = 20;
 
 /// How long who was refused waits before the next message.
 const PAUSE: Duration = Duration::from_millis(2);
@@ -136,6 +139,8 @@ pub async fn speak(
 ) -> Vec<Operation> {
     let mut gate = stage.0.gate.subscribe();
     let mut operations = Vec::new();
+    // A message of each chat that answers go to.
+    let mut threads = BTreeMap::new();
     loop {
         let open = gate.wait_for(|gate| *gate != Gate::Closed).await.map(|gate| *gate);
         if !matches!(open, Ok(Gate::Open)) {
@@ -146,9 +151,13 @@ pub async fn speak(
             Some(forbidden) if number % FORBIDDEN_EVERY == 1 => forbidden,
             _ => chats[number % chats.len()],
         };
-        let text = format!("{} says {number}", me.user_name);
+        let end = if number % 6 == 5 { TAKEN_BACK } else { "" };
+        let text = format!("{} says {number}{end}", me.user_name);
         let invoked = stage.moment();
-        let result = client.insert_message(chat_id, &text).await;
+        let result = match threads.get(&chat_id) {
+            Some(thread) if number % 7 == 3 => client.insert_in_thread(chat_id, *thread, &text).await,
+            _ => client.insert_message(chat_id, &text).await,
+        };
         let completed = stage.moment();
         let outcome = match &result {
             Ok(message) => {
@@ -159,6 +168,9 @@ pub async fn speak(
             Err(_) => Outcome::NotStored,
         };
         if let Ok(message) = &result {
+            if message.details.is_none() && end.is_empty() {
+                threads.insert(chat_id, message.seq);
+            }
             do_more(&stage, &client, message, number).await;
         }
         if result.is_err() {
@@ -178,7 +190,8 @@ pub async fn speak(
     }
 }
 
-/// Edits, reacts to or pins what was said. Whether that is stored does not matter here: what is stored must reach everybody.
+/// Edits, deletes, reacts to or pins what was said, and gives the chat another topic. Whether that is stored does not matter
+/// here: what is stored must reach everybody.
 async fn do_more(stage: &Stage, client: &Client, message: &Message, number: usize) {
     let (chat_id, seq) = (message.chat_id, message.seq);
     match number % 6 {
@@ -193,7 +206,17 @@ async fn do_more(stage: &Stage, client: &Client, message: &Message, number: usiz
         2 => drop(client.remove_reaction(chat_id, seq.saturating_sub(6), "🌮").await),
         3 => drop(client.pin_message(chat_id, seq).await),
         4 => drop(client.unpin_message(chat_id, seq.saturating_sub(6)).await),
-        _ => {}
+        _ => {
+            let deleted = client.delete_message(chat_id, seq).await;
+            let entry = deleted.ok().and_then(|message| message.details).and_then(|details| details.deleted);
+            if let Some(entry) = entry {
+                stage.note(chat_id, entry);
+            }
+        }
+    }
+    if number % TOPIC_EVERY == 7 {
+        let topic = Some(format!("what was said as number {number}"));
+        drop(client.update_chat(chat_id, ChatSettings { topic, ..ChatSettings::default() }).await);
     }
 }
 
