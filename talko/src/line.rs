@@ -142,7 +142,9 @@ impl Conversation<'_> {
             Typed::Search(query) => self.search(query).await?,
             Typed::Act(act) => self.act(act).await?,
             Typed::Attach { path, text } => {
-                files::attach(self.client, self.open_chat()?.chat_id, &path, &text).await?;
+                let sent = files::attach(self.client, self.open_chat()?.chat_id, &path, &text).await?;
+                say(format_args!("#{} sent", sent.seq))?;
+                self.files.add(&sent)?;
             }
             Typed::Save { number, path } => self.files.save(self.client, number, path.as_deref()).await?,
             Typed::Help => print_help()?,
@@ -189,7 +191,8 @@ impl Conversation<'_> {
         let reply = self.client.search_messages(call).await?;
         for hit in reply.hits.iter().rev() {
             let place = self.place(hit.message.chat_id).await?;
-            say(format_args!("{}{place}{}", day(&hit.message), format_message(&hit.message)))?;
+            let (day, number) = (day(&hit.message), hit.message.seq);
+            say(format_args!("{day}{place}#{number} {}", format_message(&hit.message)))?;
             self.files.add(&hit.message)?;
         }
         let count = reply.hits.len();

@@ -44,7 +44,8 @@ async fn g22_a_flood_of_logins_is_refused_and_chat_goes_on() {
     let busy: Vec<&Value> = refusals.iter().filter(|refusal| refusal["code"] == -32053).collect();
     let wrong = refusals.iter().filter(|refusal| refusal["code"] == -32001).count();
     assert_eq!((refusals.len(), busy.len() + wrong), (24, 24), "{refusals:?}");
-    assert!(wrong >= 3, "what found a place was served: {wrong}");
+    // Two places to wait, and a third one as soon as the thread has taken the first.
+    assert!(wrong >= 2, "what found a place was served: {wrong}");
     assert!(busy.len() >= 10, "what found none was refused: {}", busy.len());
     for refusal in busy {
         assert!(refusal["data"]["retry_after_ms"].as_u64().is_some_and(|wait_ms| wait_ms > 0));

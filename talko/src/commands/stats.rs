@@ -15,6 +15,10 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<()> {
     }
     say(format_args!("{:>14}  {:>12.1}  file", stats.file_bytes, for_each(stats.file_bytes)))?;
     say(format_args!("{:>14}  {:>12}  write-ahead log", stats.log_bytes, ""))?;
+    if stats.attachments > 0 {
+        let (files, bytes) = (stats.attachments, stats.attachment_bytes);
+        say(format_args!("{bytes:>14}  {:>12}  {files} files of messages, beside the file", ""))?;
+    }
     say(format_args!("{:>14}  {:>12}  messages", stats.messages, ""))?;
     say(format_args!("{:>14}  {:>12}  messages that were not kept", stats.purged, ""))?;
     for room in &stats.rooms {

@@ -87,7 +87,8 @@ impl Conversation<'_> {
             say(format_args!("{:10} {name} ({role}{kind})", word(state)))?;
         }
         let more = if people.more { "the first " } else { "" };
-        say(format_args!("--- {more}{} people ---", people.users.len()))
+        let count = people.users.len();
+        say(format_args!("--- {more}{count} {} ---", if count == 1 { "person" } else { "people" }))
     }
 
     async fn watch(&mut self, names: &[String], on: bool) -> anyhow::Result<()> {

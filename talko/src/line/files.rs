@@ -69,11 +69,15 @@ impl Shown {
 }
 
 /// Sends a file, and then the message that it goes with.
-pub(super) async fn attach(client: &Client, chat_id: ChatId, path: &str, text: &str) -> anyhow::Result<()> {
+pub(super) async fn attach(
+    client: &Client,
+    chat_id: ChatId,
+    path: &str,
+    text: &str,
+) -> anyhow::Result<Message> {
     let mut meter = Meter::start("sent");
     let sent = client.upload(path, |transfer| meter.tell(transfer)).await?;
-    client.insert_file(chat_id, vec![sent], text).await?;
-    Ok(())
+    Ok(client.insert_file(chat_id, vec![sent], text).await?)
 }
 
 /// What a file is, on one line.

@@ -34,6 +34,10 @@ pub struct Stats {
     pub messages: u64,
     /// Messages that were said and are not there any more, because their chats do not keep them.
     pub purged: u64,
+    /// Files of messages, which lie beside the database.
+    pub attachments: u64,
+    /// Of all of them together.
+    pub attachment_bytes: u64,
     /// Parts of the file; the last ones are what has no name here, and what is free.
     pub parts: Vec<Part>,
     /// The rooms with the longest texts, the longest first.
@@ -119,6 +123,8 @@ fn of(connection: &Connection) -> rusqlite::Result<Stats> {
     Ok(Stats {
         messages: number("SELECT count(*) FROM Messages")?,
         purged: number("SELECT ifnull(sum(purged_number), 0) FROM Chats")?,
+        attachments: number("SELECT count(*) FROM Files WHERE NOT is_free")?,
+        attachment_bytes: number("SELECT ifnull(sum(bytes), 0) FROM Files WHERE NOT is_free")?,
         file_bytes,
         parts,
         rooms: rooms.collect::<rusqlite::Result<_>>()?,
