@@ -44,7 +44,7 @@ pub(crate) enum Question {
     CommonWord,
     /// The newest messages with two words that are said now and then.
     TwoWords,
-    /// The newest messages in which two common words follow one another.
+    /// The newest messages in which a word that is said now and then follows a common one.
     Phrase,
     /// The newest messages of one chat with a common word.
     WordInChat,
@@ -98,7 +98,7 @@ impl Question {
             Self::RareWord => "search: a rare word",
             Self::CommonWord => "search: a common word",
             Self::TwoWords => "search: two words",
-            Self::Phrase => "search: two common words in a row",
+            Self::Phrase => "search: a common word and another in a row",
             Self::WordInChat => "search: a common word in a chat",
             Self::Best => "search: a word, best first",
         }
@@ -156,7 +156,7 @@ impl Readers {
             Question::RareWord => self.search(chance, &[RARE], "", &json!({})),
             Question::CommonWord => self.search(chance, &[COMMON], "", &json!({})),
             Question::TwoWords => self.search(chance, &[MIDDLE, MIDDLE], "", &json!({})),
-            Question::Phrase => self.search(chance, &[COMMON, COMMON], "\"", &json!({})),
+            Question::Phrase => self.search(chance, &[COMMON, MIDDLE], "\"", &json!({})),
             Question::WordInChat => {
                 let place = (mixed(chance) % self.deep_chats.len() as u64) as usize;
                 let chat = self.deep_chats[place];
