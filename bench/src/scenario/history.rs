@@ -108,9 +108,6 @@ pub(crate) fn run(options: &Options) -> Result<Report> {
         "Words are invented: a few are in every other message and most hardly anywhere, as in any language. Who searches is \
          in every tenth chat; words of chats that one is not in are in the same index."
             .into(),
-        "Two of the twenty most common words, in quotes, are the worst that can be asked: at 10⁶ messages 0.38 s at the median \
-         and 0.6 s at most, read by hand, warm. From one second on a search is refused."
-            .into(),
         "The targets are held against the warm file. Cold figures are those of this machine's disk.".into(),
         "All chats speak in turn, so that no two messages of a chat are neighbours in the file: real conversations come \
          in bursts, and need fewer pages."
