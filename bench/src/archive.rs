@@ -16,7 +16,7 @@ use crate::town::SCHEMA;
 use crate::{indexed, words};
 
 /// Raised when archives are written differently, so that kept ones are not used any more.
-const EDITION: u32 = 3;
+const EDITION: u32 = 4;
 
 /// Chats of a reader.
 pub(crate) const CHATS_OF_READER: i64 = 1_000;

@@ -4,7 +4,8 @@
 //! measured, and where it runs), [`town`] and [`rooms`] (databases to begin with), [`peer`] (who speaks), [`broker`] and
 //! [`crowd`] (Talko and its peers as rooms, and who listens there), [`language`], [`senders`], [`readers`] and [`load`] (many
 //! who speak and hear), [`servers`] (both, with their people), [`durable`] (who stores), [`raw_writes`] (what a delivery
-//! costs at least), [`spread`] (several runs), [`report`] (what is told).
+//! costs at least), [`terminal`] and [`seat`] (a person before a screen), [`spread`] (several runs), [`report`] (what is told),
+//! [`picture`] (what it looks like).
 
 mod archive;
 mod asker;
@@ -18,17 +19,20 @@ mod load;
 mod machine;
 mod options;
 mod peer;
+mod picture;
 mod raw_writes;
 mod readers;
 mod report;
 mod rooms;
 mod scenario;
+mod seat;
 mod senders;
 mod server;
 mod servers;
 mod slope;
 mod spread;
 mod stops;
+mod terminal;
 mod town;
 mod words;
 

@@ -55,13 +55,24 @@ pub(crate) enum Scenario {
     Start,
     /// Ten thousand people of whom a hundred come and go all the time.
     Presence,
+    /// The full screen: from start to sight, from key to sight, memory, and what it does while nobody does anything.
+    Terminal,
     /// All of the above, then the page.
     All,
     /// The page from the figures that are kept.
     Page,
+    /// The picture of the README, docs/talko.svg, drawn by the program itself.
+    Picture,
     /// Not a scenario: the process that `idle` starts beside the peers, which only accepts and keeps.
     #[value(hide = true)]
     Keep,
+}
+
+impl Scenario {
+    /// Whether it measures something by itself.
+    pub(crate) fn is_measured(self) -> bool {
+        !matches!(self, Self::All | Self::Page | Self::Picture | Self::Keep)
+    }
 }
 
 impl Options {

@@ -78,11 +78,7 @@ impl Server {
     /// # Errors
     /// The process has ended.
     pub(crate) fn memory_kib(&self, name: &str) -> Result<u64> {
-        let text =
-            fs::read_to_string(format!("/proc/{}/status", self.id())).context("the server has ended")?;
-        let line = text.lines().find(|line| line.split(':').next() == Some(name));
-        let value = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
-        value.with_context(|| format!("the system does not tell {name}"))
+        memory_kib(self.id(), name)
     }
 
     /// Ends the process and waits for it: with a signal by name, such as `TERM`, and by force after a while.
@@ -105,6 +101,24 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// A number of `/proc/PID/status` of any process in KiB.
+///
+/// # Errors
+/// The process has ended.
+pub(crate) fn memory_kib(process: u32, name: &str) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).context("the process has ended")?;
+    let line = text.lines().find(|line| line.split(':').next() == Some(name));
+    let value = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+    value.with_context(|| format!("the system does not tell {name}"))
+}
+
+/// Nanoseconds of processor time that the threads of a process have used which are there now.
+pub(crate) fn processor_ns(process: u32) -> f64 {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let used = threads.map(|thread| fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default());
+    used.filter_map(|text| text.split(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// Ticks of a process, with those of its children that have ended and were waited for.

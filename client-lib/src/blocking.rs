@@ -18,7 +18,8 @@ use ttp::call::{
     UnreadReply,
 };
 use ttp::model::{
-    Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, User, UserId,
+    Chat, ChatId, ChatSettings, InvitationId, Message, Penalty, Role, Seq, SessionId, TimestampMs, User,
+    UserId,
 };
 use ttp::secret::Secret;
 
@@ -264,6 +265,8 @@ cover! {
     get_messages_after(chat_id: ChatId, after_seq: Seq, limit: Option<u32>) -> MessagesReply;
     /// See [`crate::Client::get_messages_around`].
     get_messages_around(chat_id: ChatId, around_seq: Seq, limit: Option<u32>) -> MessagesReply;
+    /// See [`crate::Client::get_first_message_since`].
+    get_first_message_since(chat_id: ChatId, since_ts: TimestampMs) -> Option<Message>;
     /// See [`crate::Client::mark_read_with_mentions`].
     mark_read_with_mentions(chat_id: ChatId, number: u64) -> UnreadReply;
     /// See [`crate::Client::deliver_next`].

@@ -1,7 +1,7 @@
 //! Keys that make a repeated send harmless: 48 bits of time and 80 of chance, in 26 characters that sort by time.
 
 use ttp::model::TimestampMs;
-use ttp::net::random;
+use ttp::net::{clock, random};
 
 use crate::error::Error;
 
@@ -22,6 +22,15 @@ pub(crate) fn mint(now_ms: TimestampMs) -> Result<String, Error> {
     let bits = (time << 80) | u128::from_be_bytes(chance);
     let digit = |place: u32| char::from(DIGITS[((bits >> (5 * place)) & 31) as usize]);
     Ok((0..KEY_CHARS).rev().map(digit).collect())
+}
+
+/// Mints a key for a message, for programs that keep it until they know what became of the message: with
+/// [`Client::send_message`](crate::Client::send_message), the same key again is stored once.
+///
+/// # Errors
+/// The operating system has no randomness.
+pub fn mint_key() -> Result<String, Error> {
+    mint(clock::now_ms())
 }
 
 #[cfg(test)]

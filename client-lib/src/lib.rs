@@ -65,6 +65,7 @@ mod room;
 pub use client::Client;
 pub use error::{Error, Lost, ProtocolError, QueueError, SessionFileError};
 pub use files::Transfer;
+pub use key::mint_key;
 pub use notes::Badges;
 pub use options::Options;
 pub use queue::{Delivery, QueuedMessage, SendQueue};

@@ -5,7 +5,7 @@ use ttp::call::{
     InsertMessage, MarkRead, MessagePlace, MessagesReply, PinMessage, RemoveReaction, UnpinMessage,
     UnreadReply, UpdateMessage,
 };
-use ttp::model::{ChatId, Message, Seq};
+use ttp::model::{ChatId, Message, Seq, TimestampMs};
 use ttp::net::clock;
 
 use crate::client::Client;
@@ -151,6 +151,31 @@ impl Client {
     ) -> Result<MessagesReply, Error> {
         self.call(GetMessages { chat_id, around_seq: Some(around_seq), limit, ..GetMessages::default() })
             .await
+    }
+
+    /// The first message of a chat that was said at a time or later, found by halving: times never go back in a chat. One
+    /// message is fetched for each doubling of the chat's length. Nothing when none was said since.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn get_first_message_since(
+        &self,
+        chat_id: ChatId,
+        since_ts: TimestampMs,
+    ) -> Result<Option<Message>, Error> {
+        let newest = self.get_messages(chat_id, None, Some(1)).await?.messages.pop();
+        let Some(mut found) = newest.filter(|newest| newest.message_ts >= since_ts) else { return Ok(None) };
+        // No message up to `early` was said so late, and none from `end` up to `found` is there.
+        let (mut early, mut end) = (0, found.seq);
+        while early + 1 < end {
+            let middle = early + (end - early) / 2;
+            let page = self.get_messages_after(chat_id, middle - 1, Some(1)).await?;
+            match page.messages.into_iter().next().filter(|message| message.seq < end) {
+                Some(message) if message.message_ts < since_ts => early = message.seq,
+                late => (found, end) = (late.unwrap_or(found), middle),
+            }
+        }
+        Ok(Some(found))
     }
 
     /// Marks messages as read up to a message's `number`. Returns how many are still unread, and how many of them call the

@@ -116,6 +116,11 @@ impl RoomState {
         self.pins = self.pins.split_off(&(self.purged + 1));
     }
 
+    /// Forgets one message, as a program does that keeps a part of a chat. A page can bring it again.
+    pub fn forget(&mut self, seq: Seq) {
+        self.messages.remove(&seq);
+    }
+
     /// The messages that are known, in their order.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.values().map(|known| &known.message)

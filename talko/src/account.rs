@@ -1,12 +1,13 @@
 //! Becoming somebody: by the session that this device keeps, by a password, or by a number that is trusted.
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use client_lib::{Client, Error, SavedSession, SessionFile};
 use ttp::call::SessionReply;
 use ttp::code::ErrorCode;
-use ttp::model::{Role, User};
+use ttp::model::{Role, User, UserId};
 use ttp::net::address;
 use ttp::secret::Secret;
 
@@ -66,6 +67,20 @@ pub(crate) fn kept(settings: &Settings) -> anyhow::Result<Option<SavedSession>> 
     Ok(sessions(settings).find(&settings.data_address.value, settings.user.value.as_deref())?)
 }
 
+/// The same, when nothing else says who it is.
+pub(crate) fn usable(settings: &Settings) -> anyhow::Result<Option<SavedSession>> {
+    match settings.trust_user_ids.value {
+        true => Ok(None),
+        false => kept(settings),
+    }
+}
+
+/// Where the last screen of a person is kept; it goes with the session.
+pub(crate) fn screen_file(settings: &Settings, server: &str, me: UserId) -> PathBuf {
+    let server: String = server.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    settings.data_directory.join("screens").join(format!("{server}-{me}.json"))
+}
+
 /// What to do when no session is kept here.
 pub(crate) fn nobody(settings: &Settings) -> Misuse {
     let server = &settings.data_address.value;
@@ -77,10 +92,18 @@ pub(crate) fn nobody(settings: &Settings) -> Misuse {
 
 /// Forgets a session that has ended elsewhere.
 pub(crate) fn forget_ended(kept: &SavedSession, settings: &Settings) -> anyhow::Result<Said> {
-    sessions(settings).forget(&kept.server, kept.user_id)?;
+    forget(kept, settings)?;
     let name = tui_client::one_line(&kept.user_name);
     let sentence = format!("{name} was logged out at {}: `talko login` begins again", kept.server);
     Ok(Said { sentence, error: Error::LoggedOut })
+}
+
+/// Forgets a session, and what its person has seen.
+pub(crate) fn forget(kept: &SavedSession, settings: &Settings) -> anyhow::Result<()> {
+    sessions(settings).forget(&kept.server, kept.user_id)?;
+    // Often there is none.
+    let _ = std::fs::remove_file(screen_file(settings, &kept.server, kept.user_id));
+    Ok(())
 }
 
 /// Goes on with the session that is kept here, if there is one that holds.
@@ -108,6 +131,9 @@ async fn resume(client: &Client, settings: &Settings) -> anyhow::Result<Option<U
 /// Asks for a name and a password and lets the client in with them. At a terminal, what was refused is asked again.
 pub(crate) async fn enter(client: &Client, settings: &Settings, way: &Way) -> anyhow::Result<User> {
     let is_named = settings.user.value.is_some();
+    if !is_named && matches!(way, Way::LogInOrRegister) {
+        note("Welcome to Talko. A name that is new becomes an account: choose its password.");
+    }
     let mut same_name = None;
     for attempts_left in (0..password::ATTEMPTS_MAX).rev() {
         let name = match same_name.take() {

@@ -276,7 +276,11 @@ pub(crate) enum Command {
         _key: ServiceKeyArguments,
         #[command(flatten)]
         _user: UserArguments,
+        #[command(flatten)]
+        _screen: ScreenArguments,
     },
+    /// Print a file of keys and colours for the full screen, with all that it can hold.
+    ScreenFile,
     /// Print a completion script for a shell.
     Completions {
         /// Which shell.
@@ -289,6 +293,16 @@ pub(crate) struct ChatArguments {
     /// Chat line by line even in a terminal.
     #[arg(long)]
     pub(crate) line: bool,
+    #[command(flatten)]
+    _screen: ScreenArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ScreenArguments {
+    /// Keys, colours and habits of the full screen; `talko screen-file` prints one. [default: screen.toml in the user's
+    /// configuration directory, if it is there]
+    #[arg(long, env = "TALKO_SCREEN_FILE", value_name = "FILE")]
+    screen_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,14 @@
 //! The line chat: what is typed is sent, what others write appears. For pipes, plain terminals and screen readers.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
 use client_lib::{Client, ConnectionState, Error, Event, EventStream, Position, Signals};
 use tokio::sync::mpsc::Receiver;
 use ttp::call::SearchMessages;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, User, UserId};
+use ttp::net::clock;
 use tui_client::one_line;
 use tui_client::slash::{self, Typed};
 
@@ -17,6 +18,9 @@ use crate::stdin_lines::Line;
 use crate::{failure, person};
 
 mod files;
+
+/// How long the server is not told that something was read.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Messages shown when a chat is opened.
 const MESSAGES_SHOWN: u32 = 20;
@@ -37,14 +41,21 @@ pub(crate) async fn run(client: &Client, me: User, mut lines: Receiver<Line>) ->
         signals: events.signals(),
         watched: BTreeMap::new(),
         files: files::Shown::default(),
+        read: None,
+        due: None,
     };
     conversation.start().await?;
     loop {
+        let due = conversation.due;
         tokio::select! {
+            () = until(due) => conversation.tell_read().await,
             line = lines.recv() => match line {
                 Some(Line::Text(text)) => match conversation.take(text.trim()).await {
                     Ok(Flow::Go) => {}
-                    Ok(Flow::Quit) => return Ok(()),
+                    Ok(Flow::Quit) => {
+                        conversation.tell_read().await;
+                        return Ok(());
+                    }
                     Err(error) if error.is::<ReaderGone>() => return Err(error),
                     // What the person typed was wrong or was refused; the conversation goes on.
                     Err(error) => note(format_args!("! {}", failure::sentence(&error))),
@@ -66,7 +77,16 @@ async fn drain(events: &mut EventStream, conversation: &mut Conversation<'_>) ->
     while let Ok(Some(event)) = tokio::time::timeout(Duration::ZERO, events.next()).await {
         conversation.show(event).await?;
     }
+    conversation.tell_read().await;
     Ok(())
+}
+
+/// Waits until then, or for ever.
+async fn until(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Whether to go on.
@@ -86,9 +106,29 @@ struct Conversation<'a> {
     /// Whose coming and going is shown.
     watched: BTreeMap<UserId, User>,
     files: files::Shown,
+    /// The newest message that was shown of the open chat, and when the server is told that it was read.
+    read: Option<(ChatId, u64)>,
+    due: Option<Instant>,
 }
 
 impl Conversation<'_> {
+    /// Tells the server, and by it the person's other devices, what was shown. That it was told is of no consequence here.
+    async fn tell_read(&mut self) {
+        self.due = None;
+        if let Some((chat_id, number)) = self.read.take() {
+            let _ = self.client.mark_read(chat_id, number).await;
+        }
+    }
+
+    /// A message was shown; the server is told of several at once.
+    fn note_read(&mut self, message: &Message) {
+        let is_open = self.open.as_ref().is_some_and(|open| open.chat_id == message.chat_id);
+        if is_open && message.user.user_id != self.me.user_id {
+            self.read = Some((message.chat_id, message.number));
+            self.due = self.due.or_else(|| Some(clock::now() + READ_INTERVAL));
+        }
+    }
+
     async fn start(&mut self) -> anyhow::Result<()> {
         say(format_args!("You are {}. /help tells what you can type.", one_line(&self.me.user_name)))?;
         self.listed = person::chats(self.client).await?;
@@ -138,6 +178,15 @@ impl Conversation<'_> {
                     true => self.client.lift(chat_id, user, penalty).await?,
                     false => self.client.restrict(chat_id, user, penalty, duration).await?,
                 }
+            }
+            Typed::Go(day) => self.go(&day).await?,
+            Typed::Account(name) => {
+                note(format_args!("* leave with /quit, then: talko --line --user \"{}\"", one_line(&name)));
+            }
+            Typed::Vim | Typed::Mouse | Typed::Look(_) | Typed::Announce(_) => {
+                note(
+                    "* that is for the full screen: the line chat leaves keys, colours and bells to your terminal",
+                );
             }
             Typed::Search(query) => self.search(query).await?,
             Typed::Act(act) => self.act(act).await?,
@@ -221,6 +270,7 @@ impl Conversation<'_> {
     }
 
     async fn open(&mut self, chat: Chat) -> anyhow::Result<()> {
+        self.tell_read().await;
         say(format_args!("--- {} ---", one_line(&chat.chat_name)))?;
         let page = self.client.get_messages(chat.chat_id, None, Some(MESSAGES_SHOWN)).await?;
         for message in &page.messages {
@@ -232,6 +282,23 @@ impl Conversation<'_> {
         }
         self.open = Some(chat);
         Ok(())
+    }
+
+    /// Shows what was said from a day on.
+    async fn go(&self, day: &str) -> anyhow::Result<()> {
+        let chat_id = self.open_chat()?.chat_id;
+        let date: jiff::civil::Date =
+            day.parse().map_err(|_| anyhow!("{day} is not a day: /go 2026-11-21"))?;
+        let since_ts = date.to_zoned(jiff::tz::TimeZone::system())?.timestamp().as_millisecond();
+        let Some(first) = self.client.get_first_message_since(chat_id, since_ts).await? else {
+            return say(format_args!("--- nothing was said since {date} ---"));
+        };
+        let page = self.client.get_messages_after(chat_id, first.seq - 1, Some(MESSAGES_SHOWN)).await?;
+        page.messages
+            .iter()
+            .try_for_each(|message| say(format_args!("{}{}", self::day(message), numbered(message))))?;
+        let more = if page.more_after { "there are more" } else { "that is all" };
+        say(format_args!("--- {} since {date}; {more} ---", page.messages.len()))
     }
 
     fn open_chat(&self) -> anyhow::Result<&Chat> {
@@ -253,7 +320,9 @@ impl Conversation<'_> {
             Event::Entry(entry) => match describe_numbered(&entry) {
                 Some(text) => {
                     say(format_args!("{}{text}", self.place(entry.chat_id).await?))?;
-                    entry.message().map_or(Ok(()), |message| self.files.add(message))
+                    let Some(message) = entry.message() else { return Ok(()) };
+                    self.note_read(message);
+                    self.files.add(message)
                 }
                 None => Ok(()),
             },

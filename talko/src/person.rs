@@ -1,11 +1,15 @@
 //! Finding people and chats, and the connection that asks for them.
 
+use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
+
 use anyhow::{Context, bail};
 use client_lib::{Client, Error, Options, Security, ServerTrust};
 use ttp::call::{ChatsCursor, GetChats};
 use ttp::code::ErrorCode;
 use ttp::model::{Chat, User};
-use ttp::net::tls::{ClientTls, FirstUse, KnownServers, Trusted};
+use ttp::net::clock;
+use ttp::net::tls::{ClientTls, Fingerprint, FirstUse, KnownServers, TlsClientError, Trusted};
 
 use crate::choices::TlsWhen;
 use crate::failure::Misuse;
@@ -14,14 +18,57 @@ use crate::settings::Settings;
 
 /// Connects as nobody yet.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
-    connect_to(settings.data_address.value.clone(), settings).await
-}
-
-/// Connects as nobody yet, to a data-server that may be another than that of the settings.
-pub(crate) async fn connect_to(data_address: String, settings: &Settings) -> Result<Client, Error> {
-    let client = Client::connect(options(data_address, settings)).await?;
+    let client = meet(options(settings.data_address.value.clone(), settings), settings).await?;
     introduce(&client, settings);
     Ok(client)
+}
+
+/// Connects as nobody yet, to a data-server of this process: its key is believed.
+pub(crate) async fn connect_to_own(data_address: String, settings: &Settings) -> Result<Client, Error> {
+    let mut options = options(data_address, settings);
+    options.security = security(settings, FirstUse::Pin);
+    Client::connect(options).await
+}
+
+/// Connects. A server that this device does not know is trusted when the person at the terminal says so.
+async fn meet(options: Options, settings: &Settings) -> Result<Client, Error> {
+    match Client::connect(options.clone()).await {
+        Err(Error::Tls(fault)) => match &*fault {
+            TlsClientError::Unknown { server, fingerprint } if trusts(server, *fingerprint) => {
+                let kept = known_servers(settings).pin(server, *fingerprint, clock::now_ms());
+                kept.map_err(|error| Error::Tls(Arc::new(error.into())))?;
+                Client::connect(options).await
+            }
+            _ => Err(Error::Tls(fault)),
+        },
+        connected => connected,
+    }
+}
+
+/// Whether somebody sits at a terminal of whom it can be asked whether a key is trusted.
+fn is_attended() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks; anything but yes is no. While the screen is taken nobody can be asked.
+fn trusts(server: &str, fingerprint: Fingerprint) -> bool {
+    if tui_client::terminal::is_taken() {
+        return false;
+    }
+    note(format_args!(
+        "This device has never met {server}. Its key is {fingerprint}. Whoever runs it can tell you the key: `talko up` shows it."
+    ));
+    agrees("Is it the same, and do you trust it?").unwrap_or(false)
+}
+
+/// Asks at the terminal; anything but yes is no.
+pub(crate) fn agrees(question: &str) -> std::io::Result<bool> {
+    let mut err = std::io::stderr();
+    write!(err, "{question} [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
 /// Connects as nobody yet, to a server whose key an invitation has named.
@@ -29,7 +76,7 @@ pub(crate) async fn connect_expecting(settings: &Settings, key: Option<&str>) ->
     let mut options = options(settings.data_address.value.clone(), settings);
     options.data_key =
         key.map(str::parse).transpose().map_err(|error| Misuse(format!("the invitation: {error}")))?;
-    let client = Client::connect(options).await?;
+    let client = meet(options, settings).await?;
     introduce(&client, settings);
     Ok(client)
 }
@@ -48,7 +95,8 @@ fn introduce(client: &Client, settings: &Settings) {
 pub(crate) fn options(data_address: String, settings: &Settings) -> Options {
     let mut options = Options::new(data_address);
     options.broadcast_address = settings.chosen_broadcast_address();
-    options.security = security(settings);
+    let first_use = if is_attended() { FirstUse::Refuse } else { FirstUse::Pin };
+    options.security = security(settings, first_use);
     options.client_name = format!("talko/{}", env!("CARGO_PKG_VERSION"));
     options
 }
@@ -70,9 +118,10 @@ pub(crate) async fn become_trusted(client: &Client, name: &str) -> Result<User, 
     client.trust_me(user.user_id).await
 }
 
-/// What is believed of servers: those that this device knows, and what they show when they are first seen.
-fn security(settings: &Settings) -> Security {
-    let tls = || ClientTls::new(known_servers(settings), FirstUse::Pin);
+/// What is believed of servers: those that this device knows. What others show is asked about where somebody sits at a terminal,
+/// and believed where nobody does.
+fn security(settings: &Settings, first_use: FirstUse) -> Security {
+    let tls = || ClientTls::new(known_servers(settings), first_use);
     match settings.tls.value {
         TlsWhen::Auto => Security::Auto(tls()),
         TlsWhen::Always => Security::Tls(tls()),

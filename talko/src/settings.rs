@@ -40,6 +40,13 @@ enum Origin {
     Default,
 }
 
+impl<T> Setting<T> {
+    /// Whether somebody said so.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.origin != Origin::Default
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -80,6 +87,7 @@ struct File {
     log_level: Option<String>,
     log_format: Option<LogFormat>,
     user: Option<String>,
+    screen_file: Option<PathBuf>,
 }
 
 /// All settings in force.
@@ -110,6 +118,7 @@ pub(crate) struct Settings {
     pub(crate) log_level: Setting<String>,
     pub(crate) log_format: Setting<LogFormat>,
     pub(crate) user: Setting<Option<String>>,
+    pub(crate) screen_file: Setting<PathBuf>,
     /// Where a password comes from that nobody is asked for.
     pub(crate) password_fd: Option<u32>,
     /// Where a token comes from that no session file keeps.
@@ -124,7 +133,8 @@ impl Settings {
     pub(crate) fn load(matches: &ArgMatches) -> anyhow::Result<Self> {
         let directories = etcetera::choose_base_strategy().context("cannot find your home directory")?;
         let data_directory = directories.data_dir().join("talko");
-        let (path, file) = read_file(matches, &directories.config_dir().join("talko").join("talko.toml"))?;
+        let config_directory = directories.config_dir().join("talko");
+        let (path, file) = read_file(matches, &config_directory.join("talko.toml"))?;
         let merge = Merge { matches, path };
         Ok(Self {
             data_address: merge.pick("data_address", file.data_address, "127.0.0.1:8889".into()),
@@ -176,6 +186,7 @@ impl Settings {
             log_level: merge.pick("log_level", file.log_level, "info".into()),
             log_format: merge.pick("log_format", file.log_format, LogFormat::Text),
             user: merge.pick_optional("user", file.user),
+            screen_file: merge.pick("screen_file", file.screen_file, config_directory.join("screen.toml")),
             password_fd: merge.pick_optional("password_fd", None).value,
             token_file: merge.pick_optional("token_file", None).value,
             data_directory,
@@ -195,7 +206,7 @@ impl Settings {
     /// The broadcast-server's address, when somebody named one. Clients otherwise go where the data-server says.
     pub(crate) fn chosen_broadcast_address(&self) -> Option<String> {
         let setting = &self.broadcast_address;
-        (setting.origin != Origin::Default).then(|| setting.value.clone())
+        setting.is_chosen().then(|| setting.value.clone())
     }
 
     /// The flags that lead another `talko` to the same servers; nothing where the defaults do.
@@ -204,7 +215,7 @@ impl Settings {
         for (flag, setting) in
             [("--data-address", &self.data_address), ("--broadcast-address", &self.broadcast_address)]
         {
-            if setting.origin != Origin::Default {
+            if setting.is_chosen() {
                 flags += &format!(" {flag} {}", setting.value);
             }
         }
@@ -287,6 +298,7 @@ impl Settings {
             row("log_level", &self.log_level, &self.log_level.value),
             row("log_format", &self.log_format, format!("{:?}", self.log_format.value).to_lowercase()),
             row("user", &self.user, self.user.value.as_deref().unwrap_or("(asked for)")),
+            row("screen_file", &self.screen_file, self.screen_file.value.display()),
         ]
     }
 }

@@ -304,3 +304,36 @@ fn a_pipe_sends_its_lines_and_ends() {
     }
     ada.quits();
 }
+
+/// N23: what the line chat shows of the open chat counts as read, on the person's other devices, too.
+#[test]
+fn n23_what_lines_show_counts_as_read() {
+    let home = tempfile::tempdir().unwrap();
+    let ports = free_ports();
+    let _served = Served::start(home.path(), &ports);
+    let mut ada = Person::start(home.path(), &ports, &["--user", "Ada"]);
+    ada.sees("no chats yet");
+    let mut bob = Person::start(home.path(), &ports, &["--user", "Bob"]);
+    bob.sees("no chats yet");
+    ada.types("/new Bob");
+    ada.sees("--- Bob ---");
+    bob.types("/new Ada");
+    bob.sees("--- Ada ---");
+    bob.types("are you there?");
+    ada.sees("Bob: are you there?");
+    let unread = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
+        command.env_clear().env("TALKO_TRUST_USER_IDS", "1").env("HOME", home.path());
+        command.args(["call", "GetChats", "--user", "Ada", "--data-address", &ports[0]]);
+        let said = String::from_utf8(command.output().unwrap().stdout).unwrap();
+        assert!(said.contains("are you there?"), "{said}");
+        said.replace(char::is_whitespace, "").contains("\"unread\":1")
+    };
+    for _ in 0..200 {
+        if !unread() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("it is still unread");
+}

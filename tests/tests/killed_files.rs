@@ -42,7 +42,8 @@ async fn t69_kills_on_the_way_of_a_file_leave_no_message_without_its_file() {
         let sent = client.upload_from(Cursor::new(content.clone()), "a", |_| {}).await;
         if *point == "data.file_gone" {
             let message = client.insert_file(chat, vec![sent.unwrap()], "").await.unwrap();
-            client.delete_message(chat, message.seq).await.unwrap();
+            // The server may die before it answers.
+            let _ = client.delete_message(chat, message.seq).await;
         } else {
             assert!(sent.is_err(), "{point}: nothing was acknowledged that the server died of");
         }

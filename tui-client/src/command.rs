@@ -1,37 +1,127 @@
-//! What is to be done outside of the pure core. `perform` does it, and the answers come back as events.
+//! What the core wants done, as values: the loop performs them, and tests read them.
 
-use ttp::model::{ChatId, ChatSettings, Penalty, Seq};
+use ttp::attachment::Attachment;
+use ttp::call::{Appearance, Draft, MessagePlace};
+use ttp::model::{ChatId, ChatSettings, Penalty, Seq, TimestampMs, UserId};
 
-/// One thing to do.
+pub use crate::app::outgoing::Said;
+
+/// Something to be done. Most are answered by a [`Net`](crate::event::Net) event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Fetch the list of chats.
+    /// Fetch the list of chats, and what was begun to be written in them on whichever device.
     LoadChats,
-    /// Fetch the newest messages of a chat, or those before a number.
+    /// Fetch messages of a chat.
     LoadMessages {
         /// The chat.
         chat: ChatId,
-        /// Only messages whose `seq` is below this.
-        before: Option<Seq>,
-        /// Comes back with the answer, so that an answer that was given up is told from the one awaited.
+        /// Which.
+        wanted: Wanted,
+        /// Comes back with the answer, so that one that is too late can be told.
         question: u64,
     },
-    /// Say something. Commands of this kind are performed in their order.
+    /// Fetch one message that another one answers.
+    LoadQuote {
+        /// The chat.
+        chat: ChatId,
+        /// Its entry.
+        seq: Seq,
+    },
+    /// Fetch the first people of a chat, for whoever looks at it.
+    LoadPeople {
+        /// The chat.
+        chat: ChatId,
+    },
+    /// Send a message.
     Send {
-        /// Where.
+        /// The chat.
+        chat: ChatId,
+        /// What is said.
+        said: Said,
+        /// Names the message in answers.
+        local_key: u64,
+        /// The key that it was given before: with it the message is stored once.
+        sent_key: Option<String>,
+        /// Whether an earlier attempt may have succeeded.
+        may_be_stored: bool,
+    },
+    /// Do something to a message, or to a person of a chat.
+    Act {
+        /// The chat.
         chat: ChatId,
         /// What.
-        text: String,
-        /// Names the message until the server has stored it.
-        local_key: u64,
-        /// The key that it was sent with before, when it is not known what became of it.
-        sent_key: Option<String>,
+        act: ChatAct,
     },
-    /// Mark messages as read.
+    /// Fetch messages, or people, to be shown in a list.
+    Look {
+        /// The chat.
+        chat: ChatId,
+        /// Which.
+        at: Look,
+        /// Comes back with the answer.
+        question: u64,
+    },
+    /// Look for messages in all chats.
+    Search {
+        /// What was typed.
+        query: String,
+        /// Where the page before ended.
+        cursor: Option<String>,
+        /// Comes back with the answer.
+        question: u64,
+    },
+    /// Find the first message that was said in a chat at a time or later.
+    FindTime {
+        /// The chat.
+        chat: ChatId,
+        /// The time.
+        since_ts: TimestampMs,
+    },
+    /// Fetch a file of a message.
+    Save {
+        /// The message.
+        from: MessagePlace,
+        /// The file.
+        file: Box<Attachment>,
+        /// Where to; under its own name where files are saved, when there is nothing.
+        path: Option<String>,
+    },
+    /// Fetch a picture of a message, to be shown.
+    LoadPicture {
+        /// The message.
+        from: MessagePlace,
+        /// The file.
+        file: Box<Attachment>,
+    },
+    /// Keep what was begun to be written for the person's other devices.
+    SetDraft(Draft),
+    /// Choose what others see of oneself.
+    Appear(Appearance),
+    /// Watch these people, and nobody else.
+    Watch(Vec<UserId>),
+    /// Tell a chat that the person is typing, or has ceased to.
+    Type {
+        /// The chat.
+        chat: ChatId,
+        /// Whether.
+        is_typing: bool,
+    },
+    /// Put a text into the clipboard of the terminal's person.
+    Copy(String),
+    /// Show the page of an address.
+    Browse(String),
+    /// Tell the person that something was said that is not seen.
+    Notify {
+        /// Who, or where.
+        title: String,
+        /// What.
+        body: String,
+    },
+    /// Tell the server that messages were read.
     MarkRead {
         /// The chat.
         chat: ChatId,
-        /// `number` of the newest message that was seen.
+        /// The newest message that was seen.
         number: u64,
     },
     /// Create a chat, or find the private one.
@@ -85,6 +175,67 @@ pub enum Command {
     },
     /// Draw every cell anew, whatever the screen is believed to show.
     Redraw,
+    /// Take the mouse from the terminal, or leave it to it.
+    TakeMouse(bool),
+    /// Give the terminal back, and stop until the person comes back to the program.
+    Suspend,
+    /// Go on as the person of this name.
+    ChangeAccount(String),
     /// End the program.
     Quit,
+}
+
+/// Which messages of a chat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The newest.
+    Newest,
+    /// Those before an entry.
+    Before(Seq),
+    /// Those after an entry.
+    After(Seq),
+    /// Those around an entry.
+    Around(Seq),
+    /// Those of a thread.
+    Thread {
+        /// The message that it is about.
+        root: Seq,
+        /// The newest of those before an entry; of all, when there is nothing.
+        before: Option<Seq>,
+    },
+}
+
+/// What is done in a chat. Its log tells the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChatAct {
+    /// Write an own message anew.
+    Edit(Seq, String),
+    /// Delete a message.
+    Delete(Seq),
+    /// Put a sign on a message.
+    React(Seq, String),
+    /// Take the own sign off.
+    Unreact(Seq, String),
+    /// Pin a message.
+    Pin(Seq),
+    /// Unpin it.
+    Unpin(Seq),
+    /// Say a message again in another chat.
+    Forward(Seq, ChatId),
+    /// Remove the person of this name.
+    Remove(String),
+}
+
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// What is pinned.
+    Pins,
+    /// What a message said before.
+    History(Seq),
+    /// Who is in the chat.
+    People {
+        /// Only those with higher numbers.
+        after: Option<UserId>,
+    },
 }

@@ -54,6 +54,19 @@ impl Prompt {
         prompt
     }
 
+    /// The cells of a part of the text: rows with the columns from and to.
+    pub(crate) fn cells(&self, part: &Range<usize>) -> Vec<(usize, Range<u16>)> {
+        let mut cells = Vec::new();
+        for (row, places) in self.places.iter().enumerate() {
+            let chosen = places.iter().filter(|(_, place)| part.contains(place));
+            let Some(from) = chosen.clone().map(|(column, _)| *column).min() else { continue };
+            // Up to the first place behind the part; the last sign of a row reaches to its end.
+            let behind = places.iter().find(|(column, place)| *place >= part.end && *column > from);
+            cells.push((row, from..behind.map_or(u16::MAX, |(column, _)| *column)));
+        }
+        cells
+    }
+
     /// The place a row above the cursor, when there is one.
     pub(crate) fn above(&self) -> Option<usize> {
         self.nearest(self.cursor_row.checked_sub(1)?)

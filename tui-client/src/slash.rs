@@ -3,6 +3,8 @@
 
 use ttp::model::{ChatSettings, Penalty};
 
+use crate::app::conversation::Announces;
+use crate::palette::Palette;
 use crate::words;
 
 mod acts;
@@ -48,6 +50,8 @@ pub enum Typed {
     },
     /// Look for messages in all chats.
     Search(String),
+    /// Go to the first message of a day in the open chat.
+    Go(String),
     /// Do something to a message, or about people.
     Act(Act),
     /// Send a file to the open chat.
@@ -64,6 +68,16 @@ pub enum Typed {
         /// Where to; under its own name where the program was started, when there is nothing.
         path: Option<String>,
     },
+    /// Choose what is announced of the open chat.
+    Announce(Announces),
+    /// Go on as the person of this name, who is logged in here or is asked for a password.
+    Account(String),
+    /// Look otherwise.
+    Look(Palette),
+    /// Have the keys of vi, or not any more.
+    Vim,
+    /// Leave the mouse to the terminal, or take it back.
+    Mouse,
     /// Show the commands.
     Help,
     /// End the program.
@@ -113,9 +127,31 @@ pub const COMMANDS: &[Usage] = &[
     Usage { form: "/unmute PERSON", meaning: words::SLASH_UNMUTE, read: |rest| lift(rest, Penalty::Mute) },
     // Quotes and colons mean something to the server, so `read` takes the line as it is.
     Usage { form: "/search WORDS…", meaning: words::SLASH_SEARCH, read: |_| None },
+    Usage { form: "/go DAY", meaning: words::SLASH_GO, read: |rest| only(rest).map(Typed::Go) },
     // What follows the path is said as it was typed, so `read` takes the line here too.
     Usage { form: "/attach PATH [TEXT]", meaning: words::SLASH_ATTACH, read: |_| None },
     Usage { form: "/save NUMBER [PATH]", meaning: words::SLASH_SAVE, read: save },
+    Usage {
+        form: "/account PERSON",
+        meaning: words::SLASH_ACCOUNT,
+        read: |rest| only(rest).map(Typed::Account),
+    },
+    Usage {
+        form: "/notify usual|all|mentions|none",
+        meaning: words::SLASH_NOTIFY,
+        read: |rest| Announces::from_name(&only(rest)?).map(Typed::Announce),
+    },
+    Usage {
+        form: "/theme dark|light|contrast|plain",
+        meaning: words::SLASH_THEME,
+        read: |rest| Palette::from_name(&only(rest)?).map(Typed::Look),
+    },
+    Usage { form: "/vim", meaning: words::SLASH_VIM, read: |rest| rest.is_empty().then_some(Typed::Vim) },
+    Usage {
+        form: "/mouse",
+        meaning: words::SLASH_MOUSE,
+        read: |rest| rest.is_empty().then_some(Typed::Mouse),
+    },
     Usage { form: "/help", meaning: words::SLASH_HELP, read: |rest| rest.is_empty().then_some(Typed::Help) },
     Usage { form: "/quit", meaning: words::SLASH_QUIT, read: |rest| rest.is_empty().then_some(Typed::Quit) },
 ];

@@ -21,6 +21,28 @@ impl Clock {
         self.now_ms = now_ms;
     }
 
+    pub(crate) fn now_ms(&self) -> TimestampMs {
+        self.now_ms
+    }
+
+    /// When a day such as `2026-11-21` begins here; nothing when it is none.
+    pub(crate) fn begin_of(&self, day: &str) -> Option<TimestampMs> {
+        let date: jiff::civil::Date = day.parse().ok()?;
+        Some(date.to_zoned(self.zone.clone()).ok()?.timestamp().as_millisecond())
+    }
+
+    /// The day of a time, in full, when it is another one than that of an earlier time.
+    pub(crate) fn new_day(&self, time: TimestampMs, before: Option<TimestampMs>) -> Option<String> {
+        let time = self.zoned(time)?;
+        let is_same = before.and_then(|before| self.zoned(before)).is_some_and(|b| b.date() == time.date());
+        (!is_same).then(|| time.strftime("%A, %-d %B %Y").to_string())
+    }
+
+    /// For a message below the line of its day: the time of day.
+    pub(crate) fn time(&self, time: TimestampMs) -> String {
+        self.zoned(time).map_or_else(String::new, |time| time.strftime("%H:%M").to_string())
+    }
+
     /// For a message: the time of day, and the day when it is another.
     pub(crate) fn stamp(&self, time: TimestampMs) -> String {
         self.write(time, ["%H:%M", "%-d %b %H:%M", "%Y-%m-%d %H:%M"])

@@ -2,12 +2,13 @@
 
 mod stage;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use proptest::prelude::*;
+use ttp::call::{MessagesReply, SearchHit, SearchReply};
 use ttp::code::{CallError, ErrorCode};
-use ttp::model::{Change, ChatId, Entry, Membership};
-use tui_client::command::Command;
-use tui_client::event::{Connection, Event, Failure, Net, Page};
+use ttp::model::{Change, ChatId, Entry, Membership, Message, MessageDetails, ReactionCount};
+use tui_client::command::{Command, Look, Wanted};
+use tui_client::event::{Connection, Event, Failure, Net, Saving, Sight};
 
 use stage::{ANN, BOB, NOON, Stage, chat_with, message, user};
 
@@ -29,7 +30,8 @@ fn key() -> impl Strategy<Value = Event> {
         2 => Just(KeyCode::Enter),
         4 => proptest::sample::select(vec![
             KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown,
-            KeyCode::Home, KeyCode::End, KeyCode::Backspace, KeyCode::Delete, KeyCode::Esc, KeyCode::F(1),
+            KeyCode::Home, KeyCode::End, KeyCode::Backspace, KeyCode::Delete, KeyCode::Esc, KeyCode::F(1), KeyCode::F(2),
+            KeyCode::Tab, KeyCode::Tab,
         ]),
     ];
     let modifiers = proptest::sample::select(vec![
@@ -47,7 +49,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         "\\PC{0,80}",
         "(\u{1b}\\[2J|\u{9b}|\u{202e}|\u{200d}|\u{301}|\r\n|\t|你好|👩‍👧|🇩🇪|word | ){0,40}",
-        "/(new|open|add|leave|help|chats|rooms|join|topic|ban|mute|x) ?[a-z0-9\" ]{0,9}",
+        "/(new|open|add|leave|help|chats|rooms|join|topic|ban|mute|x|search|go|pins|who|thread|react|attach|save) ?[a-z0-9\" ]{0,9}",
     ]
 }
 
@@ -56,7 +58,11 @@ fn net() -> impl Strategy<Value = Net> {
     prop_oneof![
         6 => said.prop_map(|(chat, number, text)| {
             let by = if number % 3 == 0 { ANN } else { BOB };
-            Net::Entry(stage::entry(message(chat, number, by, &text)))
+            let thread = (number % 4 == 0).then_some(number / 2);
+            let details = thread.map(|thread| {
+                Box::new(MessageDetails { thread: Some(thread), ..MessageDetails::default() })
+            });
+            Net::Entry(stage::entry(Message { details, ..message(chat, number, by, &text) }))
         }),
         1 => (1_i64..4, 60_u64..70, any::<bool>()).prop_map(|(chat, seq, me)| {
             let who = if me { ANN } else { BOB };
@@ -76,6 +82,15 @@ fn step() -> impl Strategy<Value = Step> {
         8 => key().prop_map(Step::Happens),
         1 => text().prop_map(|text| Step::Happens(Event::Paste(text))),
         1 => any::<i64>().prop_map(|now_ms| Step::Happens(Event::Tick(now_ms))),
+        1 => (0_u16..120, 0_u16..40, 0..3_usize).prop_map(|(column, row, kind)| {
+            let kinds = [
+                MouseEventKind::Down(MouseButton::Left),
+                MouseEventKind::ScrollUp,
+                MouseEventKind::ScrollDown,
+            ];
+            let modifiers = KeyModifiers::NONE;
+            Step::Happens(Event::Mouse(MouseEvent { kind: kinds[kind], column, row, modifiers }))
+        }),
         4 => net().prop_map(|net| Step::Happens(Event::Net(net))),
         2 => (0_u16..100, 0_u16..40).prop_map(|(width, height)| Step::Resized(width, height)),
         4 => (proptest::bool::weighted(0.8), proptest::collection::vec(text(), 0..30))
@@ -93,17 +108,24 @@ fn answer(command: Command, well: bool, texts: &[String]) -> Option<Net> {
         } else {
             Err(failure())
         }),
-        Command::LoadMessages { chat, question, before } => {
-            let last = before.unwrap_or(31).saturating_sub(2);
-            let numbers = last.saturating_sub(texts.len() as u64) + 1..=last;
-            let messages =
-                numbers.zip(texts).map(|(number, text)| message(chat.0, number, BOB, text)).collect();
-            let page = Page { messages, more: texts.len().is_multiple_of(2) };
+        Command::LoadMessages { chat, question, wanted } => {
+            let last = match wanted {
+                Wanted::Newest => 29,
+                Wanted::Thread { before, .. } => before.map_or(29, |seq| seq.saturating_sub(2)),
+                Wanted::Before(seq) => seq.saturating_sub(2),
+                Wanted::After(seq) | Wanted::Around(seq) => seq + 3,
+            };
+            let messages = page(chat.0, last, texts);
+            let (more, more_after) = (texts.len().is_multiple_of(2), texts.len().is_multiple_of(3));
+            let page = MessagesReply { messages, more, more_after, as_of: 0 };
             Net::Messages { chat, question, result: if well { Ok(page) } else { Err(failure()) } }
         }
-        Command::Send { chat, text, local_key, .. } => {
+        Command::LoadQuote { chat, seq } => {
+            Net::Quote { message: message(chat.0, seq.max(2) - 1, BOB, &texts.concat()), as_of: 0 }
+        }
+        Command::Send { chat, said, local_key, .. } => {
             let result = if well {
-                Ok(message(chat.0, 30 + local_key, ANN, &text))
+                Ok(message(chat.0, 30 + local_key, ANN, &said.text))
             } else if local_key % 2 == 0 {
                 Err(Failure::Indeterminate("key".into()))
             } else {
@@ -123,8 +145,55 @@ fn answer(command: Command, well: bool, texts: &[String]) -> Option<Net> {
             Net::Done(if well { Ok(()) } else { Err(failure()) })
         }
         Command::Leave { chat } => Net::Left { chat, result: if well { Ok(()) } else { Err(failure()) } },
-        Command::Redraw | Command::Quit => return None,
+        other => return answer_by_hand(other, well, texts),
     })
+}
+
+/// Answers to what somebody asked for by hand.
+fn answer_by_hand(command: Command, well: bool, texts: &[String]) -> Option<Net> {
+    let failure = || Failure::Refused(CallError::new(ErrorCode::Conflict, texts.concat()));
+    Some(match command {
+        Command::Act { chat, act } => {
+            Net::Acted { chat, act, result: if well { Ok(()) } else { Err(failure()) } }
+        }
+        Command::Look { chat, at, question } => {
+            let sight = match at {
+                Look::People { .. } => Sight::People(Vec::new(), texts.len() > 9),
+                _ => Sight::Messages(page(chat.0, 30, texts), false),
+            };
+            Net::Looked { chat, at, question, result: if well { Ok(sight) } else { Err(failure()) } }
+        }
+        Command::Search { question, .. } => {
+            let hit = |message| SearchHit {
+                message,
+                highlights: vec![[0, 3], [7, 900]],
+                before: vec![],
+                after: vec![],
+            };
+            let hits = page(1, 40, texts).into_iter().map(hit).collect();
+            let reply = SearchReply { hits, more: !well, cursor: Some("1.0".into()), indexing: None };
+            Net::Found { question, result: if texts.len() > 20 { Err(failure()) } else { Ok(reply) } }
+        }
+        Command::FindTime { chat, .. } => {
+            Net::TimeFound { chat, result: if well { Ok(Some(texts.len() as u64)) } else { Ok(None) } }
+        }
+        Command::Save { file, .. } => Net::Saved(Saving::Done(file.file_name)),
+        _ => return None,
+    })
+}
+
+fn page(chat: i64, last: u64, texts: &[String]) -> Vec<Message> {
+    let numbers = last.saturating_sub(texts.len() as u64) + 1..=last;
+    let said = |(number, text): (u64, &String)| {
+        let details = MessageDetails {
+            reply_to: (number % 4 == 0).then_some(number / 2 + 1),
+            edited: (number % 5 == 0).then_some(number),
+            reactions: vec![ReactionCount { emoji: text.clone(), count: number, user_ids: vec![ANN] }],
+            ..MessageDetails::default()
+        };
+        Message { details: Some(Box::new(details)), ..message(chat, number, BOB, text) }
+    };
+    numbers.zip(texts).map(said).collect()
 }
 
 /// The screen is drawn, and what it holds is harmless.

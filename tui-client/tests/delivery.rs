@@ -3,10 +3,11 @@
 mod stage;
 
 use crossterm::event::KeyCode;
+use ttp::call::MessagesReply;
 use ttp::code::{CallError, ErrorCode};
 use ttp::model::Message;
-use tui_client::command::Command;
-use tui_client::event::{Connection, Event, Failure, Net, Page};
+use tui_client::command::{Command, Wanted};
+use tui_client::event::{Connection, Event, Failure, Net};
 
 use stage::{ANN, BOB, LUNCH, NOON, Stage, chat, chat_with, count, message, sent};
 
@@ -64,6 +65,19 @@ fn a_failed_message_is_kept_and_sent_again_or_edited() {
     assert!(!stage.messages_pane().contains("Ann: hello"));
 }
 
+/// What no server has answered goes out by itself when one is there again; what was refused waits for the person.
+#[test]
+fn what_was_written_offline_goes_out_when_the_servers_are_back() {
+    let mut stage = Stage::with_messages(80, 24, vec![]);
+    stage.net(Net::Connection(Connection::Offline));
+    stage.enter("first");
+    stage.enter("second");
+    stage.net(Net::Sent { chat: LUNCH, local_key: 1, result: Err(Failure::Unreachable) });
+    let refused = Failure::Refused(CallError::new(ErrorCode::Forbidden, "no"));
+    stage.net(Net::Sent { chat: LUNCH, local_key: 2, result: Err(refused) });
+    assert_eq!(stage.net(Net::Connection(Connection::Online)), [sent("first", 1)]);
+}
+
 #[test]
 fn a_message_of_unknown_outcome_is_sent_with_its_key_and_never_shown_twice() {
     let mut stage = Stage::with_messages(80, 24, vec![]);
@@ -110,14 +124,14 @@ fn what_did_not_come_is_asked_for_again() {
     assert_eq!(stage.net(Net::Chats(Err(Failure::Unreachable))), []);
     assert_eq!(stage.net(Net::Connection(Connection::Offline)), [Command::LoadChats]);
     stage.net(Net::Chats(Err(Failure::Unreachable)));
-    assert_eq!(stage.app.update(Event::Tick(NOON + 1)), [Command::LoadChats]);
+    assert_eq!(stage.update(Event::Tick(NOON + 1)), [Command::LoadChats]);
     let commands = stage.net(Net::Chats(Ok(vec![chat(1, "Lunch")])));
     let [Command::LoadMessages { question, .. }] = commands[..] else { panic!("{commands:?}") };
     let failed = Net::Messages { chat: LUNCH, question, result: Err(Failure::Unreachable) };
     assert_eq!(stage.net(failed), []);
     let commands = stage.net(Net::Connection(Connection::Online));
     assert!(
-        matches!(commands[..], [Command::LoadMessages { chat: LUNCH, before: None, .. }]),
+        matches!(commands[..], [Command::LoadMessages { chat: LUNCH, wanted: Wanted::Newest, .. }]),
         "{commands:?}"
     );
 }
@@ -130,7 +144,8 @@ fn after_a_reset_everything_is_learnt_anew_and_drafts_stay() {
         [Command::LoadChats, Command::LoadMessages { question, .. }] => question - 1,
         ref commands => panic!("{commands:?}"),
     };
-    let stale = Page { messages: vec![message(1, 5, BOB, "another life")], more: false };
+    let messages = vec![message(1, 5, BOB, "another life")];
+    let stale = MessagesReply { messages, ..MessagesReply::default() };
     stage.net(Net::Messages { chat: LUNCH, question: old_question, result: Ok(stale) });
     stage.net(Net::Chats(Ok(vec![chat_with("Lunch", message(1, 1, BOB, "this life"), 1)])));
     assert_eq!(stage.app.typed(), "draft");

@@ -4,8 +4,8 @@ mod stage;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 use ttp::model::{Change, Chat, ChatId, Entry, Membership, Message};
-use tui_client::command::Command;
-use tui_client::event::{Connection, Event, Net};
+use tui_client::command::{Command, Wanted};
+use tui_client::event::{Connection, Event, Failure, Net};
 
 use stage::{ANN, BOB, LUNCH, NOON, Stage, chat, chat_with, count, message, sent, user};
 
@@ -39,7 +39,7 @@ fn t58_pages_scroll_and_older_ones_are_fetched_at_the_top() {
         commands.extend(stage.key(KeyCode::PageUp));
     }
     assert!(
-        matches!(commands[..], [Command::LoadMessages { chat: LUNCH, before: Some(101), .. }]),
+        matches!(commands[..], [Command::LoadMessages { chat: LUNCH, wanted: Wanted::Before(101), .. }]),
         "{commands:?}"
     );
     let before = word_rows(&mut stage);
@@ -88,7 +88,7 @@ fn t59_any_script_is_typed_edited_and_sent() {
 #[test]
 fn t59_pasted_text_keeps_its_lines_and_waits_for_enter() {
     let mut stage = Stage::with_messages(80, 24, vec![]);
-    assert_eq!(stage.app.update(Event::Paste("one\r\ntwo\rthree\u{1b}[A".into())), []);
+    assert_eq!(stage.update(Event::Paste("one\r\ntwo\rthree\u{1b}[A".into())), []);
     stage.chord(KeyModifiers::ALT, KeyCode::Enter);
     stage.write("four");
     assert_eq!(stage.key(KeyCode::Enter), [sent("one\ntwo\nthree[A\nfour", 1)]);
@@ -98,7 +98,7 @@ fn t59_pasted_text_keeps_its_lines_and_waits_for_enter() {
 #[test]
 fn a_paste_of_a_megabyte_is_cut() {
     let mut stage = Stage::with_messages(80, 24, vec![]);
-    stage.app.update(Event::Paste("щ".repeat(1 << 19)));
+    stage.update(Event::Paste("щ".repeat(1 << 19)));
     assert_eq!(stage.app.typed().chars().count(), ttp::limits::TEXT_CHARS_MAX);
     assert!(stage.screen().contains("at most 16000 characters"));
 }
@@ -142,9 +142,14 @@ fn t61_a_message_for_another_chat_never_appears_in_the_open_one() {
     let first_row = screen.lines().nth(1).unwrap();
     assert!(first_row.contains(" 1 Tea") && first_row.contains("(1) 12:00"), "{screen}");
 
-    let commands = stage.key(KeyCode::Char('1'));
+    // A digit begins a message; with Alt it opens a chat.
+    stage.write("1 ");
+    assert_eq!(stage.app.typed(), "1 ");
+    stage.control('u');
+    let commands = stage.chord(KeyModifiers::ALT, KeyCode::Char('1'));
+    assert!(!commands.contains(&Command::MarkRead { chat: ChatId(2), number: 1 }), "nothing was seen yet");
+    let commands = stage.answer_messages(&commands, vec![other], false);
     assert!(commands.contains(&Command::MarkRead { chat: ChatId(2), number: 1 }), "{commands:?}");
-    stage.answer_messages(&commands, vec![other], false);
     assert!(stage.messages_pane().contains("Thirsty?"));
     assert!(!stage.screen().contains("(1)"));
 }
@@ -168,23 +173,25 @@ fn t62_a_user_without_chats_begins_with_a_command() {
     );
     let commands = stage.net(Net::ChatMade(Ok(chat(7, "Tea time"))));
     assert_eq!(stage.app.open_chat(), Some(ChatId(7)));
-    assert!(matches!(commands[..], [Command::LoadMessages { chat: ChatId(7), before: None, .. }]));
+    assert!(matches!(commands[..], [Command::LoadMessages { chat: ChatId(7), wanted: Wanted::Newest, .. }]));
 }
 
 #[test]
 fn t62_keys_switch_chats_and_each_keeps_its_draft() {
     let chats: Vec<Chat> = (1..=12).map(|number| chat(number, &format!("chat {number}"))).collect();
     let mut stage = Stage::with_chats(80, 24, chats).0;
-    stage.key(KeyCode::Char('3'));
+    stage.chord(KeyModifiers::ALT, KeyCode::Char('3'));
     assert_eq!(stage.app.open_chat(), Some(ChatId(3)));
     stage.write("draft 5");
     assert_eq!(stage.app.open_chat(), Some(ChatId(3)), "digits are typed once something is");
     stage.chord(KeyModifiers::ALT, KeyCode::Char('5'));
     assert_eq!((stage.app.open_chat(), stage.app.typed()), (Some(ChatId(5)), ""));
-    stage.key(KeyCode::Down);
+    stage.chord(KeyModifiers::ALT, KeyCode::Down);
     stage.control('n');
     assert_eq!(stage.app.open_chat(), Some(ChatId(7)));
-    stage.keys(KeyCode::Up, 3);
+    for _ in 0..3 {
+        stage.chord(KeyModifiers::ALT, KeyCode::Up);
+    }
     stage.control('p');
     assert_eq!((stage.app.open_chat(), stage.app.typed()), (Some(ChatId(3)), "draft 5"));
     stage.control('u');
@@ -233,6 +240,7 @@ fn people_who_join_are_told_in_the_chat() {
 fn keys_and_commands_end_the_program() {
     let mut stage = Stage::with_messages(80, 24, vec![]);
     assert_eq!(stage.enter("/quit"), [Command::Quit]);
+    assert_eq!(stage.enter("/account Bob"), [Command::ChangeAccount("Bob".into())]);
     assert_eq!(stage.control('c'), [Command::Quit]);
 }
 
@@ -260,4 +268,63 @@ fn own_messages_from_another_device_count_as_read() {
     stage.hear(message(2, 2, ANN, "Very."));
     assert!(!stage.screen().contains("(1)"));
     assert!(stage.screen().contains("Ann: Very."));
+}
+
+/// What is new begins where the chat opens, when there is more than fits; it counts as read when its end was seen.
+#[test]
+fn a_chat_opens_where_that_begins_which_is_new() {
+    let busy = Chat { last_number: 90, unread: 60, ..chat_with("Busy", message(2, 90, BOB, "the last"), 60) };
+    let (mut stage, commands) = Stage::with_chats(80, 24, vec![busy]);
+    let said = (1..=90).map(|n| message(2, n, BOB, &format!("word {n}."))).collect();
+    let commands = stage.answer_messages(&commands, said, false);
+    assert_eq!(commands, [], "nothing is read yet");
+    let screen = stage.screen();
+    let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}\n{screen}"));
+    assert!(place("word 30.") < place("─ new ─") && place("─ new ─") < place("word 31."), "{screen}");
+    assert!(screen.contains("(60)") && screen.contains("60 new below"), "{screen}");
+    let commands = stage.key(KeyCode::End);
+    assert_eq!(commands, [Command::MarkRead { chat: ChatId(2), number: 90 }]);
+    assert!(stage.screen().contains("word 90."));
+}
+
+/// A note between messages draws no second line above what follows.
+#[test]
+fn the_line_of_what_is_new_stands_once() {
+    let tea = Chat { last_number: 4, ..chat_with("Tea", message(2, 4, BOB, "d"), 2) };
+    let (mut stage, _) = Stage::with_chats(80, 24, vec![chat(1, "Lunch"), tea]);
+    let commands = stage.chord(KeyModifiers::ALT, KeyCode::Char('2'));
+    stage.answer_messages(&commands, (1..=4).map(|n| message(2, n, BOB, "x")).collect(), false);
+    let joined = Membership { user: user(BOB), by: None, change_ts: NOON };
+    stage.net(Net::Entry(Entry { chat_id: ChatId(2), seq: 6, change: Change::Joined(joined) }));
+    stage.hear(message(2, 6, BOB, "after the note"));
+    assert_eq!(count(&stage.messages_pane(), "─ new ─"), 1, "{}", stage.screen());
+}
+
+/// Where that begins which is new may be pages away.
+#[test]
+fn the_beginning_of_what_is_new_is_fetched() {
+    let busy = Chat { last_number: 250, ..chat_with("Busy", message(2, 250, BOB, "the last"), 220) };
+    let (mut stage, mut commands) = Stage::with_chats(80, 24, vec![busy]);
+    for (from, to) in [(151, 250), (51, 150), (1, 50)] {
+        let said = (from..=to).map(|n| message(2, n, BOB, &format!("word {n}."))).collect();
+        commands = stage.answer_messages(&commands, said, from > 1);
+        assert!(!commands.iter().any(|command| matches!(command, Command::MarkRead { .. })), "{commands:?}");
+    }
+    let screen = stage.screen();
+    assert!(screen.contains("─ new ─") && screen.contains("word 31."), "{screen}");
+}
+
+/// A mark that could not be told is told later, and not again and again.
+#[test]
+fn what_was_read_is_told_later_when_it_could_not_be_told() {
+    let (mut stage, commands) = Stage::with_chats(80, 24, vec![chat(1, "Lunch")]);
+    stage.answer_messages(&commands, vec![], false);
+    let mark = Command::MarkRead { chat: LUNCH, number: 1 };
+    let mark = vec![mark];
+    assert_eq!(stage.hear(message(1, 1, BOB, "hello")), mark);
+    let failed = || Net::Marked { chat: LUNCH, number: 1, result: Err(Failure::Unreachable) };
+    assert_eq!(stage.net(failed()), [], "not again and again");
+    assert_eq!(stage.net(Net::Connection(Connection::Offline)), mark);
+    assert_eq!(stage.net(failed()), []);
+    assert_eq!(stage.net(Net::Connection(Connection::Online)), mark);
 }

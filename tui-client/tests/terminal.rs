@@ -122,6 +122,7 @@ fn a_panic_gives_the_terminal_back(address: &str) {
 
 fn a_locale_without_utf8_changes_nothing(address: &str) {
     let mut pty = Pty::start(80, 24, &[(SERVER_VARIABLE, address), ("LC_ALL", "C"), ("LANG", "C")]);
+    pty.wait_for("Lunch");
     pty.wait_for("online");
     pty.write("жук\r".as_bytes());
     pty.wait_for("Ann: жук");

@@ -17,6 +17,7 @@ use crate::machine::SERVER_CORE;
 use crate::options::Options;
 use crate::peer::Peer;
 use crate::report::Report;
+use crate::server::processor_ns;
 use crate::town::Town;
 
 /// Chats in the database.
@@ -275,14 +276,6 @@ fn ask(talko: &Talko, person: i64, method: &str, params: &serde_json::Value) -> 
 fn open_stream(talko: &Talko, person: i64) -> Result<Duration> {
     let mut asker = Asker::from(Peer::connect(talko.broadcast_address()?)?);
     Ok(asker.ask("OpenStream", &json!({"user_id": person}))?.0)
-}
-
-/// Nanoseconds of processor time that the threads of a process have used.
-fn processor_ns(process: u32) -> f64 {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
-    let used =
-        threads.map(|thread| std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default());
-    used.filter_map(|text| text.split(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 /// Microseconds at the median of so many calls.

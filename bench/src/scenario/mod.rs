@@ -12,6 +12,7 @@ mod growth;
 mod day;
 mod start;
 mod presence;
+mod terminal;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ use clap::ValueEnum;
 
 use crate::machine::{GENERATOR_CORE, need_two_cores, pin};
 use crate::options::{Options, Scenario};
+use crate::picture;
 use crate::report::{Report, page};
 
 /// Runs what was asked for.
@@ -30,15 +32,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let kept = options.into.clone().unwrap_or_else(|| project().join("docs/benchmarks"));
     match options.scenario {
         Scenario::Page => return page::write(&project().join("docs"), &kept),
+        Scenario::Picture => return picture::draw(&project().join("docs")),
         Scenario::Keep => return idle::keep(),
         _ => need_two_cores()?,
     }
     match options.scenario {
         Scenario::All => {
-            let wanted = Scenario::value_variants().iter();
-            for scenario in
-                wanted.filter(|wanted| !matches!(wanted, Scenario::All | Scenario::Page | Scenario::Keep))
-            {
+            for scenario in Scenario::value_variants().iter().filter(|wanted| wanted.is_measured()) {
                 measure(*scenario, options)?.keep(&kept)?;
             }
             // A quick form measures nothing that anybody should read.
@@ -73,7 +73,10 @@ fn measure(scenario: Scenario, options: &Options) -> Result<Report> {
         Scenario::Day => day::run(options)?,
         Scenario::Start => start::run(options)?,
         Scenario::Presence => presence::run(options)?,
-        Scenario::All | Scenario::Page | Scenario::Keep => bail!("{name} is not a scenario of its own"),
+        Scenario::Terminal => terminal::run(options)?,
+        Scenario::All | Scenario::Page | Scenario::Picture | Scenario::Keep => {
+            bail!("{name} is not a scenario of its own")
+        }
     };
     print!("{}", report.for_a_terminal());
     println!("{}", report.line()?);

@@ -5,12 +5,12 @@ use ttp::code::{CallError, ErrorCode};
 use ttp::limits::{
     PAGE_BYTES_MAX, SEARCH_CONTEXT_MAX, SEARCH_HITS_DEFAULT, SEARCH_HITS_MAX, SEARCH_RANKED_MAX,
 };
-use ttp::model::{ChatId, UserId};
+use ttp::model::{MessageId, UserId};
 
 use super::session::Session;
 use super::{Reply, Service};
 use crate::search::{Query, QueryFault};
-use crate::store::{SearchCursor, SearchPage, SearchPosition, SearchQuery};
+use crate::store::{SearchCursor, SearchPage, SearchQuery};
 
 pub(super) fn search(
     service: &Service,
@@ -65,19 +65,13 @@ fn refusal(fault: QueryFault) -> CallError {
 }
 
 fn write_cursor(cursor: SearchCursor) -> String {
-    let SearchPosition { message_ts, chat_id, seq } = cursor.before;
-    format!("{message_ts}.{chat_id}.{seq}.{}", cursor.skip)
+    format!("{}.{}", cursor.before, cursor.skip)
 }
 
 fn read_cursor(text: &str) -> Option<SearchCursor> {
-    let mut parts = text.split('.');
-    let before = SearchPosition {
-        message_ts: parts.next()?.parse().ok()?,
-        chat_id: ChatId(parts.next()?.parse().ok()?),
-        seq: parts.next()?.parse().ok()?,
-    };
-    let skip = parts.next()?.parse().ok().filter(|skip| *skip <= SEARCH_RANKED_MAX)?;
-    parts.next().is_none().then_some(SearchCursor { before, skip })
+    let (before, skip) = text.split_once('.')?;
+    let skip = skip.parse().ok().filter(|skip| *skip <= SEARCH_RANKED_MAX)?;
+    Some(SearchCursor { before: MessageId(before.parse().ok()?), skip })
 }
 
 #[cfg(test)]
@@ -86,10 +80,9 @@ mod tests {
 
     #[test]
     fn cursors_come_back_as_they_went() {
-        let before = SearchPosition { message_ts: -7, chat_id: ChatId(-1), seq: u64::MAX };
-        let cursor = SearchCursor { before, skip: 20 };
+        let cursor = SearchCursor { before: MessageId(-7), skip: 20 };
         assert_eq!(read_cursor(&write_cursor(cursor)), Some(cursor));
-        for text in ["", "1.2.3", "1.2.3.4.5", "1.2.x.0", "1.2.-3.0", "1.2.3.9999"] {
+        for text in ["", "1", "1.2.3", "x.0", "1.-3", "1.9999"] {
             assert_eq!(read_cursor(text), None, "{text}");
         }
     }

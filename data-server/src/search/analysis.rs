@@ -5,7 +5,8 @@
 //! address or of `a_name.like(this)`, so that each part is found. In scripts without spaces each character is a word, and
 //! what is looked for is a phrase of them: no dictionary has to know where words end.
 //!
-//! The index holds stems alone. Whoever changes what comes out of here changes [`VERSION`], and every index is made anew.
+//! The index holds stems alone. Whoever changes what comes out of here, or what else a document of the index has, changes
+//! [`VERSION`], and every index is made anew.
 
 use rust_stemmers::{Algorithm, Stemmer};
 use unicode_normalization::UnicodeNormalization;
@@ -13,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::script::{self, Kind};
 
 /// Which analysis an index was made with.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// Characters of a word that count: words that agree in so many are the same one.
 pub const WORD_CHARS_MAX: usize = 64;

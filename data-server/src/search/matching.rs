@@ -5,6 +5,7 @@ use ttp::limits::SEARCH_HIGHLIGHTS_MAX;
 use ttp::model::{MessageDetails, UserId};
 
 use super::analysis::{each_word, has_link};
+use super::document::{FILE_WORD, IMAGE_WORD, LINK_WORD, by, quoted};
 use super::query::Phrase;
 
 /// What a message must be, but for where and when it was said.
@@ -76,14 +77,11 @@ impl Criteria {
     pub fn expression(&self) -> String {
         let mut terms = Vec::new();
         if !self.authors.is_empty() {
-            let authors: Vec<String> =
-                self.authors.iter().map(|author| quoted(&author_word(*author))).collect();
-            terms.push(format!("({})", authors.join(" OR ")));
+            terms.push(by(&self.authors));
         }
-        if self.has_link {
-            terms.push(quoted(LINK_WORD));
-        }
-        for (is_wanted, word) in [(self.has_file, FILE_WORD), (self.has_image, IMAGE_WORD)] {
+        for (is_wanted, word) in
+            [(self.has_link, LINK_WORD), (self.has_file, FILE_WORD), (self.has_image, IMAGE_WORD)]
+        {
             terms.extend(is_wanted.then(|| quoted(word)));
         }
         for phrase in &self.phrases {
@@ -104,45 +102,6 @@ impl Criteria {
             && (!self.has_link || has_link(text))
             && (self.phrases.is_empty() || Text::read(text).has_all(&self.phrases))
     }
-}
-
-/// What the index has of a message: its author, its things and its stems, with spaces between them. `None` when it is not
-/// to be found.
-pub fn document(user_id: UserId, text: &str, cargo: Cargo) -> Option<String> {
-    if text.is_empty() && !cargo.file {
-        return None;
-    }
-    // First, where its place costs one byte.
-    let mut document = author_word(user_id);
-    if has_link(text) {
-        document.push(' ');
-        document.push_str(LINK_WORD);
-    }
-    for (is_there, word) in [(cargo.file, FILE_WORD), (cargo.image, IMAGE_WORD)] {
-        if is_there {
-            document.push(' ');
-            document.push_str(word);
-        }
-    }
-    each_word(text, |word| {
-        document.push(' ');
-        document.push_str(word.stem);
-    });
-    Some(document)
-}
-
-/// No word of a text has such signs.
-const LINK_WORD: &str = "#link";
-const FILE_WORD: &str = "#file";
-const IMAGE_WORD: &str = "#image";
-
-fn author_word(user_id: UserId) -> String {
-    // Numbers of 2020 files may be below zero, and a minus would part the word.
-    format!("@{}", user_id.0.cast_unsigned())
-}
-
-fn quoted(word: &str) -> String {
-    format!("\"{word}\"")
 }
 
 impl Text {
@@ -284,15 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_what_the_index_takes() {
-        assert_eq!(
-            document(UserId(7), "See http://a.b, Running!", Cargo::default()).unwrap(),
-            "@7 #link see http a b run"
-        );
-        assert_eq!(document(UserId(7), "…", Cargo::default()).unwrap(), "@7");
-        assert_eq!(document(UserId(7), "", Cargo::default()), None);
-        let cargo = Cargo { file: true, image: true };
-        assert_eq!(document(UserId(7), "", cargo).unwrap(), "@7 #file #image");
+    fn the_index_is_asked_for_everything_at_once() {
         let mut criteria = criteria("上海 running has:link");
         criteria.authors = vec![UserId(7), UserId(8)];
         assert_eq!(criteria.expression(), r##"("@7" OR "@8") AND "#link" AND "上 海" AND "run""##);

@@ -2,12 +2,14 @@
 //! `store::sqlite` and those who check it see texts through the same eyes.
 //!
 //! Modules in reading order: `script` knows characters, `analysis` makes words of a text, `query` reads what a person
-//! typed, `matching` compares the two.
+//! typed, `matching` compares the two, `document` is what an index has of a message.
 
 mod script;
 pub mod analysis;
 mod query;
 mod matching;
+mod document;
 
-pub use matching::{Cargo, Criteria, Text, document};
+pub use document::{document, within};
+pub use matching::{Cargo, Criteria, Text};
 pub use query::{Phrase, Query, QueryFault, Term};

@@ -67,7 +67,7 @@ pub use notes::{DraftsQuery, NewDraft, Noted, Notes};
 pub use request::{
     ChatDetail, ChatsQuery, EntriesQuery, MembershipChange, MessageAct, MessageChange, MessagesQuery,
     NameRule, NewChat, NewMessage, NewUser, ParticipantsQuery, ReadMark, RecentQuery, References,
-    SearchCursor, SearchPage, SearchPosition, SearchQuery, Stretch, VersionsQuery,
+    SearchCursor, SearchPage, SearchQuery, Stretch, VersionsQuery,
 };
 pub use rooms::{
     Joining, NewRestriction, RestrictionsQuery, RoomSought, Rooms, RoomsQuery, SettingsUpdate, Term,

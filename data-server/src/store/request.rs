@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use ttp::call::{ChatsCursor, MessagePlace, NewAttachment, SearchHit, SearchOrder};
-use ttp::model::{ChatId, ChatSettings, Seq, TimestampMs, UserId};
+use ttp::model::{ChatId, ChatSettings, MessageId, Seq, TimestampMs, UserId};
 
 use crate::mentions::Called;
 
@@ -286,21 +286,10 @@ pub struct SearchQuery {
 /// Where a page of a search ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SearchCursor {
-    /// Only what is older than this.
-    pub before: SearchPosition,
+    /// Only what was stored before this message.
+    pub before: MessageId,
     /// The best of these were told already.
     pub skip: usize,
-}
-
-/// The place of a message among those of all chats: by time first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct SearchPosition {
-    /// When it was said.
-    pub message_ts: TimestampMs,
-    /// Where.
-    pub chat_id: ChatId,
-    /// Its number there.
-    pub seq: Seq,
 }
 
 /// A part of what was found.

@@ -377,7 +377,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ),
     (
         "messages are found by their words",
-        "INSERT INTO MessagesText (rowid, words) VALUES (2 * 4294967296 + 9, 'xylophone')",
+        "INSERT INTO MessagesText (rowid, words) VALUES (9 * 65536 + 2, 'xylophone')",
         "chat 2: its messages are not found by what they say",
     ),
     (

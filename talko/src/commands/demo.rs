@@ -1,5 +1,7 @@
 //! `talko demo`: from nothing to a chat of two people in one command (T44), on a database of its own.
 
+use std::sync::Arc;
+
 use crate::arguments::ChatArguments;
 use crate::chat;
 use crate::failure::Misuse;
@@ -11,7 +13,7 @@ use crate::settings::Settings;
 
 /// Starts on a fresh demo database and opens the chat.
 pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> anyhow::Result<()> {
-    chat::keep_log(&settings)?;
+    chat::prepare(&arguments, &settings)?;
     settings.db.value = settings.data_directory.join("demo.db");
     // Two people who never chose a password: the demo believes whoever says who it is.
     settings.trust_user_ids.value = true;
@@ -25,13 +27,14 @@ pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> any
         return Err(Misuse(message).into());
     }
     servers::set_database_aside(&settings)?;
-    let (client, keeper) = chat::join_or_start(&settings).await?;
+    let is_serving = Arc::default();
+    let (client, keeper) = chat::join_or_start(&settings, &is_serving).await?;
     seed::insert_demo_chat(&client).await?;
     note(format_args!(
         "In another terminal: talko --trust-user-ids --user \"{}\"{}",
         DEMO_PEOPLE[1],
         settings.address_flags()
     ));
-    let chatted = chat::converse(&client, arguments.line, &settings).await;
-    keeper.stop().await.and(chatted)
+    let chatted = chat::converse(&client, arguments.line, &settings, &is_serving).await;
+    keeper.stop().await.and(chatted.map(drop))
 }

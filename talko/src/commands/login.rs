@@ -48,7 +48,7 @@ pub(crate) async fn logout(everywhere: bool, settings: &Settings) -> anyhow::Res
         client.logout().await?;
         1
     };
-    account::sessions(settings).forget(&kept.server, kept.user_id)?;
+    account::forget(&kept, settings)?;
     say(format_args!("{} is logged out ({ended} ended)", tui_client::one_line(&kept.user_name)))
 }
 

@@ -76,6 +76,7 @@ pub(crate) async fn run(arguments: Arguments, settings: Settings) -> anyhow::Res
         Some(Command::Ping { .. }) => call::ping(&settings).await,
         Some(Command::Top { addresses, once, .. }) => top::run(addresses, once, &settings).await,
         Some(Command::Config { .. }) => say_table(&settings.table()),
+        Some(Command::ScreenFile) => output::write(tui_client::Taste::example().as_bytes()),
         Some(Command::Completions { shell }) => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "talko", &mut script);

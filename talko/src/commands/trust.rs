@@ -1,6 +1,5 @@
 //! `talko trust`: the key of a server, what is known of it, and trusting it.
 
-use std::io::{BufRead, Write};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -34,7 +33,10 @@ pub(crate) async fn run(
     if old == Some(new) {
         return say("It is the key that is trusted already.");
     }
-    if fingerprint.is_none() && !yes && !agrees()? {
+    if fingerprint.is_none()
+        && !yes
+        && !person::agrees("Compare it with what the server's operator sees. Trust this key?")?
+    {
         bail!("nothing was changed");
     }
     known.pin(server, new, clock::now_ms())?;
@@ -56,14 +58,4 @@ async fn shown_by(server: &str) -> anyhow::Result<Fingerprint> {
     tokio::time::timeout(TIMEOUT, looking)
         .await
         .with_context(|| format!("{server} did not answer in time"))?
-}
-
-/// Asks at the terminal; anything but yes is no.
-fn agrees() -> anyhow::Result<bool> {
-    let mut err = std::io::stderr();
-    write!(err, "Compare it with what the server's operator sees. Trust this key? [y/N] ")?;
-    err.flush()?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer)?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

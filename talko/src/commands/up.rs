@@ -21,7 +21,8 @@ pub(crate) async fn both(recreate: RecreateArguments, settings: Settings) -> any
     }
     let running = servers::start_both(&settings).await?;
     if recreate.insert_demo_chat {
-        seed::insert_demo_chat(&person::connect_to(running.address.to_string(), &settings).await?).await?;
+        seed::insert_demo_chat(&person::connect_to_own(running.address.to_string(), &settings).await?)
+            .await?;
     }
     until_signal(running).await
 }
@@ -34,7 +35,8 @@ pub(crate) async fn data_server(recreate: RecreateArguments, settings: Settings)
     }
     let running = servers::start_data_server(&settings).await?;
     if recreate.insert_demo_chat {
-        seed::insert_demo_chat(&person::connect_to(running.address.to_string(), &settings).await?).await?;
+        seed::insert_demo_chat(&person::connect_to_own(running.address.to_string(), &settings).await?)
+            .await?;
     }
     until_signal(running).await
 }

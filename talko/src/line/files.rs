@@ -5,14 +5,13 @@
 
 use std::collections::VecDeque;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail};
-use client_lib::{Attachment, Client, MessagePlace, Transfer, safe_file_name};
+use client_lib::{Attachment, Client, MessagePlace, Transfer};
 use ttp::model::{ChatId, Message};
 use ttp::net::clock;
-use tui_client::one_line;
+use tui_client::{expanded, one_line, save_path};
 
 use crate::output::{note, say};
 
@@ -57,7 +56,7 @@ impl Shown {
     /// Saves a file to where the person says, or under its own name to the folder of the program.
     pub(super) async fn save(&self, client: &Client, number: usize, to: Option<&str>) -> anyhow::Result<()> {
         let (place, file) = self.get(number)?;
-        let path = target(&file.file_name, to);
+        let path = save_path(&file.file_name, to);
         if path.symlink_metadata().is_ok() {
             bail!("{} is there already; /save {number} PATH saves it elsewhere", path.display());
         }
@@ -76,7 +75,7 @@ pub(super) async fn attach(
     text: &str,
 ) -> anyhow::Result<Message> {
     let mut meter = Meter::start("sent");
-    let sent = client.upload(path, |transfer| meter.tell(transfer)).await?;
+    let sent = client.upload(expanded(path), |transfer| meter.tell(transfer)).await?;
     Ok(client.insert_file(chat_id, vec![sent], text).await?)
 }
 
@@ -85,15 +84,6 @@ pub(super) fn describe(file: &Attachment) -> String {
     let kind = file.media_type.as_deref().map(|kind| format!("{}, ", one_line(kind))).unwrap_or_default();
     let size = if file.is_image() { format!("{}×{}, ", file.width, file.height) } else { String::new() };
     format!("{} ({kind}{size}{} bytes)", one_line(&file.file_name), file.bytes)
-}
-
-fn target(file_name: &str, to: Option<&str>) -> PathBuf {
-    let name = safe_file_name(file_name);
-    match to.map(Path::new) {
-        None => name.into(),
-        Some(folder) if folder.is_dir() => folder.join(name),
-        Some(path) => path.into(),
-    }
 }
 
 /// Tells progress on standard error: a line that changes in a terminal, and elsewhere a line a second once a second has
@@ -125,21 +115,5 @@ impl Meter {
         };
         // Nobody has to read this.
         let _ = write!(std::io::stderr(), "{before}* {} {percent:3} %{after}", self.what);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Nobody else's name leads out of the folder that the person has named.
-    #[test]
-    fn a_file_goes_where_the_person_says() {
-        let folder = tempfile::tempdir().unwrap();
-        let inside = folder.path().to_str().unwrap();
-        assert_eq!(target("../../a.txt", None), Path::new("a.txt"));
-        assert_eq!(target("/etc/passwd", Some(inside)), folder.path().join("passwd"));
-        assert_eq!(target("..", Some(inside)), folder.path().join("file"));
-        assert_eq!(target("a.txt", Some("b/c.txt")), Path::new("b/c.txt"));
     }
 }

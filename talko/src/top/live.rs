@@ -25,7 +25,7 @@ pub(crate) async fn run(mut board: Board) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let mut screen = Screen::take().map_err(|error| {
+    let mut screen = Screen::take(false).map_err(|error| {
         failure::Misuse(format!("talko top needs a terminal ({error}); --once prints a plain table"))
     })?;
     let mut keyboard = Keyboard::start()?;

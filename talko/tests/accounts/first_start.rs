@@ -25,6 +25,7 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     let house = House::new();
     let (home, ports) = (house.home("machine"), ports());
     let mut ada = Terminal::open(&home, &with(&ports, &[]));
+    ada.sees("A name that is new becomes an account");
     ada.sees("Your name: ");
     ada.types("Ada\r");
     ada.sees("Password of Ada: ");
@@ -54,7 +55,7 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     ada.sees("┌ Грейс ");
     ada.types("привет 🌮\r");
     grace.sees("Ada");
-    grace.types("1");
+    grace.types("\u{1b}1");
     grace.sees("Ada: привет 🌮");
     grace.types("hello\r");
     ada.sees("Грейс: hello");

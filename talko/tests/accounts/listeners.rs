@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::house::{House, PASSWORD, Said, Serving, Tail, mode, wait_for};
+use crate::pty::Terminal;
 
 const ALWAYS: [&str; 2] = ["--tls", "always"];
 
@@ -179,4 +180,30 @@ fn a_public_start_says_what_matters() {
     again.signal("TERM");
     wait_for("the end", || again.log().contains("data-server stopped"));
     assert!(!again.log().contains("Nobody owns"), "{}", again.log());
+}
+
+/// At a terminal a server that is not known yet is asked about, in words; the answer is kept.
+#[test]
+fn r25_at_a_terminal_an_unknown_key_is_asked_about() {
+    let house = House::new();
+    let up = Serving::up(&house.home("server"), &ALWAYS);
+    let (at, key) = (up.data_address(), fingerprint(&up));
+    let device = house.home("device");
+    let arguments = ["--tls", "always", "--data-address", at.as_str(), "--user", "ada"];
+    let mut doubting = Terminal::open(&device, &arguments);
+    doubting.sees(&format!("This device has never met {at}. Its key is {key}."));
+    doubting.sees("do you trust it? [y/N] ");
+    doubting.types("\r");
+    assert_eq!(doubting.ends(), 5);
+    let mut trusting = Terminal::open(&device, &arguments);
+    trusting.sees("do you trust it? [y/N] ");
+    trusting.types("y\r");
+    trusting.sees("Password of ada: ");
+    trusting.types(&format!("{PASSWORD}\r"));
+    trusting.sees("general");
+    trusting.types("/quit\r");
+    assert_eq!(trusting.ends(), 0);
+    let again = Terminal::open(&device, &arguments);
+    again.sees("general");
+    assert!(!again.everything().contains("[y/N]"), "it is known now");
 }

@@ -15,6 +15,9 @@ use super::{Guarded, alone, is_long, p99, source};
 
 const PASSWORD: &str = "correct horse";
 
+/// How many times as long chat may take at p99 while logins pour in.
+const RATIO_MAX: f64 = 2.0;
+
 /// Addresses that the attackers come from, and the connections of each.
 const SOURCES: usize = 12;
 const CONNECTIONS: usize = 4;
@@ -39,6 +42,36 @@ async fn chat(wire: &mut Wire, until: Instant) -> Vec<u64> {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     times_us
+}
+
+/// How many times as long chat takes at p99 while logins pour in. At any speed, what hashes them steps back for what
+/// chats; the times themselves are held to the guarantee in the long form, which has the machine for itself.
+fn chat_is_left_alone(calm_us: u64, flooded_us: u64) -> f64 {
+    let ratio = flooded_us as f64 / calm_us.max(1_000) as f64;
+    if is_long() {
+        assert!(ratio <= RATIO_MAX, "chat took {flooded_us} µs at p99, without the flood {calm_us} µs");
+    }
+    let niceness = niceness_of_threads();
+    let hashing: Vec<i32> =
+        niceness.iter().filter(|(name, _)| name == "passwords").map(|(_, nice)| *nice).collect();
+    let others = niceness.iter().filter(|(name, _)| name != "passwords").map(|(_, nice)| *nice).max();
+    assert!(!hashing.is_empty(), "no thread hashes: {niceness:?}");
+    assert!(hashing.iter().min() > others.as_ref(), "hashing is worth as much as chatting: {niceness:?}");
+    ratio
+}
+
+/// The name and the niceness of each thread of this process.
+fn niceness_of_threads() -> Vec<(String, i32)> {
+    let mut threads = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap() {
+        // Who ends meanwhile is none of ours.
+        let Ok(stat) = std::fs::read_to_string(task.unwrap().path().join("stat")) else { continue };
+        // proc_pid_stat(5): the name stands in brackets, and the niceness is the 17th word after them.
+        let (before, after) = stat.rsplit_once(") ").unwrap();
+        let name = before.split_once('(').unwrap().1;
+        threads.push((name.to_owned(), after.split(' ').nth(16).unwrap().parse().unwrap()));
+    }
+    threads
 }
 
 /// G14, G22: far more logins than can be hashed: each is answered, few of them are guesses, those who chat hardly
@@ -94,8 +127,7 @@ async fn g22_a_login_flood_gets_few_guesses_and_leaves_chat_and_owner_alone() {
     assert!(answers[0] >= 1 && answers[0] <= 5 * minutes, "{answers:?}");
     assert!(answers[1] > answers[0], "{answers:?}");
     assert!(counters.guesses_refused() > 0);
-    let ratio = flooded_us as f64 / calm_us.max(1_000) as f64;
-    assert!(ratio <= 5.0, "chat took {flooded_us} µs at p99, without the flood {calm_us} µs");
+    let ratio = chat_is_left_alone(calm_us, flooded_us);
     figures::keep(
         "abuse.logins",
         &format!(
@@ -155,8 +187,8 @@ async fn g22_a_flood_of_right_passwords_leaves_chat_alone() {
     let offered_load = offered as f64 / span.as_secs_f64() / capacity;
     let goodput = let_in as f64 / span.as_secs_f64() / capacity;
     let (calm, flooded) = (p99(&calm_us), p99(&flooded_us));
-    let ratio = flooded as f64 / calm.max(1_000) as f64;
-    assert!(ratio <= 5.0, "chat took {flooded} µs at p99, without the flood {calm} µs");
+    let ratio = chat_is_left_alone(calm, flooded);
+    assert!(let_in > 0, "nobody was let in");
     let line = format!(
         "right_login_offered={offered} right_login_let_in={let_in} right_login_silent_drops=0 right_login_capacity_per_second={capacity:.1} \
          right_login_load={offered_load:.2} right_login_goodput={goodput:.2} right_login_chat_calm_p99_us={calm} \

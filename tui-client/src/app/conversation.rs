@@ -1,80 +1,137 @@
-//! One chat as this client knows it: its log so far, what waits to be sent, the draft, and how far it was read.
+//! One chat as this client knows it: a window of its log, what waits to be sent, the draft, and how far it was read.
+//!
+//! The window has no holes. It ends at the newest entry and grows with the log, unless somebody jumped to an old message or
+//! scrolled so far up that the newest were dropped: then more is fetched at both ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ttp::call::Mark;
-use ttp::model::{Change, Chat, ChatId, Entry, Message, Seq, TimestampMs, User, UserId};
+use client_lib::RoomState;
+use serde::{Deserialize, Serialize};
+use ttp::call::Draft;
+use ttp::model::{
+    Change, Chat, ChatId, Entry, Mentions, Message, Participant, Seq, TimestampMs, User, UserId,
+};
 
+use super::acting::message_of;
+use super::outgoing::{Outbox, Outgoing};
 use super::view::View;
 use crate::command::Command;
-use crate::event::{Failure, Page};
 use crate::input::Input;
 
-/// Entries of a chat that are kept. Older ones are fetched again when somebody scrolls to them.
-pub(crate) const ENTRIES_MAX: usize = 5_000;
+mod window;
+mod thread;
+mod marks;
 
-/// Messages of a chat that may wait to be sent.
-pub(crate) const OUTGOING_MAX: usize = 64;
+use thread::{Begun, Thread};
+use window::Shown;
+pub(crate) use window::{History, Window};
+
+/// People of a chat, and bytes of a message besides its text, in what is kept for another time.
+const PEOPLE_KEPT_MAX: usize = 32;
+const MESSAGE_BYTES: usize = 256;
+
+/// People of a chat whose names are known.
+const PEOPLE_MAX: usize = 256;
 
 /// One chat.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) chat_id: ChatId,
     pub(crate) name: String,
+    pub(crate) topic: String,
+    pub(crate) is_private: bool,
+    /// The first of its people, with those whom its log named since.
+    pub(crate) people: BTreeMap<UserId, User>,
+    /// How many there are.
+    people_count: u64,
     pub(crate) unread: u64,
+    /// How many of the unread messages call the person.
+    pub(crate) mentions: u64,
     pub(crate) activity_ts: TimestampMs,
     pub(crate) newest: Option<Message>,
-    pub(crate) history: History,
-    pub(crate) view: View,
+    pub(crate) window: Window,
     pub(crate) draft: Input,
-    entries: BTreeMap<Seq, Change>,
-    outgoing: Vec<Outgoing>,
+    /// What the draft is for, when it is not simply said.
+    pub(crate) purpose: Option<Purpose>,
+    /// What is announced of it.
+    pub(crate) announces: Announces,
+    pub(crate) outbox: Outbox,
+    /// The thread that is open in the place of the chat.
+    thread: Option<Box<Thread>>,
+    begun: Vec<Begun>,
+    room: RoomState,
+    /// Whether its people were asked for.
+    has_asked_people: bool,
     /// The last question for messages: only its answer counts.
     question: u64,
+    /// Messages that others answer, and that were asked for once; and those that are not there any more.
+    quoted: BTreeSet<Seq>,
+    absent: BTreeSet<Seq>,
     last_number: u64,
     /// The number that the server is being told was read.
     marking: Option<u64>,
     /// Something was read that the server was not told of.
     is_untold: bool,
     read_number: u64,
+    /// Where the line of what is new stands is still to be found, in so many pages of older messages at most.
+    pub(crate) line_due: Option<u8>,
+    /// A mark could not be told: it is not tried again before there is a new reason.
+    has_failed_to_mark: bool,
+    /// The draft as the person's devices share it.
+    shared_draft: Draft,
     /// Whether the server named the chat since everything was forgotten.
     pub(crate) is_known: bool,
 }
 
-/// How much of the log is here. What is here has no holes.
+/// What is announced of a chat while it is not seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Announces {
+    /// Everything in a private chat, and elsewhere what calls the person.
+    #[default]
+    Usual,
+    /// Everything.
+    All,
+    /// What calls the person.
+    Mentions,
+    /// Nothing.
+    None,
+}
+
+impl Announces {
+    /// From what is typed.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "usual" => Some(Self::Usual),
+            "all" => Some(Self::All),
+            "mentions" => Some(Self::Mentions),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// What a draft is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum History {
-    Unloaded,
-    /// It was asked for and did not come.
-    Missing,
-    Loading,
-    Loaded {
-        more: bool,
-    },
-    LoadingOlder,
+pub(crate) enum Purpose {
+    Reply(Seq),
+    Edit(Seq),
+    Thread(Seq),
 }
 
-/// A message on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Outgoing {
-    pub(crate) local_key: u64,
-    pub(crate) text: String,
-    pub(crate) progress: Progress,
-}
-
-/// How far it came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Progress {
-    /// No answer yet.
-    Sending,
-    /// It was not sent.
-    Failed(Failure),
+impl Purpose {
+    pub(crate) fn seq(self) -> Seq {
+        match self {
+            Self::Reply(seq) | Self::Edit(seq) | Self::Thread(seq) => seq,
+        }
+    }
 }
 
 /// What is shown of a conversation, in this order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Item<'a> {
-    Entry(Seq, &'a Change),
+    Message(&'a Message),
+    Note(Seq, &'a Change),
     Outgoing(&'a Outgoing),
 }
 
@@ -88,7 +145,8 @@ pub(crate) enum ItemKey {
 impl Item<'_> {
     pub(crate) fn key(&self) -> ItemKey {
         match self {
-            Self::Entry(seq, _) => ItemKey::Entry(*seq),
+            Self::Message(message) => ItemKey::Entry(message.seq),
+            Self::Note(seq, _) => ItemKey::Entry(*seq),
             Self::Outgoing(outgoing) => ItemKey::Outgoing(outgoing.local_key),
         }
     }
@@ -99,34 +157,139 @@ impl Conversation {
         let mut conversation = Self {
             chat_id: chat.chat_id,
             name: String::new(),
+            topic: String::new(),
+            is_private: false,
+            people: BTreeMap::new(),
+            people_count: 0,
             unread: 0,
+            mentions: 0,
             activity_ts: 0,
             newest: None,
-            history: History::Unloaded,
-            view: View::Follow,
+            window: Window::default(),
             draft: Input::default(),
-            entries: BTreeMap::new(),
-            outgoing: Vec::new(),
+            purpose: None,
+            announces: Announces::default(),
+            outbox: Outbox::default(),
+            thread: None,
+            begun: Vec::new(),
+            room: RoomState::default(),
+            has_asked_people: false,
             question: 0,
+            quoted: BTreeSet::new(),
+            absent: BTreeSet::new(),
             last_number: 0,
             marking: None,
             is_untold: false,
             read_number: 0,
+            line_due: None,
+            has_failed_to_mark: false,
+            shared_draft: Draft { chat_id: chat.chat_id, ..Draft::default() },
             is_known: true,
         };
         conversation.describe(chat);
         conversation
     }
 
+    /// One that was seen at another time, with the messages that were kept of it.
+    pub(crate) fn seen_before(chat: Chat) -> Self {
+        let messages = chat.messages.clone();
+        let mut conversation = Self::new(chat);
+        for message in messages {
+            conversation.window.entries.insert(message.seq, Shown::Message);
+            conversation.room.take_message(message);
+        }
+        conversation.go_stale();
+        conversation.is_known = true;
+        conversation
+    }
+
+    /// What is here stays on the screen until the servers have told it anew.
+    pub(crate) fn go_stale(&mut self) {
+        self.window.go_stale();
+        if let Some(thread) = &mut self.thread {
+            thread.chat.go_stale();
+        }
+        (self.last_number, self.read_number, self.marking) = (0, 0, None);
+        self.quoted.clear();
+        self.is_known = false;
+        self.has_asked_people = false;
+    }
+
+    /// Asks for its people, once.
+    pub(crate) fn begin_people(&mut self) -> Option<Command> {
+        let is_new = !std::mem::replace(&mut self.has_asked_people, true);
+        is_new.then_some(Command::LoadPeople { chat: self.chat_id })
+    }
+
+    /// How many people are in it, as far as is known; of more than are named, about.
+    pub(crate) fn people_count(&self) -> usize {
+        let named = self.people.len();
+        if named < PEOPLE_MAX {
+            named
+        } else {
+            usize::try_from(self.people_count).unwrap_or(named).max(named)
+        }
+    }
+
+    /// Who is in it now; whoever left meanwhile is not.
+    pub(crate) fn receive_people(&mut self, people: Vec<Participant>) {
+        let people = people.into_iter().take(PEOPLE_MAX);
+        self.people = people.map(|person| (person.user.user_id, person.user)).collect();
+    }
+
+    /// As much of it as is kept for another time: so many of its newest messages, as long as there are bytes for them.
+    pub(crate) fn to_keep(&self, messages_max: usize, bytes_left: &mut usize) -> Chat {
+        let mut messages: Vec<Message> = Vec::new();
+        let window = self.thread.as_ref().map_or(&self.window, |thread| &thread.chat);
+        for (seq, shown) in window.entries.iter().rev().filter(|_| window.is_at_newest()) {
+            let Some(message) = self.item((seq, shown)).as_ref().and_then(message_of).cloned() else {
+                continue;
+            };
+            let bytes = MESSAGE_BYTES + message.message_text.len();
+            if messages.len() == messages_max || bytes > *bytes_left {
+                break;
+            }
+            *bytes_left -= bytes;
+            messages.push(message);
+        }
+        messages.reverse();
+        if messages.is_empty() {
+            messages.extend(self.newest.clone());
+        }
+        Chat {
+            chat_id: self.chat_id,
+            chat_name: self.name.clone(),
+            topic: self.topic.clone(),
+            users: self.people.values().take(PEOPLE_KEPT_MAX).cloned().collect(),
+            user_count: self.people_count,
+            messages,
+            is_private: self.is_private,
+            unread: self.unread,
+            mentions: self.mentions,
+            last_number: self.last_number,
+            activity_ts: self.activity_ts,
+            ..Chat::default()
+        }
+    }
+
     /// Takes what the server says of the chat. What came live since then is newer and stays.
     pub(crate) fn describe(&mut self, chat: Chat) {
-        self.is_known = true;
-        self.name = chat.chat_name;
+        if !std::mem::replace(&mut self.is_known, true) {
+            self.newest = None;
+        }
+        (self.name, self.topic, self.is_private) = (chat.chat_name, chat.topic, chat.is_private);
         self.activity_ts = self.activity_ts.max(chat.activity_ts);
         if chat.last_number >= self.last_number {
             self.last_number = chat.last_number;
-            self.unread = chat.unread;
+            let before = std::mem::replace(&mut self.unread, chat.unread);
+            self.mentions = chat.mentions;
+            if self.unread > before {
+                self.miss(self.last_number.saturating_sub(self.unread));
+            }
+            self.settle_missed();
         }
+        self.people_count = chat.user_count;
+        chat.users.iter().for_each(|user| self.meet(user));
         for message in chat.messages {
             self.note_newest(&message);
         }
@@ -134,12 +297,13 @@ impl Conversation {
 
     /// Forgets what was learnt from the server, and keeps what is only here: drafts, and what waits to be sent.
     pub(crate) fn forget(&mut self) {
-        self.entries.clear();
-        self.history = History::Unloaded;
-        self.view = View::Follow;
+        self.forget_window();
+        self.window.history = History::Unloaded;
+        self.window.view = View::Follow;
         self.newest = None;
         (self.last_number, self.read_number, self.marking) = (0, 0, None);
-        (self.unread, self.activity_ts) = (0, 0);
+        (self.unread, self.mentions, self.activity_ts) = (0, 0, 0);
+        self.window.unread_after = None;
         self.is_known = false;
     }
 
@@ -149,7 +313,7 @@ impl Conversation {
             ItemKey::Entry(seq) => seq,
             ItemKey::Outgoing(_) => Seq::MAX,
         };
-        let entries = self.entries.range(seq..).map(|(seq, change)| Item::Entry(*seq, change));
+        let entries = self.window.entries.range(seq..).filter_map(|entry| self.item(entry));
         entries.chain(self.outgoing()).filter(move |item| item.key() >= key)
     }
 
@@ -159,13 +323,25 @@ impl Conversation {
             Some(ItemKey::Entry(seq)) => seq,
             Some(ItemKey::Outgoing(_)) | None => Seq::MAX,
         };
-        let entries = self.entries.range(..seq).rev().map(|(seq, change)| Item::Entry(*seq, change));
+        let entries = self.window.entries.range(..seq).rev().filter_map(|entry| self.item(entry));
         let earlier = move |item: &Item<'_>| key.is_none_or(|key| item.key() < key);
         self.outgoing().rev().filter(earlier).chain(entries)
     }
 
+    fn item<'a>(&'a self, (seq, shown): (&Seq, &'a Shown)) -> Option<Item<'a>> {
+        match shown {
+            Shown::Message => self.room.message(*seq).map(Item::Message),
+            Shown::Note(change) => Some(Item::Note(*seq, change)),
+        }
+    }
+
     fn outgoing(&self) -> impl DoubleEndedIterator<Item = Item<'_>> {
-        self.outgoing.iter().map(Item::Outgoing)
+        // Below a window that does not reach the newest entry there is more before them.
+        let waiting = if self.is_at_newest() { self.outbox.waiting() } else { &[] };
+        let thread = self.open_thread();
+        let is_here =
+            move |outgoing: &&Outgoing| thread.is_none_or(|root| outgoing.said.thread == Some(root));
+        waiting.iter().filter(is_here).map(Item::Outgoing)
     }
 
     /// The key of the oldest item that is here.
@@ -173,166 +349,103 @@ impl Conversation {
         self.items_from(ItemKey::Entry(0)).next().map(|item| item.key())
     }
 
+    /// Whether the window has a message.
+    pub(crate) fn has(&self, seq: Seq) -> bool {
+        self.window.entries.contains_key(&seq) && self.room.message(seq).is_some()
+    }
+
     /// The number of the newest entry that is here.
     pub(crate) fn last_seq(&self) -> Seq {
-        self.entries.keys().next_back().copied().unwrap_or(0)
+        self.window.entries.keys().next_back().copied().unwrap_or(0)
+    }
+
+    /// The other person of a private chat.
+    pub(crate) fn other(&self, me: UserId) -> Option<UserId> {
+        self.people.keys().copied().find(|user_id| self.is_private && *user_id != me)
+    }
+
+    /// A message as it is by now, when it is known.
+    pub(crate) fn message(&self, seq: Seq) -> Option<&Message> {
+        self.room.message(seq)
+    }
+
+    /// Messages that are pinned, as far as the window tells.
+    pub(crate) fn is_pinned(&self, seq: Seq) -> bool {
+        self.room.pins().contains(&seq)
     }
 
     /// Messages of others after an entry.
     pub(crate) fn heard_after(&self, seq: Seq, me: UserId) -> usize {
-        let newer = self.entries.range(seq.saturating_add(1)..);
-        newer
-            .filter(|(_, change)| matches!(change, Change::Message(message) if message.user.user_id != me))
-            .count()
+        let newer = self.window.entries.range(seq.saturating_add(1)..).filter_map(|entry| self.item(entry));
+        newer.filter(|item| matches!(item, Item::Message(message) if message.user.user_id != me)).count()
     }
 
     /// A new entry. Says whether it is a message that was not known before.
     pub(crate) fn receive(&mut self, entry: Entry, me: &User) -> bool {
-        let mut is_news = false;
-        if let Change::Message(message) = &entry.change {
-            is_news = message.number > self.last_number;
-            self.last_number = self.last_number.max(message.number);
-            // Who says something has read what was said before, on whichever device.
-            if is_news && message.user.user_id == me.user_id {
-                self.unread = 0;
-            } else if is_news {
-                self.unread += 1;
-            }
-            self.note_newest(message);
-            self.recognise(message);
+        let is_news = match &entry.change {
+            Change::Message(message) => self.hear(message, me),
+            _ => false,
+        };
+        if let Change::Joined(joined) = &entry.change {
+            self.people_count += u64::from(!self.people.contains_key(&joined.user.user_id));
+            self.meet(&joined.user);
         }
-        // Before the first page, what is here would have a hole before it.
-        if !matches!(self.history, History::Unloaded | History::Missing) {
-            self.entries.entry(entry.seq).or_insert(entry.change);
-            self.trim();
+        if let Change::Left(left) = &entry.change {
+            let was_known = self.people.remove(&left.user.user_id).is_some();
+            let is_large = self.people.len() + 1 >= PEOPLE_MAX;
+            self.people_count = self.people_count.saturating_sub(u64::from(was_known || is_large));
         }
+        if let Change::Updated(update) = &entry.change {
+            self.name = update.settings.chat_name.clone().unwrap_or_else(|| std::mem::take(&mut self.name));
+            self.topic = update.settings.topic.clone().unwrap_or_else(|| std::mem::take(&mut self.topic));
+        }
+        self.show(entry);
         is_news
     }
 
-    /// Asks for the newest messages, when they were not asked for yet.
-    pub(crate) fn begin_newest(&mut self) -> Option<Command> {
-        let unasked = self.history == History::Unloaded;
-        unasked.then(|| self.ask(History::Loading, None))
-    }
-
-    /// Asks for older messages, when there are some and they are not asked for already.
-    pub(crate) fn begin_older(&mut self) -> Option<Command> {
-        let oldest = self.entries.keys().next().copied()?;
-        let wanted = self.history == (History::Loaded { more: true }) && self.entries.len() < ENTRIES_MAX;
-        wanted.then(|| self.ask(History::LoadingOlder, Some(oldest)))
-    }
-
-    fn ask(&mut self, history: History, before: Option<Seq>) -> Command {
-        self.history = history;
-        self.question += 1;
-        Command::LoadMessages { chat: self.chat_id, before, question: self.question }
-    }
-
-    /// A page of messages, unless what was asked has been given up since.
-    pub(crate) fn receive_page(&mut self, question: u64, page: Page) {
-        if question != self.question || !matches!(self.history, History::Loading | History::LoadingOlder) {
-            return;
+    /// Counts a message. Says whether it was not known before.
+    fn hear(&mut self, message: &Message, me: &User) -> bool {
+        let is_news = message.number > self.last_number;
+        self.last_number = self.last_number.max(message.number);
+        // Who says something has read what was said before, on whichever device.
+        if is_news && message.user.user_id == me.user_id {
+            (self.unread, self.mentions) = (0, 0);
+        } else if is_news {
+            self.unread += 1;
+            self.mentions += u64::from(calls(message, me.user_id));
         }
-        for message in page.messages {
-            self.note_newest(&message);
-            self.recognise(&message);
-            self.entries.insert(message.seq, Change::Message(message));
+        let is_shown = self.shows(message);
+        if is_news && !is_shown && message.user.user_id != me.user_id {
+            self.miss(message.number.saturating_sub(1));
         }
-        self.history = History::Loaded { more: page.more };
-        self.trim();
+        self.settle_missed();
+        self.meet(&message.user);
+        self.note_newest(message);
+        self.outbox.recognise(message);
+        is_news
     }
 
-    /// The page did not come.
-    pub(crate) fn miss_page(&mut self, question: u64) {
-        if question == self.question {
-            self.history = match self.history {
-                History::Loading => History::Missing,
-                History::LoadingOlder => History::Loaded { more: true },
-                other => other,
-            };
+    fn meet(&mut self, user: &User) {
+        if self.people.len() < PEOPLE_MAX || self.people.contains_key(&user.user_id) {
+            self.people.insert(user.user_id, user.clone());
         }
     }
 
-    /// Adds a message that goes out. False when too many wait.
-    pub(crate) fn begin_send(&mut self, local_key: u64, text: String) -> bool {
-        let room = self.outgoing.len() < OUTGOING_MAX;
-        if room {
-            self.outgoing.push(Outgoing { local_key, text, progress: Progress::Sending });
+    /// What the list shows of the newest message follows what becomes of it.
+    fn follow_newest(&mut self, change: &Change) {
+        if let Some(newest) = &mut self.newest
+            && change.target() == Some(newest.seq)
+            && let Some(message) = self.room.message(newest.seq)
+        {
+            *newest = message.clone();
         }
-        room
     }
 
     /// T53: the answer takes the place of the local echo.
     pub(crate) fn sent(&mut self, local_key: u64, message: Message, me: &User) {
-        self.outgoing.retain(|outgoing| outgoing.local_key != local_key);
+        self.outbox.remove(local_key);
         let entry = Entry { chat_id: self.chat_id, seq: message.seq, change: Change::Message(message) };
         self.receive(entry, me);
-    }
-
-    /// The answer is no. It is shown with the message.
-    pub(crate) fn not_sent(&mut self, local_key: u64, failure: Failure) {
-        if let Some(outgoing) = self.outgoing.iter_mut().find(|outgoing| outgoing.local_key == local_key) {
-            outgoing.progress = Progress::Failed(failure);
-        }
-    }
-
-    /// Sends every message that failed again.
-    pub(crate) fn retry(&mut self) -> Vec<Command> {
-        let mut commands = Vec::new();
-        for outgoing in &mut self.outgoing {
-            if let Progress::Failed(failure) = &outgoing.progress {
-                let sent_key = match failure {
-                    Failure::Indeterminate(key) => Some(key.clone()),
-                    _ => None,
-                };
-                outgoing.progress = Progress::Sending;
-                commands.push(Command::Send {
-                    chat: self.chat_id,
-                    text: outgoing.text.clone(),
-                    local_key: outgoing.local_key,
-                    sent_key,
-                });
-            }
-        }
-        commands
-    }
-
-    /// Takes the last message that failed back.
-    pub(crate) fn take_unsent(&mut self) -> Option<String> {
-        let failed = |outgoing: &Outgoing| matches!(outgoing.progress, Progress::Failed(_));
-        let index = self.outgoing.iter().rposition(failed)?;
-        Some(self.outgoing.remove(index).text)
-    }
-
-    /// All was seen. Tells the server, when it does not know and is not being told.
-    pub(crate) fn begin_marking(&mut self) -> Option<Command> {
-        self.is_untold |= std::mem::take(&mut self.unread) > 0;
-        if !self.is_untold || self.last_number <= self.read_number || self.marking.is_some() {
-            return None;
-        }
-        self.is_untold = false;
-        self.marking = Some(self.last_number);
-        Some(Command::MarkRead { chat: self.chat_id, number: self.last_number })
-    }
-
-    /// The server knows that messages up to this number were read, or could not be told.
-    pub(crate) fn end_marking(&mut self, number: u64, unread: Option<u64>) {
-        if self.marking == Some(number) {
-            self.marking = None;
-        }
-        if let Some(unread) = unread {
-            self.read_number = self.read_number.max(number);
-            if number == self.last_number {
-                self.unread = unread;
-            }
-        }
-    }
-
-    /// The server was told, on whichever device, that messages up to a number were read. Later ones are still unread.
-    pub(crate) fn read_elsewhere(&mut self, mark: Mark) {
-        self.read_number = self.read_number.max(mark.number);
-        let told = self.last_number.max(mark.number + mark.unread);
-        self.unread = self.unread.min(told.saturating_sub(mark.number));
     }
 
     fn note_newest(&mut self, message: &Message) {
@@ -341,25 +454,10 @@ impl Conversation {
             self.newest = Some(message.clone());
         }
     }
+}
 
-    /// A message whose outcome was unknown was stored after all: it is not shown as unsent any longer.
-    fn recognise(&mut self, message: &Message) {
-        self.outgoing.retain(|outgoing| match &outgoing.progress {
-            Progress::Failed(Failure::Indeterminate(key)) => message.client_message_id.as_ref() != Some(key),
-            _ => true,
-        });
-    }
-
-    /// Drops the oldest entries past the limit, but not while somebody reads them.
-    fn trim(&mut self) {
-        if self.view != View::Follow || self.entries.len() <= ENTRIES_MAX {
-            return;
-        }
-        while self.entries.len() > ENTRIES_MAX {
-            self.entries.pop_first();
-        }
-        if matches!(self.history, History::Loaded { .. }) {
-            self.history = History::Loaded { more: true };
-        }
-    }
+/// Whether a message calls a person by name, or everybody.
+pub(crate) fn calls(message: &Message, me: UserId) -> bool {
+    let mentions = message.details.as_ref().map(|details| &details.mentions);
+    mentions.is_some_and(|Mentions { user_ids, all }| *all || user_ids.contains(&me))
 }

@@ -1,10 +1,12 @@
 //! The screen. It is a function of the state: nothing here changes anything or does I/O, and no text gets here
 //! but through `wrap`.
 
-mod chats;
+pub(crate) mod chats;
 mod help;
 mod input;
+mod list;
 mod messages;
+mod people;
 mod start;
 mod status;
 mod theme;
@@ -16,15 +18,17 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Widget};
 
 use crate::app::{App, Overlay};
+use crate::links::Links;
 use crate::words;
 use crate::wrap;
 use theme::Theme;
 
-/// Draws the whole screen.
-pub fn draw(app: &App, frame: &mut Frame<'_>) {
+/// Draws the whole screen. Answers where its links lead.
+pub fn draw(app: &App, frame: &mut Frame<'_>) -> Links {
+    let mut links = Links::new();
     let panes = app.panes();
     let window = frame.area();
-    let theme = Theme::new(app.has_color());
+    let theme = Theme::new(app.shades());
     let buffer = frame.buffer_mut();
 
     let area = panes.messages.intersection(window);
@@ -32,15 +36,27 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
     match (app.overlay(), app.opened()) {
         (Overlay::Help { top }, _) => {
             frame_pane(buffer, area, panes.framed, words::HELP_TITLE);
-            help::draw(top, inner, buffer);
+            help::draw(app.keys(), *top, inner, buffer);
         }
         (Overlay::Chats, _) => {
             frame_pane(buffer, area, panes.framed, words::RECENT);
             chats::draw(app, theme, inner, buffer);
         }
+        (Overlay::List(sheet), _) => {
+            frame_pane(buffer, area, panes.framed, &sheet.title);
+            list::draw(sheet, theme, inner, buffer);
+        }
         (Overlay::None, Some(conversation)) => {
-            frame_pane(buffer, area, panes.framed, &conversation.name);
-            messages::draw(app, theme, area, inner, buffer);
+            let aside = match conversation.open_thread() {
+                Some(_) => words::THREAD_TITLE,
+                None => &conversation.topic,
+            };
+            let title = match aside {
+                "" => conversation.name.clone(),
+                aside => format!("{} · {aside}", conversation.name),
+            };
+            frame_pane(buffer, area, panes.framed, &title);
+            links = messages::draw(app, theme, area, inner, buffer);
         }
         (Overlay::None, None) => {
             frame_pane(buffer, area, panes.framed, words::PROGRAM);
@@ -50,12 +66,15 @@ pub fn draw(app: &App, frame: &mut Frame<'_>) {
 
     frame_pane(buffer, panes.chats.intersection(window), panes.framed, words::RECENT);
     chats::draw(app, theme, panes.inner(panes.chats).intersection(window), buffer);
+    frame_pane(buffer, panes.people.intersection(window), panes.framed, words::PEOPLE_TITLE);
+    people::draw(app, theme, panes.inner(panes.people).intersection(window), buffer);
     frame_pane(buffer, panes.input.intersection(window), panes.framed, "");
-    let cursor = input::draw(app, panes.inner(panes.input).intersection(window), buffer);
+    let cursor = input::draw(app, theme, panes.inner(panes.input).intersection(window), buffer);
     status::draw(app, theme, panes.status.intersection(window), buffer);
     if let Some(cursor) = cursor {
         frame.set_cursor_position(cursor);
     }
+    links
 }
 
 fn frame_pane(buffer: &mut Buffer, area: Rect, framed: bool, title: &str) {

@@ -6,11 +6,14 @@ use jiff::tz::TimeZone;
 use ratatui::Terminal;
 use ratatui::backend::{Backend, TestBackend};
 use ratatui::buffer::{Buffer, CellWidth};
+use ratatui::style::{Color, Modifier};
+use ttp::call::MessagesReply;
 use ttp::model::{Change, Chat, ChatId, Entry, Message, MessageId, User, UserId};
+use tui_client::Taste;
 use tui_client::app::{App, Start};
-use tui_client::command::Command;
+use tui_client::command::{Command, Said};
 use tui_client::draw::draw;
-use tui_client::event::{Connection, Event, Net, Page};
+use tui_client::event::{Connection, Event, Net};
 
 /// Saturday, 21 November 2026, 12:00 UTC.
 pub(crate) const NOON: i64 = 1_795_262_400_000;
@@ -23,6 +26,8 @@ pub(crate) const LUNCH: ChatId = ChatId(1);
 
 pub(crate) struct Stage {
     pub(crate) app: App,
+    /// Commands that most tests do not ask about: whom to watch, what is typed, drafts, messages that others answer.
+    pub(crate) aside: Vec<Command>,
     terminal: Terminal<TestBackend>,
 }
 
@@ -33,12 +38,36 @@ impl Stage {
     }
 
     pub(crate) fn colored(width: u16, height: u16, has_color: bool) -> Self {
-        let start = Start { me: user(ANN), zone: TimeZone::UTC, now_ms: NOON, width, height, has_color };
-        let backend = TestBackend::new(width, height);
-        let terminal = Terminal::new(backend).expect("a terminal of tests never fails");
-        let mut stage = Self { app: App::new(start), terminal };
+        Self::started(Start { has_color, ..Self::start(width, height) })
+    }
+
+    /// What Ann begins with.
+    pub(crate) fn start(width: u16, height: u16) -> Start {
+        Start {
+            me: user(ANN),
+            zone: TimeZone::UTC,
+            now_ms: NOON,
+            width,
+            height,
+            has_color: true,
+            has_true_color: false,
+            taste: Taste::default(),
+            cache: None,
+        }
+    }
+
+    pub(crate) fn started(start: Start) -> Self {
+        let (width, height) = (start.width, start.height);
+        let mut stage = Self::of(App::new(start), width, height);
         assert_eq!(stage.net(Net::Connection(Connection::Online)), [Command::LoadChats]);
         stage
+    }
+
+    /// A client in any state.
+    pub(crate) fn of(app: App, width: u16, height: u16) -> Self {
+        let backend = TestBackend::new(width, height);
+        let terminal = Terminal::new(backend).expect("a terminal of tests never fails");
+        Self { app, aside: Vec::new(), terminal }
     }
 
     /// Ann, who has these chats.
@@ -56,18 +85,39 @@ impl Stage {
     }
 
     /// Answers the question for messages among the commands.
-    pub(crate) fn answer_messages(&mut self, commands: &[Command], messages: Vec<Message>, more: bool) {
+    pub(crate) fn answer_messages(
+        &mut self,
+        commands: &[Command],
+        messages: Vec<Message>,
+        more: bool,
+    ) -> Vec<Command> {
         let asked = commands.iter().find_map(|command| match command {
             Command::LoadMessages { chat, question, .. } => Some((*chat, *question)),
             _ => None,
         });
         let (chat, question) = asked.expect("messages are asked for");
-        let result = Ok(Page { messages, more });
-        self.net(Net::Messages { chat, question, result });
+        let result = Ok(MessagesReply { messages, more, ..MessagesReply::default() });
+        self.net(Net::Messages { chat, question, result })
+    }
+
+    pub(crate) fn update(&mut self, event: Event) -> Vec<Command> {
+        let is_aside = |command: &mut Command| {
+            matches!(
+                command,
+                Command::Watch(_)
+                    | Command::LoadPeople { .. }
+                    | Command::Type { .. }
+                    | Command::SetDraft(_)
+                    | Command::LoadQuote { .. }
+            )
+        };
+        let mut commands = self.app.update(event);
+        self.aside.extend(commands.extract_if(.., is_aside));
+        commands
     }
 
     pub(crate) fn net(&mut self, net: Net) -> Vec<Command> {
-        self.app.update(Event::Net(net))
+        self.update(Event::Net(net))
     }
 
     pub(crate) fn hear(&mut self, message: Message) -> Vec<Command> {
@@ -79,7 +129,7 @@ impl Stage {
     }
 
     pub(crate) fn chord(&mut self, modifiers: KeyModifiers, code: KeyCode) -> Vec<Command> {
-        self.app.update(Event::Key(KeyEvent::new(code, modifiers)))
+        self.update(Event::Key(KeyEvent::new(code, modifiers)))
     }
 
     pub(crate) fn control(&mut self, char: char) -> Vec<Command> {
@@ -109,8 +159,16 @@ impl Stage {
         self.app.update(Event::Resize { width, height });
     }
 
+    /// The window has another size, of which the client does not know yet.
+    pub(crate) fn shrink(&mut self, width: u16, height: u16) {
+        self.terminal.backend_mut().resize(width, height);
+    }
+
     pub(crate) fn buffer(&mut self) -> Buffer {
-        self.terminal.draw(|frame| draw(&self.app, frame)).expect("a terminal of tests never fails");
+        let drawn = self.terminal.draw(|frame| {
+            let _ = draw(&self.app, frame);
+        });
+        drawn.expect("a terminal of tests never fails");
         self.terminal.backend().buffer().clone()
     }
 
@@ -128,6 +186,45 @@ impl Stage {
             screen.push('\n');
         }
         screen
+    }
+
+    /// The screen, and below it how its cells look: `R` is reversed, `B` bold, `D` dim, `U` underlined, and letters after these
+    /// are colours in the order in which they come first.
+    pub(crate) fn styled(&mut self) -> String {
+        let text = self.screen();
+        let buffer = self.buffer();
+        let mut colors: Vec<String> = Vec::new();
+        let mut looks = String::new();
+        for row in buffer.content.chunks(usize::from(buffer.area.width.max(1))) {
+            let mut line = String::new();
+            for cell in row {
+                let weights = [
+                    (Modifier::REVERSED, 'R'),
+                    (Modifier::BOLD, 'B'),
+                    (Modifier::UNDERLINED, 'U'),
+                    (Modifier::DIM, 'D'),
+                ];
+                let weight = weights.iter().find(|(modifier, _)| cell.modifier.contains(*modifier));
+                let color = format!("{:?}", cell.fg);
+                line.push(match (cell.fg, weight) {
+                    (Color::Reset, None) => ' ',
+                    (Color::Reset, Some((_, letter))) => *letter,
+                    _ => {
+                        let place = colors.iter().position(|known| *known == color).unwrap_or_else(|| {
+                            colors.push(color);
+                            colors.len() - 1
+                        });
+                        char::from(b'a' + u8::try_from(place).unwrap_or(25))
+                    }
+                });
+            }
+            looks.push_str(line.trim_end());
+            looks.push('\n');
+        }
+        let named = colors.iter().enumerate().map(|(place, color)| {
+            format!("{} {color}\n", char::from(b'a' + u8::try_from(place).unwrap_or(25)))
+        });
+        format!("{text}\n{looks}\n{}", named.collect::<String>())
     }
 
     /// The part of the screen left of the list of chats.
@@ -204,7 +301,7 @@ pub(crate) fn entry(message: Message) -> Entry {
 
 /// The command by which a text goes out.
 pub(crate) fn sent(text: &str, local_key: u64) -> Command {
-    Command::Send { chat: LUNCH, text: text.into(), local_key, sent_key: None }
+    Command::Send { chat: LUNCH, said: Said::text(text), local_key, sent_key: None, may_be_stored: false }
 }
 
 pub(crate) fn count(screen: &str, text: &str) -> usize {

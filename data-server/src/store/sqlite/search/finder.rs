@@ -1,40 +1,39 @@
-//! Finds the newest messages that are what somebody looks for.
+//! Finds the newest messages that are what somebody looks for: newer is what was stored later, in whatever chat.
 //!
-//! Chats are gone through from the one in which somebody spoke last, and each from its newest message; as soon as no chat
-//! that is left can have anything newer than what was found, that is all. What only few messages have, in all chats of
-//! the server, is looked up once instead: a look into the index for each of a thousand chats takes longer.
+//! The index has its messages in this order, and each of its numbers tells the chat well enough to pass over what is not
+//! the person's without a look at it. So it is read from the newest message on until enough was found. What few of the
+//! person's chats have, and much of what others say, would be looked for in vain for long: then, and at once when the
+//! person is in few chats or names one, the index is asked for the words and for these chats.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
-use rusqlite::OptionalExtension;
-use ttp::model::{ChatId, Seq, TimestampMs, UserId};
-use ttp::net::clock;
+use ttp::model::{ChatId, MessageId, Seq, UserId};
 
-use super::super::tables::{Failure, Tables};
-use super::index;
+use super::super::tables::Tables;
 use super::scope::{Place, Scope};
-use crate::search::Cargo;
-use crate::store::{SearchPosition, StoreError};
+use super::{index, lookup};
+use crate::search::{Cargo, within};
 
 /// Messages above the mark of one chat that are looked through.
 pub(super) const TAIL_MESSAGES_MAX: u64 = 4_096;
 
-/// A search that takes longer is refused.
-const TIME_MAX: Duration = Duration::from_millis(700);
+/// So many chats are asked for by name at once.
+const CHATS_FEW: usize = 16;
 
-/// Chats from which on it is worth a look whether only few messages are found at all.
-const CHATS_OF_MANY: usize = 32;
+/// Chats of one question: each of them costs the index some looks.
+const CHATS_PER_QUESTION: usize = 128;
 
-/// How many are few, and in how many parts of the index they are looked for.
-const FEW_MESSAGES: usize = 8_192;
-const PARTS: i64 = 16;
+/// Rows of the index that are read in the time in which it is asked for one chat by name (10⁷ messages: 0.1 ms).
+const ROWS_PER_CHAT: usize = 256;
 
-/// How long that look may take.
-const FEW_TIME_MAX: Duration = Duration::from_millis(8);
-
-/// Entries of one chat for which the index is asked at a time, so that one answer does not take too long.
-const ENTRIES_PER_LOOK: u64 = 1 << 18;
+/// A message that was found. The newest is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) message_id: MessageId,
+    pub(super) chat_id: ChatId,
+    pub(super) seq: Seq,
+}
 
 /// One search.
 pub(super) struct Finder<'a> {
@@ -42,13 +41,12 @@ pub(super) struct Finder<'a> {
     scope: &'a Scope,
     expression: String,
     /// Only what is older than this.
-    before: Option<SearchPosition>,
+    before: MessageId,
+    /// Chats by what the index's numbers say of them.
+    places: HashMap<i64, Vec<&'a Place>>,
     /// The newest that were found so far.
-    found: BTreeSet<SearchPosition>,
+    found: BTreeSet<Found>,
     found_max: usize,
-    /// All that the index has, when it is little.
-    few: Option<HashMap<ChatId, Vec<Seq>>>,
-    ends_at: Instant,
 }
 
 impl<'a> Finder<'a> {
@@ -56,218 +54,145 @@ impl<'a> Finder<'a> {
     pub(super) fn new(
         tables: Tables<'a>,
         scope: &'a Scope,
-        before: Option<SearchPosition>,
+        before: Option<MessageId>,
         found_max: usize,
     ) -> Self {
+        let mut places: HashMap<i64, Vec<&Place>> = HashMap::new();
+        for place in &scope.places {
+            places.entry(index::chat_bits(place.chat_id)).or_default().push(place);
+        }
         Self {
             tables,
             scope,
             expression: scope.criteria.expression(),
-            before,
+            before: before.unwrap_or(MessageId(i64::MAX)),
+            places,
             found: BTreeSet::new(),
             found_max,
-            few: None,
-            ends_at: clock::now() + TIME_MAX,
         }
     }
 
     /// Looks. The oldest comes first.
-    pub(super) fn find(mut self) -> Result<BTreeSet<SearchPosition>, Failure> {
-        if self.scope.places.len() >= CHATS_OF_MANY {
-            self.few = self.few()?;
-        }
-        let scope = self.scope;
-        for place in &scope.places {
-            let is_full = self.found.len() == self.found_max;
-            if is_full && self.found.first().is_some_and(|oldest| place.activity_ts < oldest.message_ts) {
-                break;
-            }
-            self.check_time()?;
-            self.look_into(place)?;
-        }
+    pub(super) fn find(mut self) -> rusqlite::Result<BTreeSet<Found>> {
+        self.read_tails()?;
+        self.read_index()?;
         Ok(self.found)
     }
 
-    /// Finds what one chat has, from its newest message on.
-    fn look_into(&mut self, place: &Place) -> Result<(), Failure> {
-        let Some((first, last)) = self.bounds(place)? else { return Ok(()) };
-        if last > place.indexed_seq {
-            let is_over = self.read_tail(place.chat_id, first.max(place.indexed_seq + 1), last)?;
-            if is_over {
-                return Ok(());
+    /// Goes through what stands above the marks, from the chat in which somebody spoke last.
+    fn read_tails(&mut self) -> rusqlite::Result<()> {
+        let mut tails = Vec::new();
+        for place in self.scope.places.iter().filter(|place| place.last_seq > place.indexed_seq) {
+            let newest = lookup::last(self.tables, place.chat_id, place.last_seq)?;
+            tails.extend(newest.map(|newest| (newest.message_id, place)));
+        }
+        tails.sort_unstable_by_key(|(newest, place)| (std::cmp::Reverse(*newest), place.chat_id));
+        for (newest, place) in tails {
+            if self.is_too_old(newest) {
+                break;
             }
+            self.read_tail(place)?;
         }
-        let last = last.min(place.indexed_seq);
-        if first > last {
-            return Ok(());
-        }
-        if let Some(few) = &mut self.few {
-            let mut seqs = few.remove(&place.chat_id).unwrap_or_default();
-            seqs.retain(|seq| (first..=last).contains(seq));
-            for seq in seqs {
-                if self.offer(place.chat_id, seq)? {
-                    break;
-                }
-            }
-            return Ok(());
-        }
-        let mut end = last;
-        loop {
-            let begin = first.max(end.saturating_sub(ENTRIES_PER_LOOK - 1));
-            if self.ask_index(place.chat_id, begin, end)? || begin == first {
-                return Ok(());
-            }
-            end = begin - 1;
-            self.check_time()?;
-        }
+        Ok(())
     }
 
-    /// Offers what the index has between two entries of a chat. Answers whether anything before them is too old.
-    fn ask_index(&mut self, chat_id: ChatId, first: Seq, last: Seq) -> Result<bool, Failure> {
-        let (Some(first), Some(last)) = (index::row_id(chat_id, first), index::row_id(chat_id, last)) else {
-            return Ok(true);
-        };
-        let mut statement = self.tables.statement(MATCHES)?;
-        let mut rows = statement.query((&self.expression, first, last))?;
-        while let Some(row) = rows.next()? {
-            let (chat_id, seq) = index::entry(row.get(0)?);
-            if self.offer(chat_id, seq)? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Offers what stands above the mark. Answers whether anything before that is too old.
-    fn read_tail(&mut self, chat_id: ChatId, first: Seq, last: Seq) -> Result<bool, Failure> {
+    fn read_tail(&mut self, place: &Place) -> rusqlite::Result<()> {
+        let first = place.first_seq.max(place.indexed_seq + 1);
         let mut statement = self.tables.statement(
-            "SELECT seq, message_ts, user_id, message_text, details FROM Messages
+            "SELECT seq, message_id, user_id, message_text, details FROM Messages
              WHERE chat_id = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4",
         )?;
-        let mut rows = statement.query((chat_id.0, first, last, TAIL_MESSAGES_MAX))?;
+        let mut rows = statement.query((place.chat_id.0, first, place.last_seq, TAIL_MESSAGES_MAX))?;
         while let Some(row) = rows.next()? {
-            self.check_time()?;
-            let position = SearchPosition { message_ts: row.get(1)?, chat_id, seq: row.get(0)? };
-            if self.is_too_old(position) {
-                return Ok(true);
+            let message_id = MessageId(row.get(1)?);
+            if message_id >= self.before || self.is_too_old(message_id) {
+                continue;
             }
-            let text: String = row.get(3)?;
-            let details: Option<String> = row.get(4)?;
-            let cargo = Cargo::of(details.as_deref());
-            if self.scope.criteria.match_message(UserId(row.get(2)?), &text, cargo) {
-                self.take(position);
+            let text = row.get_ref(3)?.as_str()?;
+            let cargo = Cargo::of(row.get_ref(4)?.as_str_or_null()?);
+            if self.scope.criteria.match_message(UserId(row.get(2)?), text, cargo) {
+                self.take(Found { message_id, chat_id: place.chat_id, seq: row.get(0)? });
             }
         }
-        Ok(false)
+        Ok(())
     }
 
-    /// Takes a message that the index has. Answers whether it is too old, and with it all before it in its chat.
-    fn offer(&mut self, chat_id: ChatId, seq: Seq) -> Result<bool, Failure> {
-        let message_ts = self
-            .tables
-            .statement("SELECT message_ts FROM Messages WHERE chat_id = ?1 AND seq = ?2")?
-            .query_row((chat_id.0, seq), |row| row.get(0))
-            .optional()?;
-        let Some(message_ts) = message_ts else { return Ok(false) };
-        let position = SearchPosition { message_ts, chat_id, seq };
-        if self.is_too_old(position) {
-            return Ok(true);
+    fn read_index(&mut self) -> rusqlite::Result<()> {
+        let chats: Vec<ChatId> = self
+            .scope
+            .places
+            .iter()
+            .filter(|place| place.indexed_seq >= place.first_seq)
+            .map(|place| place.chat_id)
+            .collect();
+        let Some(mut rows) = index::rows(&self.scope.messages, self.before) else { return Ok(()) };
+        if chats.len() > CHATS_FEW {
+            let expression = self.expression.clone();
+            match self.ask(&expression, rows.clone(), chats.len() * ROWS_PER_CHAT)? {
+                None => return Ok(()),
+                Some(last) => rows = *rows.start()..=last,
+            }
         }
-        self.take(position);
-        Ok(false)
+        for chats in chats.chunks(CHATS_PER_QUESTION) {
+            let expression = format!("{} AND {}", within(chats), self.expression);
+            self.ask(&expression, rows.clone(), usize::MAX)?;
+        }
+        Ok(())
     }
 
-    fn is_too_old(&self, position: SearchPosition) -> bool {
-        self.found.len() == self.found_max && self.found.first().is_some_and(|oldest| position < *oldest)
+    /// Offers what the index has of these rows, the newest first, as long as something can be new enough. Answers the
+    /// last one when they are more than `rows_max`.
+    fn ask(
+        &mut self,
+        expression: &str,
+        rows: RangeInclusive<i64>,
+        rows_max: usize,
+    ) -> rusqlite::Result<Option<i64>> {
+        let mut statement = self.tables.statement(
+            "SELECT rowid FROM MessagesText
+             WHERE MessagesText MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC",
+        )?;
+        let mut rows = statement.query((expression, rows.start(), rows.end()))?;
+        let mut count = 0;
+        while let Some(row) = rows.next()? {
+            let row_id = row.get(0)?;
+            if self.is_too_old(index::message_id(row_id)) {
+                break;
+            }
+            self.offer(row_id)?;
+            count += 1;
+            if count >= rows_max {
+                return Ok(Some(row_id));
+            }
+        }
+        Ok(None)
     }
 
-    fn take(&mut self, position: SearchPosition) {
-        self.found.insert(position);
+    /// Takes a message that the index has, when it is in one of the person's chats.
+    fn offer(&mut self, row_id: i64) -> rusqlite::Result<()> {
+        let message_id = index::message_id(row_id);
+        let places = self.places.get(&index::chat_bits(ChatId(row_id))).map_or(&[][..], Vec::as_slice);
+        let mut found = None;
+        for place in places {
+            let seq = lookup::of_message(self.tables, place.chat_id, place.indexed_seq, message_id)?;
+            let seq = seq.filter(|seq| (place.first_seq..=place.last_seq).contains(seq));
+            found = found.or(seq.map(|seq| Found { message_id, chat_id: place.chat_id, seq }));
+        }
+        if let Some(found) = found {
+            self.take(found);
+        }
+        Ok(())
+    }
+
+    fn is_too_old(&self, message_id: MessageId) -> bool {
+        self.found.len() == self.found_max
+            && self.found.first().is_some_and(|oldest| message_id < oldest.message_id)
+    }
+
+    fn take(&mut self, found: Found) {
+        self.found.insert(found);
         if self.found.len() > self.found_max {
             self.found.pop_first();
         }
     }
-
-    /// All that the index has of all chats, newest first in each; `None` when that is more than little.
-    fn few(&self) -> Result<Option<HashMap<ChatId, Vec<Seq>>>, Failure> {
-        let mine: HashSet<ChatId> = self.scope.places.iter().map(|place| place.chat_id).collect();
-        let last = mine.iter().map(|chat_id| chat_id.0).max().unwrap_or_default();
-        let chats_per_part = last / PARTS + 1;
-        let ends_at = clock::now() + FEW_TIME_MAX;
-        let mut few: HashMap<ChatId, Vec<Seq>> = HashMap::new();
-        let mut count = 0;
-        let mut statement = self.tables.statement(MATCHES)?;
-        for part in 0..PARTS {
-            let [first, end] = [part, part + 1].map(|part| index::row_id(ChatId(part * chats_per_part), 0));
-            let Some(first) = first else { break };
-            let mut rows = statement.query((&self.expression, first, end.map_or(i64::MAX, |end| end - 1)))?;
-            while let Some(row) = rows.next()? {
-                count += 1;
-                if count > FEW_MESSAGES {
-                    return Ok(None);
-                }
-                let (chat_id, seq) = index::entry(row.get(0)?);
-                if mine.contains(&chat_id) {
-                    few.entry(chat_id).or_default().push(seq);
-                }
-            }
-            if clock::now() > ends_at {
-                return Ok(None);
-            }
-        }
-        Ok(Some(few))
-    }
-
-    /// The first and the last entry of a chat that can be a hit.
-    fn bounds(&self, place: &Place) -> Result<Option<(Seq, Seq)>, Failure> {
-        let Scope { since_ts, until_ts, .. } = *self.scope;
-        let first = match since_ts {
-            Some(since_ts) => self.first_since(place, since_ts)?,
-            None => 1,
-        };
-        let mut end = place.last_seq + 1;
-        if let Some(until_ts) = until_ts {
-            end = end.min(self.first_since(place, until_ts)?);
-        }
-        if let Some(before) = self.before {
-            // Positions are compared by time, then by chat, then by entry.
-            end = end.min(match place.chat_id.cmp(&before.chat_id) {
-                std::cmp::Ordering::Equal => before.seq,
-                std::cmp::Ordering::Less => self.first_since(place, before.message_ts.saturating_add(1))?,
-                std::cmp::Ordering::Greater => self.first_since(place, before.message_ts)?,
-            });
-        }
-        Ok((first < end).then(|| (first, end - 1)))
-    }
-
-    /// The number of the first message of a chat that was said at a time or later, or of an entry just before it. Times
-    /// never go back in a chat, so it is found by halving.
-    fn first_since(&self, place: &Place, since_ts: TimestampMs) -> Result<Seq, Failure> {
-        let (mut low, mut high) = (1, place.last_seq + 1);
-        if place.activity_ts < since_ts {
-            return Ok(high);
-        }
-        let mut statement = self.tables.statement(
-            "SELECT seq, message_ts FROM Messages WHERE chat_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT 1",
-        )?;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let found: Option<(Seq, TimestampMs)> = statement
-                .query_row((place.chat_id.0, middle), |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            match found {
-                Some((seq, message_ts)) if message_ts < since_ts => low = seq + 1,
-                _ => high = middle,
-            }
-        }
-        Ok(low)
-    }
-
-    fn check_time(&self) -> Result<(), Failure> {
-        if clock::now() > self.ends_at { Err(StoreError::SearchTooLong.into()) } else { Ok(()) }
-    }
 }
-
-/// What the index has of some rows, the newest of a chat first.
-const MATCHES: &str = "SELECT rowid FROM MessagesText
-                       WHERE MessagesText MATCH ?1 AND rowid BETWEEN ?2 AND ?3 ORDER BY rowid DESC";

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
-use ttp::model::{ChatId, Seq, UserId};
+use ttp::model::{ChatId, MessageId, Seq, UserId};
 
 use super::super::tables::Tables;
 use super::index::{INSERT, row_id};
@@ -138,11 +138,8 @@ impl Indexing {
             .query_map((after.0, CHATS_PER_STEP), |row| Ok((ChatId(row.get(0)?), row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         let is_last = (chats.len() as i64) < CHATS_PER_STEP;
-        let behind: Vec<ChatId> = chats
-            .iter()
-            .filter(|(chat_id, is_behind)| *is_behind && row_id(*chat_id, 0).is_some())
-            .map(|(chat_id, _)| *chat_id)
-            .collect();
+        let behind: Vec<ChatId> =
+            chats.iter().filter(|(_, is_behind)| *is_behind).map(|(chat_id, _)| *chat_id).collect();
         let filled = if behind.is_empty() {
             Filled::default()
         } else {
@@ -172,21 +169,30 @@ impl Indexing {
             }
             filled.chats += 1;
         }
+        // FTS5 writes a piece of its own whenever a number is lower than the one before.
+        filled.rows.sort_unstable_by_key(|(row_id, _)| *row_id);
+        let mut insert = tables.statement(INSERT)?;
+        for row in filled.rows.drain(..) {
+            insert.execute(row)?;
+        }
+        drop(insert);
         transaction.commit()?;
         Ok(filled)
     }
 }
 
 /// What was taken into the index.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 struct Filled {
     /// Chats of which everything is in it now.
     chats: usize,
     messages: usize,
     bytes: usize,
+    /// What the index gets.
+    rows: Vec<(i64, String)>,
 }
 
-/// Takes messages of one chat into the index. Answers whether that were all.
+/// Makes rows of messages of one chat, and moves its mark. Answers whether that were all.
 fn fill_chat(
     tables: Tables<'_>,
     chat_id: ChatId,
@@ -202,29 +208,30 @@ fn fill_chat(
         .optional()?;
     let Some((last_seq, indexed_seq)): Option<(Seq, Seq)> = place else { return Ok(true) };
     let mut messages = tables.statement(
-        "SELECT seq, user_id, message_text, details FROM Messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq",
+        "SELECT seq, user_id, message_text, details, message_id FROM Messages WHERE chat_id = ?1 AND seq > ?2 ORDER BY seq",
     )?;
-    let mut insert = tables.statement(INSERT)?;
     let mut rows = messages.query((chat_id.0, indexed_seq))?;
-    let mut mark = indexed_seq;
+    let (mut mark, mut has_room) = (indexed_seq, true);
     let is_all = loop {
         let Some(row) = rows.next()? else { break true };
         if filled.messages >= messages_max || filled.bytes >= BYTES_MAX {
             break false;
         }
         let seq: Seq = row.get(0)?;
-        let Some(row_id) = row_id(chat_id, seq) else { break true };
+        let Some(row_id) = row_id(MessageId(row.get(4)?), chat_id) else {
+            has_room = false;
+            break true;
+        };
         let text = row.get_ref(2)?.as_str()?;
         let cargo = Cargo::of(row.get_ref(3)?.as_str_or_null()?);
-        if let Some(words) = document(UserId(row.get(1)?), text, cargo) {
-            insert.execute((row_id, words))?;
-        }
+        let words = document(chat_id, UserId(row.get(1)?), text, cargo);
+        filled.rows.extend(words.map(|words| (row_id, words)));
         mark = seq;
         filled.messages += 1;
         filled.bytes += text.len();
     };
     // Above the last message there may be other entries.
-    let mark = if is_all && row_id(chat_id, last_seq).is_some() { last_seq } else { mark };
+    let mark = if is_all && has_room { last_seq } else { mark };
     if mark > indexed_seq {
         tables
             .statement(

@@ -1,27 +1,29 @@
 //! Search in SQLite. `index` holds what messages are found by, `indexing` brings it up to date behind the writer,
-//! `scope` says where a person may look, and `finder` looks. Here a page is made of what was found.
+//! `scope` says where a person may look, and `finder` looks; `lookup` finds places in a chat. Here a page is made of what was found.
 //!
-//! Every question is bounded: only the newest that can still come onto the page are looked for, chat by chat from the one
-//! in which somebody spoke last, and what takes too long in spite of it is refused.
+//! Every question is bounded: only the newest that can still come onto the page are looked for, and what takes a reader too
+//! long in spite of it is interrupted and refused.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
+use rusqlite::ErrorCode;
 use ttp::call::{SearchHit, SearchOrder};
 use ttp::limits::SEARCH_RANKED_MAX;
-use ttp::model::{ChatId, Message};
+use ttp::model::{ChatId, Message, MessageId};
 
-use self::finder::Finder;
+use self::finder::{Finder, Found};
 use super::budget::{Budget, message_bytes};
 use super::tables::{Failure, Tables};
 use super::{messages, roles};
 use crate::rights::ChatAct;
 use crate::search::{Phrase, Text};
-use crate::store::{SearchCursor, SearchPage, SearchPosition, SearchQuery};
+use crate::store::{SearchCursor, SearchPage, SearchQuery, StoreError};
 
 mod index;
 mod indexing;
 mod scope;
+mod lookup;
 mod finder;
 
 pub(super) use index::{differences, renew};
@@ -34,21 +36,31 @@ const HIT_BYTES: usize = 64;
 
 /// A page of what somebody looks for.
 pub(super) fn page(tables: Tables<'_>, query: SearchQuery) -> Result<SearchPage, Failure> {
-    let scope = scope::of(tables, &query)?;
+    match page_of(tables, &query) {
+        Err(Failure::Sqlite(failed))
+            if failed.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
+        {
+            Err(StoreError::SearchTooLong.into())
+        }
+        result => result,
+    }
+}
+
+fn page_of(tables: Tables<'_>, query: &SearchQuery) -> Result<SearchPage, Failure> {
+    let scope = scope::of(tables, query)?;
     let before = query.cursor.map(|cursor| cursor.before);
     let found_max = match query.order {
         SearchOrder::Newest => query.rows_max + 1,
         SearchOrder::Relevance => SEARCH_RANKED_MAX + 1,
     };
     let finder = Finder::new(tables, &scope, before, found_max);
-    let found: Vec<SearchPosition> = finder.find()?.into_iter().rev().collect();
-    let mut reading =
-        Reading { tables, query: &query, phrases: &scope.criteria.phrases, readable: BTreeSet::new() };
+    let found: Vec<Found> = finder.find()?.into_iter().rev().collect();
+    let mut reading = Reading { tables, query, phrases: &scope.criteria.phrases, readable: BTreeSet::new() };
     let (hits, next) = match query.order {
         SearchOrder::Newest => reading.newest(&found)?,
         SearchOrder::Relevance => reading.best(found)?,
     };
-    Ok(SearchPage { hits, next, indexing: scope.indexing() })
+    Ok(SearchPage { hits, next, indexing: scope.indexing })
 }
 
 /// Makes hits of what was found.
@@ -64,54 +76,54 @@ type Hits = (Vec<SearchHit>, Option<SearchCursor>);
 
 impl Reading<'_> {
     /// Hits in the order in which they were found, and where the page ends.
-    fn newest(&mut self, found: &[SearchPosition]) -> Result<Hits, Failure> {
+    fn newest(&mut self, found: &[Found]) -> Result<Hits, Failure> {
         let mut budget = Budget::new(self.query.bytes_max);
         let (mut hits, mut last) = (Vec::new(), None);
-        for position in found {
-            let hit = self.hit(*position)?;
+        for found in found {
+            let hit = self.hit(*found)?;
             let fits = hit.as_ref().is_none_or(|hit| budget.take(bytes(hit)) || hits.is_empty());
             if hits.len() == self.query.rows_max || !fits {
                 return Ok((hits, last.map(|before| SearchCursor { before, skip: 0 })));
             }
             hits.extend(hit);
-            last = Some(*position);
+            last = Some(found.message_id);
         }
         Ok((hits, None))
     }
 
     /// The same, the best first. The next page of the same window begins after these; the last one's next is older.
-    fn best(&mut self, mut found: Vec<SearchPosition>) -> Result<Hits, Failure> {
+    fn best(&mut self, mut found: Vec<Found>) -> Result<Hits, Failure> {
         let is_full = found.len() > SEARCH_RANKED_MAX;
         found.truncate(SEARCH_RANKED_MAX);
         let (Some(newest), Some(oldest)) = (found.first().copied(), found.last().copied()) else {
             return Ok((Vec::new(), None));
         };
         let mut ranked = Vec::with_capacity(found.len());
-        for position in found {
-            if let Some(message) = messages::at(self.tables, position.chat_id, position.seq)? {
-                ranked.push((Text::read(&message.message_text).points(self.phrases), position));
+        for found in found {
+            if let Some(message) = messages::at(self.tables, found.chat_id, found.seq)? {
+                ranked.push((Text::read(&message.message_text).points(self.phrases), found));
             }
         }
         ranked.sort_unstable_by_key(|ranked| Reverse(*ranked));
         let skipped = self.query.cursor.map_or(0, |cursor| cursor.skip);
         let mut budget = Budget::new(self.query.bytes_max);
         let mut hits = Vec::new();
-        for (skip, (_, position)) in ranked.into_iter().enumerate().skip(skipped) {
-            let hit = self.hit(position)?;
+        for (skip, (_, found)) in ranked.into_iter().enumerate().skip(skipped) {
+            let hit = self.hit(found)?;
             let fits = hit.as_ref().is_none_or(|hit| budget.take(bytes(hit)) || hits.is_empty());
             if hits.len() == self.query.rows_max || !fits {
                 // What is said meanwhile must not move the window.
-                let before = SearchPosition { seq: newest.seq + 1, ..newest };
+                let before = MessageId(newest.message_id.0.saturating_add(1));
                 return Ok((hits, Some(SearchCursor { before, skip })));
             }
             hits.extend(hit);
         }
-        Ok((hits, is_full.then_some(SearchCursor { before: oldest, skip: 0 })))
+        Ok((hits, is_full.then_some(SearchCursor { before: oldest.message_id, skip: 0 })))
     }
 
     /// A message with what stands around it, when it is still there and may be read.
-    fn hit(&mut self, position: SearchPosition) -> Result<Option<SearchHit>, Failure> {
-        let SearchPosition { chat_id, seq, .. } = position;
+    fn hit(&mut self, found: Found) -> Result<Option<SearchHit>, Failure> {
+        let Found { chat_id, seq, .. } = found;
         if self.readable.insert(chat_id) {
             roles::require(self.tables, chat_id, self.query.user_id, ChatAct::Read)?;
         }

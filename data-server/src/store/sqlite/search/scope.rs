@@ -1,13 +1,15 @@
 //! Where somebody may look, and for what: names become numbers here, and a person's chats the places of a search.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
-use ttp::model::{ChatId, Seq, TimestampMs, UserId};
+use ttp::model::{ChatId, MessageId, Seq, TimestampMs, UserId};
 
 use super::super::members::require_access;
 use super::super::tables::{Failure, Tables};
 use super::super::users;
 use super::finder::TAIL_MESSAGES_MAX;
+use super::lookup;
 use crate::names;
 use crate::rights::ChatAct;
 use crate::search::{Criteria, Query};
@@ -16,36 +18,22 @@ use crate::store::{SearchQuery, StoreError};
 /// What is looked for, and where.
 pub(super) struct Scope {
     pub(super) criteria: Criteria,
-    /// Only from this time on.
-    pub(super) since_ts: Option<TimestampMs>,
-    /// Only before this time.
-    pub(super) until_ts: Option<TimestampMs>,
-    /// The chat in which somebody spoke last comes first.
+    /// Where it may be.
     pub(super) places: Vec<Place>,
+    /// Between which messages of the server it is.
+    pub(super) messages: RangeInclusive<MessageId>,
+    /// How many in a hundred entries can be found, when some cannot.
+    pub(super) indexing: Option<u8>,
 }
 
-/// A chat of the person.
+/// Entries of a chat of the person.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) chat_id: ChatId,
-    /// Not before the time of its newest message.
-    pub(super) activity_ts: TimestampMs,
+    pub(super) first_seq: Seq,
     pub(super) last_seq: Seq,
     /// What the index has: everything up to this entry.
     pub(super) indexed_seq: Seq,
-}
-
-impl Scope {
-    /// How many in a hundred entries can be found, when some cannot.
-    pub(super) fn indexing(&self) -> Option<u8> {
-        let behind = |place: &Place| place.last_seq.saturating_sub(place.indexed_seq);
-        if self.places.iter().all(|place| behind(place) <= TAIL_MESSAGES_MAX) {
-            return None;
-        }
-        let all: u64 = self.places.iter().map(|place| place.last_seq).sum();
-        let missing: u64 = self.places.iter().map(behind).sum();
-        u8::try_from(100 * (all - missing) / all).ok()
-    }
 }
 
 /// Looks up what a search names.
@@ -66,12 +54,51 @@ pub(super) fn of(tables: Tables<'_>, query: &SearchQuery) -> Result<Scope, Failu
         places.retain(|place| named.contains(&place.chat_id));
     }
     let authors = from.iter().map(|name| author(tables, user_id, name)).collect::<Result<_, _>>()?;
-    Ok(Scope {
-        criteria: Criteria { phrases, authors, has_link, has_file, has_image },
-        since_ts,
-        until_ts,
-        places,
-    })
+    let indexing = indexing(&places);
+    let mut messages = MessageId(i64::MIN)..=MessageId(i64::MAX);
+    if since_ts.is_some() || until_ts.is_some() {
+        (places, messages) = between(tables, &places, since_ts, until_ts)?;
+    }
+    let criteria = Criteria { phrases, authors, has_link, has_file, has_image };
+    Ok(Scope { criteria, places, messages, indexing })
+}
+
+fn indexing(places: &[Place]) -> Option<u8> {
+    let behind = |place: &Place| place.last_seq.saturating_sub(place.indexed_seq);
+    if places.iter().all(|place| behind(place) <= TAIL_MESSAGES_MAX) {
+        return None;
+    }
+    let all: u64 = places.iter().map(|place| place.last_seq).sum();
+    let missing: u64 = places.iter().map(behind).sum();
+    u8::try_from(100 * (all - missing) / all).ok()
+}
+
+/// What of these places was said from a time on and before another, and between which messages that is.
+fn between(
+    tables: Tables<'_>,
+    places: &[Place],
+    since_ts: Option<TimestampMs>,
+    until_ts: Option<TimestampMs>,
+) -> rusqlite::Result<(Vec<Place>, RangeInclusive<MessageId>)> {
+    let mut narrowed = Vec::new();
+    let (mut oldest, mut newest) = (MessageId(i64::MAX), MessageId(i64::MIN));
+    for place in places {
+        let Place { chat_id, last_seq, .. } = *place;
+        let since = since_ts.unwrap_or(TimestampMs::MIN);
+        let Some(first) = lookup::first_since(tables, chat_id, last_seq, since)? else { continue };
+        let end = match until_ts {
+            Some(until_ts) => lookup::first_since(tables, chat_id, last_seq, until_ts)?,
+            None => None,
+        };
+        let last_seq = end.map_or(last_seq, |end| end.seq - 1);
+        let Some(last) = lookup::last(tables, chat_id, last_seq)?.filter(|last| last.seq >= first.seq) else {
+            continue;
+        };
+        oldest = oldest.min(first.message_id);
+        newest = newest.max(last.message_id);
+        narrowed.push(Place { first_seq: first.seq, last_seq, ..*place });
+    }
+    Ok((narrowed, oldest..=newest))
 }
 
 fn author(tables: Tables<'_>, me: UserId, name: &str) -> Result<UserId, Failure> {
@@ -84,17 +111,17 @@ fn author(tables: Tables<'_>, me: UserId, name: &str) -> Result<UserId, Failure>
 fn places(tables: Tables<'_>, user_id: UserId) -> rusqlite::Result<Vec<Place>> {
     tables
         .statement(
-            "SELECT c.chat_id, c.activity_ts, c.last_seq, ifnull(t.indexed_seq, 0)
+            "SELECT c.chat_id, c.last_seq, ifnull(t.indexed_seq, 0)
              FROM Participants p JOIN Chats c ON c.chat_id = p.chat_id
              LEFT JOIN TextMarks t ON t.chat_id = c.chat_id
-             WHERE p.user_id = ?1 ORDER BY c.activity_ts DESC",
+             WHERE p.user_id = ?1",
         )?
         .query_map([user_id.0], |row| {
             Ok(Place {
                 chat_id: ChatId(row.get(0)?),
-                activity_ts: row.get(1)?,
-                last_seq: row.get(2)?,
-                indexed_seq: row.get(3)?,
+                first_seq: 1,
+                last_seq: row.get(1)?,
+                indexed_seq: row.get(2)?,
             })
         })?
         .collect()

@@ -17,12 +17,19 @@ use crate::store::{Committed, StoreError};
 const ME: UserId = UserId(1);
 const CHATS: i64 = 40;
 
+/// A message as it is known to be.
+struct Said {
+    user_id: UserId,
+    text: String,
+    message_ts: i64,
+}
+
 /// A database without a store around it, and what is known to be in it.
 struct Room {
     connection: Connection,
     statements: AtomicU64,
     indexing: Indexing,
-    said: BTreeMap<SearchPosition, (UserId, String)>,
+    said: BTreeMap<Found, Said>,
     last: BTreeMap<ChatId, Seq>,
 }
 
@@ -56,11 +63,16 @@ impl Room {
     }
 
     fn say(&mut self, chat_id: i64, user_id: i64, text: &str, message_ts: i64) {
-        let chat_id = ChatId(chat_id);
+        let message_id = self.said.last_key_value().map_or(1, |(last, _)| last.message_id.0 + 1);
+        self.say_as(message_id, chat_id, user_id, text, message_ts);
+    }
+
+    fn say_as(&mut self, message_id: i64, chat_id: i64, user_id: i64, text: &str, message_ts: i64) {
+        let (message_id, chat_id) = (MessageId(message_id), ChatId(chat_id));
         let seq = self.last[&chat_id] + 1;
         self.last.insert(chat_id, seq);
         let message = Message {
-            message_id: MessageId(message_ts),
+            message_id,
             chat_id,
             user: User { user_id: UserId(user_id), user_name: String::new() },
             message_text: text.into(),
@@ -72,26 +84,27 @@ impl Room {
         };
         self.connection
             .execute(
-                "INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?3, ?2, NULL, NULL)",
-                (chat_id.0, seq, message_ts, user_id, text),
+                "INSERT INTO Messages VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?2, NULL, NULL)",
+                (chat_id.0, seq, message_id.0, user_id, text, message_ts),
             )
             .unwrap();
         let sql = "UPDATE Chats SET last_seq = ?2, activity_ts = ?3 WHERE chat_id = ?1";
         self.connection.execute(sql, (chat_id.0, seq, message_ts)).unwrap();
         let entry = Entry { chat_id, seq, change: Change::Message(message) };
         self.indexing.note(&[Committed { entry, first_users: [].into() }], clock::now());
-        self.said.insert(SearchPosition { message_ts, chat_id, seq }, (UserId(user_id), text.into()));
+        let said = Said { user_id: UserId(user_id), text: text.into(), message_ts };
+        self.said.insert(Found { message_id, chat_id, seq }, said);
     }
 
     /// Gives a message another text, as an edit does; an empty one is what a deletion leaves.
     fn change(&mut self, place: usize, text: &str) {
-        let Some((position, said)) = self.said.iter_mut().nth(place) else { return };
+        let Some((found, said)) = self.said.iter_mut().nth(place) else { return };
         let turn = Turn::new(Tables::new(&self.connection, &self.statements));
-        forget(&turn, position.chat_id, position.seq, &said.1).unwrap();
+        forget(&turn, found.chat_id, found.seq, &said.text).unwrap();
         let sql = "UPDATE Messages SET message_text = ?3 WHERE chat_id = ?1 AND seq = ?2";
-        self.connection.execute(sql, (position.chat_id.0, position.seq, text)).unwrap();
-        index(&turn, position.chat_id, position.seq, text).unwrap();
-        said.1 = text.into();
+        self.connection.execute(sql, (found.chat_id.0, found.seq, text)).unwrap();
+        index(&turn, found.chat_id, found.seq, text).unwrap();
+        said.text = text.into();
     }
 
     fn step(&mut self) {
@@ -123,34 +136,34 @@ impl Room {
     }
 
     /// What a look at every message finds, newest first.
-    fn expected(&self, typed: &str) -> Vec<SearchPosition> {
+    fn expected(&self, typed: &str) -> Vec<Found> {
         let query = Query::read(typed, 0).unwrap();
         let authors = query.from.iter().map(|name| UserId(if name == "me" { 1 } else { 2 })).collect();
         let criteria =
             Criteria { phrases: query.phrases, authors, has_link: query.has_link, ..Criteria::default() };
-        let fits = |position: &SearchPosition| {
-            position.chat_id != ChatId(2)
-                && query.since_ts.is_none_or(|since_ts| position.message_ts >= since_ts)
-                && query.until_ts.is_none_or(|until_ts| position.message_ts < until_ts)
-                && (query.within.is_empty() || query.within.contains(&format!("chat {}", position.chat_id)))
+        let is_there = |found: &Found, said: &Said| {
+            found.chat_id != ChatId(2)
+                && query.since_ts.is_none_or(|since_ts| said.message_ts >= since_ts)
+                && query.until_ts.is_none_or(|until_ts| said.message_ts < until_ts)
+                && (query.within.is_empty() || query.within.contains(&format!("chat {}", found.chat_id)))
         };
-        let found = self.said.iter().rev().filter(|(position, (user_id, text))| {
-            fits(position) && criteria.match_message(*user_id, text, Cargo::default())
+        let found = self.said.iter().rev().filter(|(found, said)| {
+            is_there(found, said) && criteria.match_message(said.user_id, &said.text, Cargo::default())
         });
-        found.map(|(position, _)| *position).collect()
+        found.map(|(found, _)| *found).collect()
     }
 
     fn assert_found(&self, typed: &str) {
         let expected = self.expected(typed);
         for rows_max in [1, 3, 100] {
-            let position = |hit: &SearchHit| {
-                let Message { message_ts, chat_id, seq, .. } = hit.message;
-                SearchPosition { message_ts, chat_id, seq }
+            let found = |hit: &SearchHit| {
+                let Message { message_id, chat_id, seq, .. } = hit.message;
+                Found { message_id, chat_id, seq }
             };
             let newest = self.ask(typed, SearchOrder::Newest, rows_max);
-            assert_eq!(newest.iter().map(position).collect::<Vec<_>>(), expected, "{typed}");
+            assert_eq!(newest.iter().map(found).collect::<Vec<_>>(), expected, "{typed}");
             let mut best: Vec<_> =
-                self.ask(typed, SearchOrder::Relevance, rows_max).iter().map(position).collect();
+                self.ask(typed, SearchOrder::Relevance, rows_max).iter().map(found).collect();
             best.sort_unstable();
             best.reverse();
             assert_eq!(best, expected, "{typed}, the best first");
@@ -235,21 +248,55 @@ proptest! {
     }
 }
 
-/// More than the look for few messages takes, and more than one window of the best.
+/// More than one window of the best, and more strangers than are passed over before the chats are asked for by name.
 #[test]
-fn what_many_messages_have_is_found_chat_by_chat() {
+fn what_is_in_many_chats_and_what_others_say_all_the_time_is_found() {
     let mut room = Room::new(CHATS);
-    for number in 0..9_000 {
+    for number in 0..2_000 {
         room.say(1 + number % CHATS, 1 + number % 3, "run after run", number);
     }
-    room.say(7, 1, "a needle", 10_000);
-    for _ in 0..8 {
+    for number in 2_000..14_000 {
+        room.say(2, 3, "run, a needle", number);
+    }
+    while room.indexing.next_at(clock::now()).is_some() {
         room.step();
     }
     let newest = room.ask("run", SearchOrder::Newest, 100);
     assert_eq!(newest.len(), room.expected("run").len());
     assert_eq!(room.ask("run", SearchOrder::Relevance, 100).len(), newest.len());
     room.assert_found("needle");
+    room.say(7, 1, "a needle", 15_000);
+    room.assert_found("needle");
+    room.step();
+    room.assert_found("needle");
+}
+
+/// Numbers of files of 2020 need not rise with the time, and those of many chats end alike.
+#[test]
+fn a_message_of_any_number_in_a_chat_of_any_number_is_found() {
+    let mut room = Room::new(3);
+    for (message_id, message_ts) in [(7, 1), (2, 2), (9, 3), (1, 4), (8, 5)] {
+        room.say_as(message_id, 1, 1, "run", message_ts);
+    }
+    let sql = "PRAGMA foreign_keys = OFF; UPDATE Chats SET chat_id = 65537 WHERE chat_id = 3;
+               UPDATE Participants SET chat_id = 65537 WHERE chat_id = 3; PRAGMA foreign_keys = ON";
+    room.connection.execute_batch(sql).unwrap();
+    room.last.insert(ChatId(65_537), 1);
+    for (message_id, chat_id) in [(10, 1), (11, 65_537), (12, 1)] {
+        room.say_as(message_id, chat_id, 1, "run home", message_id);
+    }
+    for search in ["run", "home", "run after:1970-01-01"] {
+        room.assert_found(search);
+    }
+    room.step();
+    for search in ["run", "home", "run after:1970-01-01"] {
+        room.assert_found(search);
+    }
+    room.say_as(i64::MAX - 2, 1, 1, "run far", 20);
+    room.say_as(i64::MAX - 1, 1, 1, "run farther", 20);
+    room.step();
+    room.assert_found("run");
+    assert_eq!(differences(&room.connection, 9).unwrap(), Vec::<String>::new());
 }
 
 /// A file of an earlier version: everything is behind the marks, and comes into the index step by step.
