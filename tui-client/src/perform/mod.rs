@@ -1,19 +1,16 @@
 //! Does what commands say, with the client library. `queries` asks, `files` sends and fetches files, `pictures` fetches those
-//! that are shown. Nothing else calls the
-//! library.
+//! that are shown, `answers` brings home what came of it. Nothing else calls the library.
 
-mod queries;
+mod answers;
 mod files;
 mod pictures;
+mod queries;
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use client_lib::{Client, ConnectionState, Event, Message, Signals, User};
-use tokio::sync::mpsc;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinError;
 use ttp::call::{InsertMessage, Presence};
 use ttp::limits::TYPING_INTERVAL_MS;
 use ttp::model::{ChatId, UserId};
@@ -22,12 +19,10 @@ use ttp::net::clock;
 use crate::command::{ChatAct, Command, Said};
 use crate::event::{Connection, Failure, Net};
 use crate::graphics::Graphics;
+use answers::Answers;
 
 pub use files::{expanded, save_path};
 use pictures::Reader;
-
-/// Words about progress that wait for the loop. Later ones say what those that are left out said.
-const PROGRESS_MAX: usize = 64;
 
 /// Commands that are being performed. Dropping it gives them up.
 pub(crate) struct Performer {
@@ -38,10 +33,7 @@ pub(crate) struct Performer {
     watched: BTreeSet<UserId>,
     /// Where the person was said to be typing last, and when.
     typed: Option<(ChatId, Instant)>,
-    tasks: JoinSet<Option<Net>>,
-    /// Apart from the others, because the end waits for them.
-    sends: JoinSet<Option<Net>>,
-    progress: (mpsc::Sender<Net>, mpsc::Receiver<Net>),
+    answers: Answers,
 }
 
 impl Performer {
@@ -53,9 +45,7 @@ impl Performer {
             reader: Reader::new(graphics),
             watched: BTreeSet::new(),
             typed: None,
-            tasks: JoinSet::new(),
-            sends: JoinSet::new(),
-            progress: mpsc::channel(PROGRESS_MAX),
+            answers: Answers::new(),
         }
     }
 
@@ -84,7 +74,7 @@ impl Performer {
                     let _ = client.set_draft(draft.chat_id, &draft.text, draft.reply_to).await;
                     None
                 });
-                self.spawn_in_turn(keeping).await;
+                self.answers.spawn_in_turn(keeping).await;
             }
             Command::Act { chat, act } => self.answer(async move {
                 let result = do_act(&client, chat, act.clone()).await;
@@ -101,11 +91,9 @@ impl Performer {
                 Net::TimeFound { chat, result: found.map(|found| found.map(|message| message.seq)) }
             }),
             Command::Save { from, file, path } => {
-                let progress = self.progress.0.clone();
+                let progress = self.answers.progress();
                 self.answer(async move {
-                    let tell = |net| {
-                        let _ = progress.try_send(net);
-                    };
+                    let tell = |net| progress.tell(net);
                     files::save(&client, from, *file, path, tell).await
                 });
             }
@@ -126,11 +114,9 @@ impl Performer {
         local_key: u64,
         (key, is_again): (String, bool),
     ) {
-        let (client, progress) = (self.client.clone(), self.progress.0.clone());
+        let (client, progress) = (self.client.clone(), self.answers.progress());
         let sending = Box::pin(async move {
-            let tell = |percent| {
-                let _ = progress.try_send(Net::Transferred { chat, local_key, percent });
-            };
+            let tell = |percent| progress.tell(Net::Transferred { chat, local_key, percent });
             let result = send(&client, chat, said, key.clone(), tell).await;
             // With the same key again the answer is the first one's, if that was stored.
             let result = result.map_err(|failure| match failure {
@@ -140,7 +126,7 @@ impl Performer {
             });
             Some(Net::Sent { chat, local_key, result })
         });
-        self.spawn_in_turn(sending).await;
+        self.answers.spawn_in_turn(sending).await;
     }
 
     fn begin_about_people(&mut self, command: Command) {
@@ -220,26 +206,12 @@ impl Performer {
 
     /// The next answer. Waits for ever when nothing is being performed; dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Net, JoinError> {
-        loop {
-            let answer = tokio::select! {
-                Some(answer) = self.sends.join_next() => answer?,
-                Some(answer) = self.tasks.join_next() => answer?,
-                Some(net) = self.progress.1.recv() => Some(net),
-            };
-            if let Some(net) = answer {
-                return Ok(net);
-            }
-        }
+        self.answers.next().await
     }
 
     /// The next answer about a message or a draft; nothing when all have one.
     pub(crate) async fn next_sent(&mut self) -> Option<Net> {
-        while let Some(answer) = self.sends.join_next().await {
-            if let Ok(Some(net)) = answer {
-                return Some(net);
-            }
-        }
-        None
+        self.answers.next_sent().await
     }
 
     /// What has an answer.
@@ -248,16 +220,7 @@ impl Performer {
     }
 
     fn spawn(&mut self, task: impl Future<Output = Option<Net>> + Send + 'static) {
-        self.tasks.spawn(task);
-    }
-
-    /// Messages are sent in the order in which their calls were first polled, so the first poll is here.
-    async fn spawn_in_turn(&mut self, mut task: Pin<Box<dyn Future<Output = Option<Net>> + Send>>) {
-        let first = std::future::poll_fn(|context| Poll::Ready(task.as_mut().poll(context))).await;
-        match first {
-            Poll::Ready(answer) => self.sends.spawn(std::future::ready(answer)),
-            Poll::Pending => self.sends.spawn(task),
-        };
+        self.answers.spawn(task);
     }
 }
 
