@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use client_lib::{Badges, ChatSettings, Client, Draft, Event, EventStream, Mark, Position};
 use tests::{Fate, Form, Installation, Setup, live, within};
-use ttp::call::GetChats;
+use ttp::call::{GetChats, Sync};
 use ttp::model::{Chat, ChatId, User};
 
 /// A client of the same person.
@@ -126,6 +126,28 @@ async fn g6_a_lost_note_is_found_within_20_s() {
     let heard = tokio::time::timeout(Duration::from_secs(20), next_mark(&mut phone_hears)).await;
     assert_eq!(heard.expect("it is found within 20 s").number, 1);
     house.stop().await;
+}
+
+/// G6, N12: who leaves takes a number of the own notes, so that a device that missed it asks, whatever the broadcast-server
+/// believes of what it hears.
+#[tokio::test(flavor = "multi_thread")]
+async fn g6_leaving_is_a_note() {
+    both_forms(async |house| {
+        let (ada, ada_user) = house.person("Ada").await;
+        let (grace, _) = house.person("Grace").await;
+        let noted =
+            async || ada.call(Sync { noted: Some(0), ..Sync::default() }).await.unwrap().noted.unwrap();
+        let chat_id =
+            grace.insert_room("tea", &[ada_user.user_id], ChatSettings::default()).await.unwrap().chat_id;
+        let before = noted().await;
+        grace.remove_participant(chat_id, ada_user.user_id).await.unwrap();
+        assert_eq!(noted().await, before + 1);
+        grace.add_participant(chat_id, ada_user.user_id).await.unwrap();
+        ada.leave_chat(chat_id).await.unwrap();
+        assert_eq!(noted().await, before + 3);
+        house.stop().await;
+    })
+    .await;
 }
 
 /// A device that shows badges.

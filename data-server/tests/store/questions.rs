@@ -299,7 +299,8 @@ fn r03_what_changed_lately_is_found_by_every_store() {
     store.add(quiet, ann, cat).unwrap();
     store.remove(quiet, ann, cat).unwrap();
     let heads = [(quiet, 3), (spoken, 2), (created, 1)].into();
-    let noted = [(cat, 1)].into();
+    // Coming and leaving are notes.
+    let noted = [(cat, 2)].into();
     assert_eq!(
         recent(10, 10),
         Recent { heads, moved: [ann, bob, cat, eve].into(), noted, ..Recent::default() }

@@ -68,7 +68,7 @@ pub(super) fn remove(turn: &mut Turn<'_>, change: MembershipChange) -> Result<()
     turn.tables
         .statement("DELETE FROM Participants WHERE chat_id = ?1 AND user_id = ?2")?
         .execute((chat_id.0, user_id.0))?;
-    notes::forget(turn.tables, chat_id, user_id)?;
+    notes::left(turn, chat_id, user_id)?;
     changes::append(turn, chat_id, Change::Left(membership))?;
     if role == Role::Owner { roles::hand_on(turn, chat_id, user_id) } else { Ok(()) }
 }

@@ -61,8 +61,17 @@ pub(super) fn moved(turn: &mut Turn<'_>, user_id: UserId, mark: Mark) -> Result<
     Ok(())
 }
 
+/// Notes that somebody has left a chat: nothing is told but the number, and who hears it asks what is new. The entry by which
+/// they went may be lost on the way, and to who is not there no later one would come.
+pub(super) fn left(turn: &mut Turn<'_>, chat_id: ChatId, user_id: UserId) -> Result<(), Failure> {
+    forget(turn.tables, chat_id, user_id)?;
+    let note = Note { version: next_version(turn, user_id)?, ..Note::default() };
+    turn.notes.push(Noted { user_id, note });
+    Ok(())
+}
+
 /// Who is not in a chat any more has no notes of it.
-pub(super) fn forget(tables: Tables<'_>, chat_id: ChatId, user_id: UserId) -> rusqlite::Result<()> {
+fn forget(tables: Tables<'_>, chat_id: ChatId, user_id: UserId) -> rusqlite::Result<()> {
     for sql in [
         "DELETE FROM Marks WHERE user_id = ?1 AND chat_id = ?2",
         "DELETE FROM Drafts WHERE user_id = ?1 AND chat_id = ?2",
