@@ -35,6 +35,8 @@ const FIND_MAX: Duration = Duration::from_secs(15);
 /// Joins or starts, then chats until the person leaves. Servers that were started go on while people change accounts.
 pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> anyhow::Result<()> {
     prepare(&arguments, &settings)?;
+    #[cfg(feature = "failpoints")]
+    tokio::spawn(panic_when_told());
     let mut host = Host::default();
     let chatted = loop {
         match chat_once(&arguments, &settings, &mut host).await {
@@ -48,6 +50,17 @@ pub(crate) async fn run(arguments: ChatArguments, mut settings: Settings) -> any
         stopped = stopped.and(keeper.stop().await);
     }
     stopped.and(chatted)
+}
+
+/// For tests: a part of the program panics when the process gets `SIGUSR1`.
+#[cfg(feature = "failpoints")]
+#[expect(clippy::panic, reason = "the test wants to see one")]
+async fn panic_when_told() {
+    let told = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::user_defined1());
+    if let Ok(mut told) = told {
+        told.recv().await;
+        panic!("as the test has ordered");
+    }
 }
 
 /// Servers that run in this process.

@@ -13,7 +13,7 @@ pub fn talko() -> &'static Path {
 }
 
 /// The program with failpoints and mutants, beside the one that people run. The libraries of others are shared.
-fn talko_with_failpoints() -> &'static Path {
+pub fn talko_with_failpoints() -> &'static Path {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| {
         let built = build(&["--features", "failpoints,mutants"]);
@@ -70,7 +70,8 @@ pub fn command_with_failpoints(home: &Path) -> Command {
     command
 }
 
-fn at_home(program: &Path, home: &Path) -> Command {
+/// This program with a home of its own, and nothing else in its environment.
+pub fn at_home(program: &Path, home: &Path) -> Command {
     let mut command = Command::new(program);
     command
         .env_clear()
