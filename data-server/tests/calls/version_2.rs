@@ -67,11 +67,11 @@ async fn t26_membership_changes_are_published_in_order() {
     let with_b = json!({"chat_id": 1, "user_id": 2});
     a.call("AddParticipant", with_b.clone()).await.unwrap();
     a.call("RemoveParticipant", with_b).await.unwrap();
-    let hints = house.recorder.hints(7).await;
+    let hints = house.recorder.hints(8).await;
     let is_note =
         |hint: &Hint| matches!(hint, Hint::Event(event) if event.topic == Topic::of_person(UserId(2)));
     let (notes, hints): (Vec<Hint>, Vec<Hint>) = hints.into_iter().partition(is_note);
-    assert_eq!(notes.len(), 1, "who comes has read what was said before");
+    assert_eq!(notes.len(), 2, "who comes has read what was said before, and who goes shall ask");
     let [Hint::Subscribe(first), Hint::Event(created), Hint::Subscribe(comes), rest @ ..] = &hints[..] else {
         panic!("{hints:?}");
     };
