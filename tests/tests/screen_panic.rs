@@ -9,10 +9,11 @@ use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tests::binary::{at_home, talko, talko_with_failpoints};
+use ttp::net::clock;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const ROWS: u16 = 24;
@@ -85,7 +86,7 @@ impl Drop for Terminal {
 }
 
 fn until(mut holds: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
+    let begun = clock::now();
     while begun.elapsed() < DEADLINE {
         if holds() {
             return true;
