@@ -20,7 +20,11 @@ fn caught(mutant: &str) {
 
 /// So many kills, over servers with this fault. After 24 every shot has fallen, after 40 twice.
 async fn run(mutant: &'static str, kills: usize) -> Report {
-    let plan = Plan { mutant: Some(mutant), patience: PATIENCE, ..Plan::sound(7, kills) };
+    run_with(7, mutant, kills).await
+}
+
+async fn run_with(seed: u64, mutant: &'static str, kills: usize) -> Report {
+    let plan = Plan { mutant: Some(mutant), patience: PATIENCE, ..Plan::sound(seed, kills) };
     let report = chaos::run(plan).await;
     println!("{mutant}: {report}");
     report
@@ -28,7 +32,13 @@ async fn run(mutant: &'static str, kills: usize) -> Report {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_before_the_commit_is_caught() {
-    let report = run("ack_before_commit", 40).await;
+    // The answer must outrun the death, which on a busy machine it may not in any of 40.
+    let mut report = run("ack_before_commit", 40).await;
+    for seed in 8..11 {
+        if report.lost() == 0 {
+            report = run_with(seed, "ack_before_commit", 40).await;
+        }
+    }
     assert!(report.lost() > 0, "{report}");
     caught("ack_before_commit");
 }
