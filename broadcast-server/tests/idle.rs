@@ -5,12 +5,15 @@
 /// Whether the server speaks TLS, where a test does not say.
 const IS_TLS: bool = false;
 
+#[path = "sockets/client.rs"]
+mod client;
 #[path = "sockets/stage.rs"]
 mod stage;
 
 use broadcast_server::Config;
+use client::Client;
 use serde_json::json;
-use stage::{Client, Stage, message, until};
+use stage::{Stage, message, until};
 
 fn status(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

@@ -5,11 +5,14 @@
 /// Whether the server speaks TLS, where a test does not say.
 const IS_TLS: bool = true;
 
+#[path = "sockets/client.rs"]
+mod client;
 #[path = "sockets/stage.rs"]
 mod stage;
 
 use broadcast_server::Config;
-use stage::{Client, Stage, Wire, message, until};
+use client::{Client, Wire};
+use stage::{Stage, message, until};
 
 fn status(name: &str) -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();

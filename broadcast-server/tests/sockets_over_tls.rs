@@ -5,6 +5,8 @@
 /// Whether the server speaks TLS.
 const IS_TLS: bool = true;
 
+#[path = "sockets/client.rs"]
+mod client;
 #[path = "sockets/stage.rs"]
 mod stage;
 #[path = "sockets/opening.rs"]

@@ -3,7 +3,8 @@
 use broadcast_server::Config;
 use serde_json::json;
 
-use crate::stage::{Client, Mood, Stage, message, until};
+use crate::client::Client;
+use crate::stage::{Mood, Stage, message, until};
 
 /// T32: the 2020 client finds its message, and learns nothing about other receivers.
 #[test]

@@ -8,7 +8,8 @@ use bus::memory::Memory;
 use bus::{Answer, Directory};
 use serde_json::{Value, json};
 
-use crate::stage::{Client, PATIENCE, Stage, message, until};
+use crate::client::Client;
+use crate::stage::{PATIENCE, Stage, message, until};
 
 fn impatient() -> Config {
     Config { opening_timeout_ms: 1_000, tick_ms: 20, ..Config::default() }

@@ -5,6 +5,7 @@
 /// Whether the server speaks TLS.
 const IS_TLS: bool = false;
 
+mod client;
 mod stage;
 mod opening;
 mod links;

@@ -5,7 +5,8 @@ use std::io::Write;
 use broadcast_server::Config;
 use serde_json::json;
 
-use crate::stage::{Client, Stage, message, until};
+use crate::client::Client;
+use crate::stage::{Stage, message, until};
 
 const TEXT_BYTES: usize = 16_000;
 

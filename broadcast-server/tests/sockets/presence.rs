@@ -3,7 +3,8 @@
 use broadcast_server::Config;
 use serde_json::{Value, json};
 
-use crate::stage::{Client, Stage, message, until};
+use crate::client::Client;
+use crate::stage::{Stage, message, until};
 
 const TEXT_BYTES: usize = 16_000;
 

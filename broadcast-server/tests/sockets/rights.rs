@@ -6,7 +6,8 @@ use broadcast_server::Config;
 use bus::Hint;
 use serde_json::{Value, json};
 
-use crate::stage::{Client, Stage, ended, membership, message, until};
+use crate::client::Client;
+use crate::stage::{Stage, ended, membership, message, until};
 
 /// The next push that is no word about syncing.
 fn next_said(client: &mut Client) -> Value {

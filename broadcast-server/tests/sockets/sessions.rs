@@ -8,7 +8,8 @@ use ttp::model::{SessionId, UserId};
 use ttp::net::clock;
 use ttp::ticket::TicketKey;
 
-use crate::stage::{Client, Mood, Stage, ended, message, ticket, ticket_key, until};
+use crate::client::Client;
+use crate::stage::{Mood, Stage, ended, message, ticket, ticket_key, until};
 
 fn open(client: &mut Client, user: i64, session: i64) -> Value {
     client.call("OpenStream", json!({"ticket": ticket(user, session)}))

@@ -6,7 +6,8 @@ use broadcast_server::Config;
 use rustls::ClientConnection;
 use serde_json::json;
 
-use crate::stage::{Client, Stage, Wire, message, until};
+use crate::client::{Client, Wire};
+use crate::stage::{Stage, message, until};
 
 /// A live stream, and the two parts of its TLS for the test to do wrong with.
 fn opened(stage: &Stage, user: i64) -> (ClientConnection, std::net::TcpStream) {
