@@ -41,6 +41,7 @@ use crate::taste::{Colors, Taste};
 use crate::vim::Vim;
 use crate::when::Clock;
 use crate::words;
+use crate::wrap;
 use album::Album;
 use company::Company;
 use completing::Completing;
@@ -289,6 +290,12 @@ impl App {
 
     pub(crate) fn notice(&self) -> Option<&str> {
         self.notice.as_deref()
+    }
+
+    /// Cells that a notice has in the row of the connection and of vi's mode.
+    pub(crate) fn notice_width(&self) -> u16 {
+        let mode = self.vim_mode().map_or(0, |mode| wrap::width_of(mode) + 1);
+        self.width.saturating_sub(wrap::width_of(words::connection(self.connection)) + mode + 3)
     }
 
     pub(crate) fn overlay(&self) -> &Overlay {

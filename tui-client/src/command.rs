@@ -86,6 +86,8 @@ pub enum Command {
         /// Where to; under its own name where files are saved, when there is nothing.
         path: Option<String>,
     },
+    /// Find files and folders whose path begins so, as it was typed.
+    FindPaths(String),
     /// Fetch a picture of a message, to be shown.
     LoadPicture {
         /// The message.

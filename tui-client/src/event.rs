@@ -153,6 +153,13 @@ pub enum Net {
     },
     /// The answer to [`Command::Save`](crate::command::Command::Save): how far it is, then how it ended.
     Saved(Saving),
+    /// The answer to [`Command::FindPaths`](crate::command::Command::FindPaths).
+    Paths {
+        /// What was typed.
+        begun: String,
+        /// What begins so. Folders end with a slash.
+        paths: Vec<String>,
+    },
     /// The answer to [`Command::MarkRead`](crate::command::Command::MarkRead).
     Marked {
         /// The chat.

@@ -11,8 +11,14 @@ use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
 use ratatui::style::Color;
 
+use crate::wrap::is_harmless;
+
 /// Longer addresses are shown, but are no links.
 const ADDRESS_BYTES_MAX: usize = 2_000;
+
+/// How addresses of pages begin, and characters that do not end them.
+const PREFIXES: [&str; 2] = ["https://", "http://"];
+const NO_ENDS: [char; 11] = ['.', ',', ';', ':', '!', '?', ')', ']', '*', '_', '\''];
 
 /// The addresses of a screen, by the numbers of their links.
 pub type Links = BTreeMap<u32, String>;
@@ -22,12 +28,30 @@ static NUMBERS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
 /// The number of a link to an address, as a colour has room for it; 0 when it is none that a terminal may open.
 pub(crate) fn number(address: &str) -> u32 {
-    let is_page = address.starts_with("https://") || address.starts_with("http://");
+    let is_page = PREFIXES.iter().any(|prefix| address.starts_with(prefix));
     if !is_page || address.len() > ADDRESS_BYTES_MAX || !address.bytes().all(|byte| byte.is_ascii_graphic()) {
         return 0;
     }
     let hash = NUMBERS.hash_one(address);
     u32::try_from(hash & 0xff_ffff).unwrap_or(0).max(1)
+}
+
+/// The addresses of pages in a text, without what ends a sentence or a bracket around them.
+pub(crate) fn in_text(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        loop {
+            let is_begin = |at: &usize| PREFIXES.iter().any(|prefix| text[*at..].starts_with(prefix));
+            let begin = text.match_indices("http").map(|(at, _)| at).find(is_begin)?;
+            let rest = &text[begin..];
+            let end =
+                rest.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')).unwrap_or(rest.len());
+            let (link, behind) = rest.split_at(rest[..end].trim_end_matches(NO_ENDS).len());
+            text = behind;
+            if link.chars().all(is_harmless) && !PREFIXES.contains(&link) {
+                return Some(link);
+            }
+        }
+    })
 }
 
 /// The colour that stands for a link.
@@ -154,6 +178,22 @@ mod tests {
             assert_eq!(number(address), 0, "{address}");
         }
         assert_eq!(number(&format!("https://a.example/{}", "x".repeat(ADDRESS_BYTES_MAX))), 0);
+    }
+
+    #[test]
+    fn addresses_are_found_without_what_ends_the_sentence() {
+        for (text, addresses) in [
+            ("see https://a.example/x?y=1, then", &["https://a.example/x?y=1"][..]),
+            ("(http://a.example/)", &["http://a.example/"]),
+            ("httpd is not one; http://b.example is", &["http://b.example"]),
+            ("[one](https://a.example), https://b.example!", &["https://a.example", "https://b.example"]),
+            ("https:// and http://, but http://a.example", &["http://a.example"]),
+            ("http://a\u{1b}]8;;x.example https://b.example", &["https://b.example"]),
+            ("ftp://a.example", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(in_text(text).collect::<Vec<_>>(), addresses, "{text}");
+        }
     }
 
     fn mark_style(number: u32) -> ratatui::style::Style {

@@ -190,7 +190,7 @@ impl Reader {
             return self.write(text);
         }
         let mut rest = text;
-        while let Some(link) = crate::app::acting::first_link(rest) {
+        for link in links::in_text(text) {
             let begin = link.as_ptr().addr() - rest.as_ptr().addr();
             self.write(&rest[..begin]);
             self.write_link(link, link);

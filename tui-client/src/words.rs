@@ -68,6 +68,7 @@ pub(crate) const NO_UNREAD: &str = "Nothing is unread.";
 pub(crate) const NOTHING_SINCE: &str = "Nothing was said there since then.";
 pub(crate) const NOT_IN_LIST: &str = "That chat is not in the list.";
 pub(crate) const SIGNS_TITLE: &str = "A sign for the message";
+pub(crate) const LINKS_TITLE: &str = "Links";
 pub(crate) const FORWARD_TITLE: &str = "Say it again in";
 pub(crate) const SWITCH_TITLE: &str = "Go to";
 pub(crate) const PINS_TITLE: &str = "Pinned";
@@ -403,7 +404,7 @@ pub(crate) fn action(action: Action) -> &'static str {
     match action {
         Action::Send => "send the message, or do the command",
         Action::NewLine => "begin a new line in the message",
-        Action::Complete => "complete a name or a command; choose a message while the input is empty",
+        Action::Complete => "complete a name, a command or a path; choose a message while the input is empty",
         Action::Undo => "undo what was typed",
         Action::Redo => "redo what was undone",
         Action::Yank => "insert what was deleted last",
@@ -431,7 +432,7 @@ pub(crate) fn action(action: Action) -> &'static str {
         Action::Forward => "say it again in another chat",
         Action::MessageHistory => "show what it said before it was edited",
         Action::CopyText => "copy its text",
-        Action::OpenLink => "open the first link in it",
+        Action::OpenLink => "open the link in it, or one of its links",
         Action::SaveFile => "save its files",
         Action::GoToReply => "go to the message that it answers",
         Action::DeleteBefore => "delete the character before the cursor",

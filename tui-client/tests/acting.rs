@@ -147,6 +147,20 @@ fn a_message_is_pinned_copied_opened_forwarded_and_looked_into() {
     assert_eq!(stage.key(KeyCode::Enter), done(ChatAct::Forward(2, ChatId(2))));
 }
 
+/// Of several links one is chosen; the same one twice is one.
+#[test]
+fn one_of_several_links_is_chosen() {
+    let text = "[menu](https://a.example/menu), https://b.example and https://a.example/menu again";
+    let mut stage = Stage::with_messages(80, 24, vec![message(1, 1, BOB, text)]);
+    stage.key(KeyCode::Tab);
+    assert_eq!(stage.key(KeyCode::Char('o')), []);
+    let screen = stage.screen();
+    assert!(screen.contains("Links"), "{screen}");
+    assert_eq!(count(&screen, "https://a.example/menu"), 1, "{screen}");
+    stage.write("b.ex");
+    assert_eq!(stage.key(KeyCode::Enter), [Command::Browse("https://b.example".into())]);
+}
+
 /// What was found is opened where it stands; from there one reads on in both directions, and comes back to what is new.
 #[test]
 fn a_hit_is_opened_where_it_stands_and_the_way_back_is_short() {

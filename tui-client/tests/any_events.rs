@@ -177,6 +177,10 @@ fn answer_by_hand(command: Command, well: bool, texts: &[String]) -> Option<Net>
         Command::FindTime { chat, .. } => {
             Net::TimeFound { chat, result: if well { Ok(Some(texts.len() as u64)) } else { Ok(None) } }
         }
+        Command::FindPaths(begun) => {
+            let path = |text: &String| format!("{begun}{text}{}", if well { "/" } else { "" });
+            Net::Paths { paths: texts.iter().map(path).collect(), begun }
+        }
         Command::Save { file, .. } => Net::Saved(Saving::Done(file.file_name)),
         _ => return None,
     })

@@ -3,9 +3,10 @@
 mod stage;
 
 use crossterm::event::{KeyCode, KeyModifiers};
-use tui_client::command::Command;
+use tui_client::command::{Command, Said};
+use tui_client::event::Net;
 
-use stage::{BOB, Stage, chat, message, sent};
+use stage::{BOB, LUNCH, Stage, chat, message, sent};
 
 #[test]
 fn tab_completes_people_chats_signs_and_commands() {
@@ -35,6 +36,47 @@ fn tab_completes_people_chats_signs_and_commands() {
     stage.control('u');
     stage.write("nothing");
     stage.key(KeyCode::Tab);
+    assert!(stage.screen().contains("Nothing begins like that."));
+}
+
+/// A path is looked for where the program runs; an answer that comes too late is nobody's.
+#[test]
+fn tab_completes_the_path_of_a_file() {
+    let mut stage = Stage::with_messages(80, 24, vec![message(1, 1, BOB, "Hungry?")]);
+    let found = |begun: &str, paths: &[&str]| Net::Paths {
+        begun: begun.into(),
+        paths: paths.iter().copied().map(Into::into).collect(),
+    };
+    let asked = |begun: &str| [Command::FindPaths(begun.into())];
+    stage.write("/attach ~/me");
+    assert_eq!(stage.key(KeyCode::Tab), asked("~/me"));
+    stage.net(found("~/me", &["~/menus/"]));
+    assert_eq!(stage.app.typed(), "/attach ~/menus/");
+    assert_eq!(stage.key(KeyCode::Tab), asked("~/menus/"), "what is in the folder");
+    stage.net(found("~/menus/", &["~/menus/a.txt", "~/menus/my b.txt"]));
+    assert_eq!(stage.app.typed(), "/attach ~/menus/a.txt ");
+    assert!(stage.screen().contains("a.txt  my b.txt"), "{}", stage.screen());
+    assert_eq!(stage.key(KeyCode::Tab), []);
+    assert_eq!(stage.app.typed(), "/attach \"~/menus/my b.txt\" ");
+    stage.write("tasty");
+    let said = Said { text: "tasty".into(), file: Some("~/menus/my b.txt".into()), ..Said::default() };
+    let send = |said| Command::Send { chat: LUNCH, said, local_key: 1, sent_key: None, may_be_stored: false };
+    assert_eq!(stage.key(KeyCode::Enter), [send(said)]);
+    stage.write("/attach /etc/");
+    stage.key(KeyCode::Tab);
+    let many: Vec<String> = (0..60).map(|number| format!("/etc/some file {number}")).collect();
+    stage.net(Net::Paths { begun: "/etc/".into(), paths: many });
+    let screen = stage.screen();
+    assert!(screen.contains("Ann > /attach \"/etc/some file 0\""), "the names lie over the input: {screen}");
+    assert!(screen.contains("online · some file 0  some file 1  "), "{screen}");
+    stage.control('u');
+    stage.write("/attach \"my ca");
+    assert_eq!(stage.key(KeyCode::Tab), asked("my ca"));
+    stage.write("t");
+    stage.net(found("my ca", &["my cake.png"]));
+    assert_eq!(stage.app.typed(), "/attach \"my cat", "something else stands there by now");
+    stage.key(KeyCode::Tab);
+    stage.net(found("my cat", &[]));
     assert!(stage.screen().contains("Nothing begins like that."));
 }
 

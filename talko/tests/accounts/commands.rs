@@ -176,7 +176,9 @@ fn no_flag_takes_a_password_and_config_prints_no_secret() {
     let (home, data) = (house.home("server"), house.data("server"));
     let refused = crate::house::run(&mut talko(&home, &["login", "--user", "ada", "--password", "x"]), "");
     assert!(refused.code == 2 && refused.err.contains("--password"), "{refused:?}");
-    let none = crate::house::run(talko(&home, &["login", "--user", "ada"]).env("TALKO_PASSWORD", "x"), "");
+    let mut login = talko(&home, &["login", "--user", "ada"]);
+    login.env("TALKO_PASSWORD", "x").env("TALKO_DATA_ADDRESS", "127.0.0.1:1");
+    let none = crate::house::run(&mut login, "");
     assert_eq!(none.code, 3, "nothing listens there, and nothing was taken from the environment");
     let up = Serving::up(&home, &["--tls", "always"]);
     up.register(&home, "ada");

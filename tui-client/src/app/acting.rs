@@ -9,6 +9,7 @@ use super::{App, Overlay};
 use crate::command::{ChatAct, Command, Look, Said};
 use crate::emoji;
 use crate::keys::Action;
+use crate::links;
 use crate::slash::Act;
 use crate::words;
 
@@ -86,16 +87,32 @@ impl App {
                 commands.push(Command::Copy(message.message_text));
                 self.notice = Some(words::COPIED.into());
             }
-            Action::OpenLink => match first_link(&message.message_text) {
-                Some(link) => commands.push(Command::Browse(link.to_owned())),
-                None => self.notice = Some(words::NO_LINK.into()),
-            },
+            Action::OpenLink => self.open_link(&message.message_text, commands),
             Action::SaveFile => self.save(&message, None, None, commands),
             Action::GoToReply => match message.details.as_ref().and_then(|details| details.reply_to) {
                 Some(answered) => self.go_to(message.chat_id, answered, commands),
                 None => self.notice = Some(words::NO_REPLY.into()),
             },
             _ => {}
+        }
+    }
+
+    /// Shows the page that a text leads to; of several the one that is chosen.
+    fn open_link(&mut self, text: &str, commands: &mut Vec<Command>) {
+        let mut addresses: Vec<&str> = Vec::new();
+        for address in links::in_text(text) {
+            if !addresses.contains(&address) {
+                addresses.push(address);
+            }
+        }
+        match addresses.as_slice() {
+            [] => self.notice = Some(words::NO_LINK.into()),
+            [address] => commands.push(Command::Browse((*address).to_owned())),
+            several => {
+                let row = |address: &&str| SheetRow::new("", *address, Target::Page((*address).to_owned()));
+                let rows = several.iter().map(row).collect();
+                self.show_list(Sheet::new(words::LINKS_TITLE, SheetPurpose::Go, rows).filtered());
+            }
         }
     }
 
@@ -295,35 +312,4 @@ fn signs(seq: Seq) -> Sheet {
     };
     let rows = emoji::NAMED.iter().map(row).collect();
     Sheet::new(words::SIGNS_TITLE, SheetPurpose::React(seq), rows).filtered()
-}
-
-/// The first address of a page in a text.
-pub(crate) fn first_link(text: &str) -> Option<&str> {
-    let begin = text
-        .match_indices("http")
-        .map(|(at, _)| at)
-        .find(|at| text[*at..].starts_with("http://") || text[*at..].starts_with("https://"))?;
-    let rest = &text[begin..];
-    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | '"')).unwrap_or(rest.len());
-    let link = rest[..end].trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '*', '_', '\'']);
-    (link.chars().all(crate::wrap::is_harmless) && link.len() > "https://".len()).then_some(link)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_address_is_found_without_what_ends_the_sentence() {
-        for (text, link) in [
-            ("see https://a.example/x?y=1, then", Some("https://a.example/x?y=1")),
-            ("(http://a.example/)", Some("http://a.example/")),
-            ("httpd is not one; http://b.example is", Some("http://b.example")),
-            ("https://", None),
-            ("http://a\u{1b}]8;;x.example", None),
-            ("ftp://a.example", None),
-        ] {
-            assert_eq!(first_link(text), link, "{text}");
-        }
-    }
 }

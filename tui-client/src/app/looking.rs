@@ -119,6 +119,7 @@ impl App {
             (Target::Sign(sign), SheetPurpose::React(seq)) => self.react(seq, &sign, commands),
             (Target::Chat(chat), _) => self.open_chat_now(chat, commands),
             (Target::Message(chat, seq), _) => self.go_to(chat, seq, commands),
+            (Target::Page(address), _) => commands.push(Command::Browse(address)),
             (Target::Room(name), _) => commands.push(Command::JoinRoom { name }),
             (Target::Person(user), _) => {
                 commands.push(Command::NewChat { name: String::new(), people: vec![user.user_name] });

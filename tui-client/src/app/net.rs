@@ -114,6 +114,7 @@ impl App {
             Net::Found { question, result } => self.hear_found(question, result),
             Net::TimeFound { chat, result: Ok(Some(seq)) } => self.go_to(chat, seq, commands),
             Net::TimeFound { result: Ok(None), .. } => self.notice = Some(words::NOTHING_SINCE.into()),
+            Net::Paths { begun, paths } => self.hear_paths(&begun, &paths),
             Net::Saved(Saving::Going { file_name, percent }) => {
                 self.notice = Some(words::saving(&file_name, percent));
             }

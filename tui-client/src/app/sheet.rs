@@ -66,6 +66,8 @@ pub(crate) enum Target {
     /// A command, to be typed on.
     Command(String),
     Sign(String),
+    /// The page of an address.
+    Page(String),
     /// The next page.
     More,
 }

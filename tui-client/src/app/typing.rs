@@ -188,7 +188,7 @@ impl App {
             Action::Home if !self.input().is_empty() => self.input_mut().home(),
             Action::End if !self.input().is_empty() => self.input_mut().end(),
             Action::Complete if self.input().is_empty() => self.toggle_choosing(),
-            Action::Complete => self.complete(),
+            Action::Complete => self.complete(commands),
             Action::DeleteWordAfter => self.input_mut().delete_word_after(),
             Action::Transpose => self.input_mut().transpose(),
             Action::Undo => self.undo(Input::undo),

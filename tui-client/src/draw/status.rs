@@ -17,7 +17,7 @@ const NOTICE_ROWS_MAX: u16 = 4;
 pub(super) fn draw(app: &App, theme: Theme, area: Rect, buffer: &mut Buffer) {
     let connection = words::connection(app.connection());
     let mode = app.vim_mode().map(|mode| format!(" {mode}")).unwrap_or_default();
-    let room = area.width.saturating_sub(wrap::width_of(connection) + wrap::width_of(&mode) + 3);
+    let room = app.notice_width();
     let rest = match app.notice() {
         Some(notice) if wrap::width_of(notice) <= room => {
             Span::styled(wrap::fit(notice, room), theme.notice())

@@ -8,6 +8,11 @@ use ttp::call::{MessagePlace, NewAttachment};
 
 use super::failure;
 use crate::event::{Failure, Net, Saving};
+use crate::wrap::is_harmless;
+
+/// Entries of a folder that are looked at when a path is completed, and paths that are answered.
+const ENTRIES_MAX: usize = 10_000;
+const PATHS_MAX: usize = 64;
 
 /// Names that are tried for a file before the person is asked for one.
 const NAMES_MAX: u32 = 100;
@@ -61,6 +66,37 @@ pub fn expanded(path: &str) -> PathBuf {
     }
 }
 
+/// Files and folders whose path begins as it was typed.
+pub(super) async fn paths(begun: String) -> Net {
+    let looked = begun.clone();
+    let paths = tokio::task::spawn_blocking(move || paths_from(&looked)).await.unwrap_or_default();
+    Net::Paths { begun, paths }
+}
+
+/// As [`paths`], in their order. A folder that cannot be read has nothing in it; hidden files are found by their dot alone. What
+/// could not be typed is left out.
+fn paths_from(begun: &str) -> Vec<String> {
+    let (parent, begun_name) = begun.split_at(begun.rfind('/').map_or(0, |slash| slash + 1));
+    let folder = if parent.is_empty() { PathBuf::from(".") } else { expanded(parent) };
+    let begun_name = begun_name.to_lowercase();
+    let fits = |name: &String| {
+        let is_typed = name.chars().all(|c| is_harmless(c) && c != '"');
+        is_typed
+            && name.to_lowercase().starts_with(&begun_name)
+            && (begun_name.starts_with('.') || !name.starts_with('.'))
+    };
+    let entries = std::fs::read_dir(&folder).into_iter().flatten().take(ENTRIES_MAX);
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(fits).collect();
+    names.sort_unstable();
+    names.truncate(PATHS_MAX);
+    let typed = |name: String| {
+        let end = if folder.join(&name).is_dir() { "/" } else { "" };
+        format!("{parent}{name}{end}")
+    };
+    names.into_iter().map(typed).collect()
+}
+
 /// The path, or one beside it with a number when something is there already and the person has not asked for that very name.
 fn free_path(path: PathBuf, is_asked_for: bool) -> Option<PathBuf> {
     let is_free = |path: &Path| path.symlink_metadata().is_err();
@@ -96,6 +132,29 @@ pub(super) async fn browse(address: String) -> Option<Net> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_are_found_as_they_are_typed() {
+        let folder = std::env::temp_dir().join(format!("talko-paths-{}", std::process::id()));
+        std::fs::create_dir_all(folder.join("menus")).unwrap();
+        for name in ["Menu.txt", "menu two.txt", ".menu", "other", "say \"x\"", "esc\u{1b}[1m"] {
+            std::fs::write(folder.join(name), "x").unwrap();
+        }
+        let root = folder.to_str().unwrap();
+        let found = |begun: &str| {
+            let paths = paths_from(&format!("{root}/{begun}"));
+            paths
+                .iter()
+                .map(|path| path.strip_prefix(&format!("{root}/")).unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("me"), ["Menu.txt", "menu two.txt", "menus/"]);
+        assert_eq!(found(""), ["Menu.txt", "menu two.txt", "menus/", "other"]);
+        assert_eq!(found(".m"), [".menu"]);
+        assert_eq!(found("menus/"), Vec::<String>::new());
+        assert_eq!(found("nowhere/x"), Vec::<String>::new());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 
     /// Nobody else's name leads out of the folder that the person has named, and nothing is written over.
     #[test]

@@ -97,6 +97,7 @@ impl Performer {
                     files::save(&client, from, *file, path, tell).await
                 });
             }
+            Command::FindPaths(begun) => self.answer(async move { files::paths(begun).await }),
             Command::LoadPicture { from, file } => {
                 let reader = self.reader.clone();
                 self.answer(async move { reader.load(&client, from, *file).await });
