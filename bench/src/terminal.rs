@@ -12,7 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use portable_pty::{Child, MasterPty, PtySize, native_pty_system};
+use pty::built;
 use rustix::process::{Pid, Signal, kill_process};
 use ttp::net::clock;
 
@@ -237,22 +238,6 @@ fn read(mut reader: Box<dyn Read + Send>, pieces: &SyncSender<Piece>) {
             return;
         }
     }
-}
-
-/// The same command with the same variables and no others.
-fn built(command: &Command) -> CommandBuilder {
-    let mut program = CommandBuilder::new(command.get_program());
-    program.args(command.get_args());
-    program.env_clear();
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            program.env(name, value);
-        }
-    }
-    if let Some(folder) = command.get_current_dir() {
-        program.cwd(folder);
-    }
-    program
 }
 
 #[cfg(test)]

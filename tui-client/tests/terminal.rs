@@ -6,15 +6,15 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test without the harness that would tell clippy so")]
 
 mod fake_server;
-mod pty;
 
-use std::time::{Duration, Instant};
+use std::process::Command;
+use std::time::Instant;
 
 use client_lib::{Client, Options, UserId};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use pty::{Pty, until};
+use pty::Terminal;
 
 /// Names the server's address for the client.
 const SERVER_VARIABLE: &str = "TALKO_TEST_SERVER";
@@ -64,85 +64,90 @@ fn be_the_client(address: &str) {
     std::process::exit(i32::from(outcome.is_err()));
 }
 
-fn open(address: &str) -> Pty {
-    let pty = Pty::start(80, 24, &[(SERVER_VARIABLE, address)]);
-    pty.wait_for("Lunch");
-    pty.wait_for("online");
-    assert!(pty.screen(|screen| screen.alternate_screen() && screen.bracketed_paste()));
-    assert!(!pty.is_restored(), "raw mode is on");
-    pty
+/// This very program, in a terminal.
+fn start(variables: &[(&str, &str)]) -> Terminal {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    // A long trace would push the message of a panic off the screen.
+    command.env("TERM", "xterm-256color").env("RUST_BACKTRACE", "0").envs(variables.iter().copied());
+    let terminal = Terminal::start(&command, 24, 80);
+    terminal.sees("Lunch");
+    terminal.sees("online");
+    terminal
+}
+
+fn open(address: &str) -> Terminal {
+    let terminal = start(&[(SERVER_VARIABLE, address)]);
+    assert!(terminal.look(|screen| screen.alternate_screen() && screen.bracketed_paste()));
+    assert!(!terminal.has_its_modes(), "raw mode is on");
+    terminal
 }
 
 fn typing_sending_and_quitting(address: &str) {
-    let mut pty = open(address);
-    pty.write("привет ~ 你好\r".as_bytes());
-    pty.wait_for("Ann: привет ~ 你好");
-    pty.write(b"\x03");
-    assert_eq!(pty.wait_for_end(), 0);
-    assert!(pty.is_restored());
+    let mut terminal = open(address);
+    terminal.types("привет ~ 你好\r");
+    terminal.sees("Ann: привет ~ 你好");
+    terminal.types("\x03");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
 }
 
 fn signals_end_it_cleanly(address: &str) {
     for name in ["TERM", "INT", "HUP"] {
-        let mut pty = open(address);
-        pty.signal(name);
-        assert_eq!(pty.wait_for_end(), 0, "{name}");
-        assert!(pty.is_restored(), "{name}");
+        let mut terminal = open(address);
+        terminal.signal(name);
+        assert_eq!(terminal.ends(), 0, "{name}");
+        assert!(terminal.is_restored(), "{name}");
     }
 }
 
 fn a_closed_terminal_ends_it(address: &str) {
-    let pty = open(address);
-    let mut child = pty.close();
-    assert!(until(Duration::from_secs(10), || child.try_wait().unwrap().is_some()), "it ends by itself");
+    open(address).close();
 }
 
 fn a_storm_of_sizes_leaves_it_usable(address: &str) {
-    let mut pty = open(address);
+    let mut terminal = open(address);
     for step in 0..300_u16 {
-        pty.resize(1 + step * 7 % 130, 1 + step * 5 % 50);
+        terminal.resize(1 + step * 5 % 50, 1 + step * 7 % 130);
     }
-    pty.resize(1, 1);
-    pty.resize(80, 24);
-    pty.write(b"still here\r");
-    pty.wait_for("Ann: still here");
-    pty.wait_for("Recent");
-    pty.write(b"/quit\r");
-    assert_eq!(pty.wait_for_end(), 0);
-    assert!(pty.is_restored());
+    terminal.resize(1, 1);
+    terminal.resize(24, 80);
+    terminal.types("still here\r");
+    terminal.sees("Ann: still here");
+    terminal.sees("Recent");
+    terminal.types("/quit\r");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
 }
 
 fn a_panic_gives_the_terminal_back(address: &str) {
-    let mut pty = open(address);
-    pty.signal("USR1");
-    assert_eq!(pty.wait_for_end(), 1);
-    assert!(pty.is_restored());
-    pty.wait_for("as ordered");
+    let mut terminal = open(address);
+    terminal.signal("USR1");
+    assert_eq!(terminal.ends(), 1);
+    assert!(terminal.is_restored());
+    terminal.sees("as ordered");
 }
 
 fn a_locale_without_utf8_changes_nothing(address: &str) {
-    let mut pty = Pty::start(80, 24, &[(SERVER_VARIABLE, address), ("LC_ALL", "C"), ("LANG", "C")]);
-    pty.wait_for("Lunch");
-    pty.wait_for("online");
-    pty.write("жук\r".as_bytes());
-    pty.wait_for("Ann: жук");
-    pty.write(b"\x03");
-    assert_eq!(pty.wait_for_end(), 0);
-    assert!(pty.is_restored());
+    let mut terminal = start(&[(SERVER_VARIABLE, address), ("LC_ALL", "C"), ("LANG", "C")]);
+    terminal.types("жук\r");
+    terminal.sees("Ann: жук");
+    terminal.types("\x03");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
 }
 
 fn a_paste_of_a_megabyte_is_survived(address: &str) {
-    let mut pty = open(address);
+    let mut terminal = open(address);
     #[expect(clippy::disallowed_methods, reason = "the test measures how long a paste takes")]
     let begun = Instant::now();
-    pty.write(b"\x1b[200~");
+    terminal.types("\x1b[200~");
     for _ in 0..1024 {
-        pty.write(&[b'a'; 1024]);
+        terminal.types(&[b'a'; 1024]);
     }
-    pty.write(b"\x1b[201~");
-    pty.wait_for("at most 16000 characters");
+    terminal.types("\x1b[201~");
+    terminal.sees("at most 16000 characters");
     println!("a paste of a megabyte took {} ms", begun.elapsed().as_millis());
-    pty.write(b"\x03");
-    assert_eq!(pty.wait_for_end(), 0);
-    assert!(pty.is_restored());
+    terminal.types("\x03");
+    assert_eq!(terminal.ends(), 0);
+    assert!(terminal.is_restored());
 }

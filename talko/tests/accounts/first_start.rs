@@ -2,8 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::house::{House, PASSWORD, mode};
-use crate::pty::Terminal;
+use crate::house::{House, PASSWORD, at_terminal, mode};
 
 /// Two ports that are free now, as arguments.
 pub(crate) fn ports() -> [String; 4] {
@@ -24,7 +23,7 @@ pub(crate) fn with<'a>(ports: &'a [String; 4], more: &[&'a str]) -> Vec<&'a str>
 fn t63_a_name_and_a_password_and_that_is_all() {
     let house = House::new();
     let (home, ports) = (house.home("machine"), ports());
-    let mut ada = Terminal::open(&home, &with(&ports, &[]));
+    let mut ada = at_terminal(&home, &with(&ports, &[]));
     ada.sees("A name that is new becomes an account");
     ada.sees("Your name: ");
     ada.types("Ada\r");
@@ -39,15 +38,15 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     assert!(!questions.contains(PASSWORD) && !questions.contains("short"), "{questions:?}");
     assert!(questions.contains("Made the account Ada, the owner of this server."), "{questions:?}");
     ada.types("/quit\r");
-    assert_eq!(ada.ends(), 0);
+    assert_eq!(ada.leaves(), 0);
     for file in ["talko.db", "sessions", "talko.log"] {
         assert_eq!(mode(&house.data("machine").join(file)), 0o600, "{file}");
     }
 
-    let mut ada = Terminal::open(&home, &with(&ports, &[]));
+    let mut ada = at_terminal(&home, &with(&ports, &[]));
     ada.sees("general");
     assert!(!ada.everything().contains("Password"), "{:?}", ada.everything());
-    let mut grace = Terminal::open(&home, &with(&ports, &["--user", "Грейс"]));
+    let mut grace = at_terminal(&home, &with(&ports, &["--user", "Грейс"]));
     grace.sees("Password of Грейс: ");
     grace.types("another long one\r");
     grace.sees("general");
@@ -60,10 +59,10 @@ fn t63_a_name_and_a_password_and_that_is_all() {
     grace.types("hello\r");
     ada.sees("Грейс: hello");
     grace.types("/quit\r");
-    assert_eq!(grace.ends(), 0);
+    assert_eq!(grace.leaves(), 0);
     assert!(!grace.everything().contains("another long one"));
     ada.types("/quit\r");
-    assert_eq!(ada.ends(), 0);
+    assert_eq!(ada.leaves(), 0);
 }
 
 /// What is refused is asked again at a terminal, a few times; then the program ends, and the terminal is as it was.
@@ -71,7 +70,7 @@ fn t63_a_name_and_a_password_and_that_is_all() {
 fn what_is_refused_is_asked_again() {
     let house = House::new();
     let ports = ports();
-    let mut ada = Terminal::open(&house.home("ada"), &with(&ports, &[]));
+    let mut ada = at_terminal(&house.home("ada"), &with(&ports, &[]));
     ada.sees("Your name: ");
     ada.types("\r  \rA\u{200b}da\r");
     ada.was_sent("Your name: ", 3);
@@ -87,15 +86,15 @@ fn what_is_refused_is_asked_again() {
     ada.types(&format!("{PASSWORD}\r"));
     ada.sees("general");
 
-    let mut guesser = Terminal::open(&house.home("guesser"), &with(&ports, &["--user", "ada lovelace"]));
+    let mut guesser = at_terminal(&house.home("guesser"), &with(&ports, &["--user", "ada lovelace"]));
     for time in 1..=3 {
         guesser.was_sent("Password of ada lovelace: ", time);
         guesser.types("wrong password\r");
         guesser.was_sent("wrong name or password, or the name is taken", time);
     }
-    assert_eq!(guesser.ends(), 4);
+    assert_eq!(guesser.leaves(), 4);
     ada.types("/quit\r");
-    assert_eq!(ada.ends(), 0);
+    assert_eq!(ada.leaves(), 0);
 }
 
 /// Ctrl-C and Ctrl-D at the question end the program, and the terminal shows again what is typed.
@@ -103,16 +102,16 @@ fn what_is_refused_is_asked_again() {
 fn a_question_can_be_left() {
     let house = House::new();
     for (key, code) in [("\u{3}", 130), ("\u{4}", 1)] {
-        let mut nobody = Terminal::open(&house.home("nobody"), &with(&ports(), &["--user", "Nobody"]));
+        let mut nobody = at_terminal(&house.home("nobody"), &with(&ports(), &["--user", "Nobody"]));
         nobody.sees("Password of Nobody: ");
-        assert!(!nobody.shows_keys());
+        assert!(!nobody.has_its_modes());
         nobody.types("half a pass");
         if key == "\u{4}" {
             nobody.types("\u{15}");
         }
         nobody.types(key);
-        assert_eq!(nobody.ends(), code);
-        assert!(nobody.shows_keys() && !nobody.everything().contains("half"), "{:?}", nobody.everything());
+        assert_eq!(nobody.leaves(), code);
+        assert!(nobody.has_its_modes() && !nobody.everything().contains("half"), "{:?}", nobody.everything());
     }
     assert!(!house.data("nobody").join("sessions").exists());
 }

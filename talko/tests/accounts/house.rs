@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use pty::Terminal;
 use tempfile::TempDir;
 
 /// No wait in a test is longer.
@@ -37,6 +38,13 @@ pub(crate) fn talko(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_talko"));
     command.env_clear().env("HOME", home).env("TZ", "UTC").current_dir(home).args(arguments);
     command
+}
+
+/// The same in a terminal, before which somebody sits.
+pub(crate) fn at_terminal(home: &Path, arguments: &[&str]) -> Terminal {
+    let mut command = talko(home, arguments);
+    command.env("TERM", "xterm-256color").env("LANG", "C.UTF-8");
+    Terminal::start(&command, 24, 80)
 }
 
 /// What a command said.

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use crate::house::{House, PASSWORD, Said, Serving, Tail, mode, wait_for};
-use crate::pty::Terminal;
+use crate::house::{House, PASSWORD, Said, Serving, Tail, at_terminal, mode, wait_for};
 
 const ALWAYS: [&str; 2] = ["--tls", "always"];
 
@@ -190,20 +189,20 @@ fn r25_at_a_terminal_an_unknown_key_is_asked_about() {
     let (at, key) = (up.data_address(), fingerprint(&up));
     let device = house.home("device");
     let arguments = ["--tls", "always", "--data-address", at.as_str(), "--user", "ada"];
-    let mut doubting = Terminal::open(&device, &arguments);
+    let mut doubting = at_terminal(&device, &arguments);
     doubting.sees(&format!("This device has never met {at}. Its key is {key}."));
     doubting.sees("do you trust it? [y/N] ");
     doubting.types("\r");
-    assert_eq!(doubting.ends(), 5);
-    let mut trusting = Terminal::open(&device, &arguments);
+    assert_eq!(doubting.leaves(), 5);
+    let mut trusting = at_terminal(&device, &arguments);
     trusting.sees("do you trust it? [y/N] ");
     trusting.types("y\r");
     trusting.sees("Password of ada: ");
     trusting.types(&format!("{PASSWORD}\r"));
     trusting.sees("general");
     trusting.types("/quit\r");
-    assert_eq!(trusting.ends(), 0);
-    let again = Terminal::open(&device, &arguments);
+    assert_eq!(trusting.leaves(), 0);
+    let again = at_terminal(&device, &arguments);
     again.sees("general");
     assert!(!again.everything().contains("[y/N]"), "it is known now");
 }

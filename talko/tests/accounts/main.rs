@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod house;
-mod pty;
 mod first_start;
 mod readme;
 mod bots;

@@ -1,8 +1,9 @@
 //! The README's session of two people, line by line, in two terminals.
 
+use pty::Terminal;
+
 use crate::first_start::{ports, with};
-use crate::house::{House, PASSWORD};
-use crate::pty::Terminal;
+use crate::house::{House, PASSWORD, at_terminal};
 
 /// What begins with `> ` is typed, after a question a password; the rest is seen, whatever the time.
 fn follow(person: &mut Terminal, lines: &[&str]) {
@@ -30,7 +31,7 @@ fn the_session_of_the_readme_happens() {
     let (ada_lines, grace_lines) = (lines("ada"), lines("grace"));
     let house = House::new();
     let (home, ports) = (house.home("machine"), ports());
-    let start = |user: &str| Terminal::open(&home, &with(&ports, &["--line", "--user", user]));
+    let start = |user: &str| at_terminal(&home, &with(&ports, &["--line", "--user", user]));
     let mut grace = start("grace");
     follow(&mut grace, &grace_lines[..4]);
     let mut ada = start("ada");
@@ -40,6 +41,6 @@ fn the_session_of_the_readme_happens() {
     follow(&mut grace, &grace_lines[6..]);
     for mut person in [grace, ada] {
         person.types("/quit\r");
-        assert_eq!(person.ends(), 0);
+        assert_eq!(person.leaves(), 0);
     }
 }

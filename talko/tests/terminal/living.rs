@@ -1,6 +1,6 @@
 //! Servers that die, devices that are offline, programs that are killed, and several accounts.
 
-use crate::stage::{Terminal, add_person, free_ports, serve, wait_for_port};
+use crate::stage::{TRUSTING, add_person, free_ports, open, serve, wait_for_port};
 
 /// The servers die and come back: the screen says so, and what was written meanwhile goes out once.
 #[test]
@@ -10,7 +10,7 @@ fn servers_that_die_and_come_back_cost_a_moment() {
     let mut servers = serve(home.path(), &ports, "1");
     wait_for_port(&ports[0]);
     add_person(home.path(), &ports, "Bob");
-    let mut ada = Terminal::open(home.path(), &ports, "Ada", 24, 80);
+    let mut ada = open(home.path(), &ports, "Ada", &TRUSTING);
     ada.sees("/new");
     ada.types("/new Bob\r");
     ada.sees("┌ Bob ");
@@ -40,8 +40,7 @@ fn servers_that_die_and_come_back_cost_a_moment() {
 fn the_last_screen_is_there_at_the_next_start() {
     let home = tempfile::tempdir().unwrap();
     let ports = free_ports();
-    let open = || Terminal::open_trusting(home.path(), &ports, "Ada", (24, 80), "0");
-    let mut ada = open();
+    let mut ada = open(home.path(), &ports, "Ada", &[]);
     ada.sees("Password of Ada:");
     ada.types("a long password\r");
     ada.sees("┌ general ");
@@ -58,7 +57,7 @@ fn the_last_screen_is_there_at_the_next_start() {
     let kept = std::fs::read_to_string(screen).unwrap();
     assert!(kept.contains("hello from before"));
     std::fs::write(screen, kept.replace("hello from before", "kept on this device")).unwrap();
-    let mut ada = open();
+    let mut ada = open(home.path(), &ports, "Ada", &[]);
     ada.sees("kept on this device");
     ada.sees("Ada: hello from before");
     assert!(!ada.contents().contains("kept on this device"), "{}", ada.contents());
@@ -71,7 +70,7 @@ fn the_last_screen_is_there_at_the_next_start() {
 fn accounts_are_changed_without_leaving() {
     let home = tempfile::tempdir().unwrap();
     let ports = free_ports();
-    let mut person = Terminal::open_trusting(home.path(), &ports, "Ada", (24, 80), "0");
+    let mut person = open(home.path(), &ports, "Ada", &[]);
     person.sees("Password of Ada:");
     person.types("a long password\r");
     person.sees("┌ general ");
@@ -98,8 +97,7 @@ fn what_was_written_offline_outlives_a_kill() {
     let ports = free_ports();
     let mut servers = serve(home.path(), &ports, "0");
     wait_for_port(&ports[0]);
-    let open = || Terminal::open_with(home.path(), &ports, "Ada", (24, 80), &[]);
-    let mut ada = open();
+    let mut ada = open(home.path(), &ports, "Ada", &[]);
     ada.sees("Password of Ada:");
     ada.types("a long password\r");
     ada.sees("┌ general ");
@@ -114,7 +112,7 @@ fn what_was_written_offline_outlives_a_kill() {
     ada.ends();
     let mut servers = serve(home.path(), &ports, "0");
     wait_for_port(&ports[0]);
-    let mut ada = open();
+    let mut ada = open(home.path(), &ports, "Ada", &[]);
     ada.waits("the message to be stored", |screen| {
         let shown = screen.contents();
         shown.contains(" Ada: written offline") && !shown.contains("…   Ada: written")
@@ -131,7 +129,7 @@ fn what_was_written_offline_outlives_a_kill() {
 fn a_device_without_network_shows_the_last_screen() {
     let home = tempfile::tempdir().unwrap();
     let ports = free_ports();
-    let mut ada = Terminal::open_with(home.path(), &ports, "Ada", (24, 80), &[]);
+    let mut ada = open(home.path(), &ports, "Ada", &[]);
     ada.sees("Password of Ada:");
     ada.types("a long password\r");
     ada.sees("┌ general ");
@@ -147,7 +145,7 @@ fn a_device_without_network_shows_the_last_screen() {
     let in_names = |server: &str| server.replace(|char: char| !char.is_ascii_alphanumeric(), "_");
     let screen = |server: &str| folder.join("screens").join(format!("{}-1.json", in_names(server)));
     std::fs::rename(screen(&ports[0]), screen(&far)).unwrap();
-    let mut away = Terminal::open_with(home.path(), &[far, ports[1].clone()], "Ada", (24, 80), &[]);
+    let mut away = open(home.path(), &[far, ports[1].clone()], "Ada", &[]);
     away.sees("Ada: hello from home");
     away.sees("connecting…");
     away.types("from the train\r");

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 
-use crate::stage::{Terminal, add_person, free_ports};
+use pty::Terminal;
+
+use crate::stage::{TRUSTING, add_person, free_ports, open, open_in};
 
 /// Ada and Bob, each before a terminal, and Ada has opened the chat of the two.
 fn two_people(home: &Path, ports: &[String; 2], environment: &[(&str, &str)]) -> [Terminal; 2] {
-    let environment: Vec<_> = environment.iter().copied().chain([("TALKO_TRUST_USER_IDS", "1")]).collect();
+    let environment: Vec<_> = environment.iter().copied().chain(TRUSTING).collect();
     let [mut ada, bob] = ["Ada", "Bob"].map(|name| {
-        let person = Terminal::open_with(home, ports, name, (30, 100), &environment);
+        let person = open_in(home, ports, name, (30, 100), &environment);
         person.sees("/new");
         person
     });
@@ -23,9 +25,9 @@ fn two_people(home: &Path, ports: &[String; 2], environment: &[(&str, &str)]) ->
 fn t57_t60_two_people_in_two_terminals() {
     let home = tempfile::tempdir().unwrap();
     let ports = free_ports();
-    let mut ada = Terminal::open(home.path(), &ports, "Ada", 24, 80);
+    let mut ada = open(home.path(), &ports, "Ada", &TRUSTING);
     ada.sees("/new");
-    let mut grace = Terminal::open(home.path(), &ports, "Грейс", 24, 80);
+    let mut grace = open(home.path(), &ports, "Грейс", &TRUSTING);
     grace.sees("/new");
     ada.types("/new lunch Грейс\r");
     ada.sees("Recent");
@@ -112,7 +114,7 @@ fn t69_what_is_done_with_messages_is_done_and_seen_in_the_full_screen() {
     ada.types("\u{3}");
     assert!(ada.is_restored());
     // What was begun is there on the next device.
-    let mut again = Terminal::open(home.path(), &ports, "Ada", 30, 100);
+    let mut again = open_in(home.path(), &ports, "Ada", (30, 100), &TRUSTING);
     again.sees("Ada > half a thought");
     again.types("\u{3}");
     assert!(again.is_restored());

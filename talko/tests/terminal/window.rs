@@ -1,12 +1,12 @@
 //! Windows of every size, pasted text, signals, and the person's own keys and colours.
 
-use crate::stage::{Terminal, free_ports, serve, wait_for_port};
+use crate::stage::{TRUSTING, free_ports, open, open_in_shell, serve, wait_for_port};
 
 /// T57: a storm of resizes, down to nothing and back.
 #[test]
 fn t57_resizing_keeps_it_usable() {
     let home = tempfile::tempdir().unwrap();
-    let mut ada = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
+    let mut ada = open(home.path(), &free_ports(), "Ada", &TRUSTING);
     ada.sees("/new");
     for (rows, columns) in [(1, 1), (60, 200), (2, 80), (24, 3), (12, 40), (24, 80)] {
         ada.resize(rows, columns);
@@ -21,7 +21,7 @@ fn t57_resizing_keeps_it_usable() {
 #[test]
 fn t59_paste_and_signals() {
     let home = tempfile::tempdir().unwrap();
-    let mut ada = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
+    let mut ada = open(home.path(), &free_ports(), "Ada", &TRUSTING);
     ada.sees("/new");
     let pasted = "paste ".repeat(175_000);
     ada.types(&format!("\u{1b}[200~{pasted}\u{1b}[201~"));
@@ -29,7 +29,7 @@ fn t59_paste_and_signals() {
     for signal in ["TERM", "HUP", "INT"] {
         ada.signal(signal);
         assert!(ada.is_restored(), "{signal}");
-        ada = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
+        ada = open(home.path(), &free_ports(), "Ada", &TRUSTING);
         ada.sees("/new");
     }
 }
@@ -41,11 +41,11 @@ fn ctrl_z_sleeps_where_nobody_else_is_put_to_sleep() {
     let ports = free_ports();
     let mut servers = serve(home.path(), &ports, "1");
     wait_for_port(&ports[0]);
-    let mut ada = Terminal::open_in_shell(home.path(), &ports, "Ada", (24, 80));
+    let mut ada = open_in_shell(home.path(), &ports, "Ada");
     ada.sees("/new");
     ada.types("\u{1a}");
     ada.sees("it sleeps");
-    assert!(!ada.screen_is_other(), "the terminal was not given back");
+    assert!(!ada.look(vt100::Screen::alternate_screen), "the terminal was not given back");
     ada.types("\r");
     ada.waits("the screen again", vt100::Screen::alternate_screen);
     ada.sees("/new");
@@ -56,7 +56,7 @@ fn ctrl_z_sleeps_where_nobody_else_is_put_to_sleep() {
     assert!(ada.is_restored());
     servers.kill().unwrap();
     servers.wait().unwrap();
-    let mut host = Terminal::open(home.path(), &free_ports(), "Ada", 24, 80);
+    let mut host = open(home.path(), &free_ports(), "Ada", &TRUSTING);
     host.sees("/new");
     host.types("\u{1a}");
     host.sees("while it sleeps nobody could");
@@ -69,9 +69,9 @@ fn ctrl_z_sleeps_where_nobody_else_is_put_to_sleep() {
 fn n23_a_dumb_terminal_gets_lines() {
     let home = tempfile::tempdir().unwrap();
     let environment = [("TALKO_TRUST_USER_IDS", "1"), ("TERM", "dumb")];
-    let mut ada = Terminal::open_with(home.path(), &free_ports(), "Ada", (24, 80), &environment);
+    let mut ada = open(home.path(), &free_ports(), "Ada", &environment);
     ada.sees("You are Ada. /help tells what you can type.");
-    assert!(!ada.screen_is_other(), "no other screen");
+    assert!(!ada.look(vt100::Screen::alternate_screen), "no other screen");
     ada.types("/quit\r");
     assert_eq!(ada.ends(), 0);
 }
@@ -84,7 +84,7 @@ fn the_screen_file_changes_keys_and_habits() {
     std::fs::write(&file, "mouse = false\nvim = true\n[keys]\nswitch = [\"Ctrl-G\"]\nquit = [\"F10\"]\n")
         .unwrap();
     let environment = [("TALKO_TRUST_USER_IDS", "1"), ("TALKO_SCREEN_FILE", file.to_str().unwrap())];
-    let open = || Terminal::open_with(home.path(), &free_ports(), "Ada", (24, 80), &environment);
+    let open = || open(home.path(), &free_ports(), "Ada", &environment);
     let mut ada = open();
     ada.sees("INSERT");
     ada.sees("Ctrl-G go to · F1 help · F10 quit");
