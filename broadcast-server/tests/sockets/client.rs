@@ -2,7 +2,6 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -18,8 +17,6 @@ use crate::stage::PATIENCE;
 pub(crate) struct Client {
     pub(crate) stream: Wire,
     decoder: Decoder,
-    /// What was pushed while a reply was waited for.
-    pushed: VecDeque<Vec<u8>>,
 }
 
 /// What a client speaks over.
@@ -84,7 +81,6 @@ impl Client {
         Self {
             stream: Wire::Tls(Box::new(StreamOwned::new(session, stream))),
             decoder: Decoder::new(1 << 24),
-            pushed: VecDeque::new(),
         }
     }
 
@@ -95,7 +91,7 @@ impl Client {
     pub(crate) fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream: Wire::Plain(stream), decoder: Decoder::new(1 << 24), pushed: VecDeque::new() }
+        Self { stream: Wire::Plain(stream), decoder: Decoder::new(1 << 24) }
     }
 
     pub(crate) fn send(&mut self, method: &str, params: Value) {
@@ -107,17 +103,12 @@ impl Client {
         self.stream.write_all(&encode(payload)).unwrap();
     }
 
-    /// The reply to a request. What is pushed before it is read afterwards.
+    /// The reply to a request, which must be what comes next.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.send(method, params);
-        loop {
-            let payload = self.arrive().expect("the server closed the connection instead of a reply");
-            let said: Value = serde_json::from_slice(&payload).unwrap();
-            if said.get("method").is_none() {
-                return said;
-            }
-            self.pushed.push_back(payload);
-        }
+        let said = self.next();
+        assert!(said.get("method").is_none(), "{said} came before the reply to {method}");
+        said
     }
 
     /// The next payload as it came.
@@ -144,10 +135,6 @@ impl Client {
     }
 
     fn read(&mut self) -> Option<Vec<u8>> {
-        self.pushed.pop_front().or_else(|| self.arrive())
-    }
-
-    fn arrive(&mut self) -> Option<Vec<u8>> {
         let mut buffer = [0; 64 * 1024];
         loop {
             if let Some(payload) = self.decoder.next_payload().unwrap() {
