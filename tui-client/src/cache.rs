@@ -49,6 +49,9 @@ pub(crate) struct KeptDraft {
     pub(crate) text: String,
     /// The message that it answers.
     pub(crate) reply_to: Option<Seq>,
+    /// The own message that shall say this instead.
+    #[serde(default)]
+    pub(crate) edit: Option<Seq>,
     /// What the person's other devices know of it.
     #[serde(default)]
     pub(crate) shared: String,

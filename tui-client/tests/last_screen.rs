@@ -10,7 +10,7 @@ use ttp::model::{Chat, ChatId, Message};
 use tui_client::Cache;
 use tui_client::Taste;
 use tui_client::app::{App, Start};
-use tui_client::command::{Command, Said, Wanted};
+use tui_client::command::{ChatAct, Command, Said, Wanted};
 use tui_client::event::{Connection, Event, Failure, Net};
 
 use stage::{ANN, BOB, LUNCH, NOON, Stage, chat, chat_with, count, message, sent, user};
@@ -154,6 +154,25 @@ fn what_was_begun_offline_is_there_the_next_time() {
     assert_eq!(stage.app.typed(), "within");
     stage.chord(KeyModifiers::ALT, KeyCode::Char('2'));
     assert_eq!(stage.app.typed(), "in the other");
+}
+
+/// An edit that was begun goes on as one: what it says instead is no new message.
+#[test]
+fn an_edit_goes_on_the_next_time() {
+    let mut stage = before();
+    stage.key(KeyCode::Up);
+    assert_eq!(stage.app.typed(), "Always.");
+    stage.write(" Really.");
+    let mut stage = again(&stage);
+    assert!(stage.screen().contains("editing"), "{}", stage.screen());
+    // What another device knows nothing of does not give way to what it says.
+    stage.net(Net::Connection(Connection::Online));
+    stage.net(Net::Draft(Draft { chat_id: LUNCH, ..Draft::default() }));
+    let act = ChatAct::Edit(3, "Always. Really.".into());
+    assert_eq!(stage.key(KeyCode::Enter), [Command::Act { chat: LUNCH, act }]);
+    assert_eq!(stage.app.typed(), "");
+    let mut stage = again(&stage);
+    assert!(!stage.screen().contains("editing"), "{}", stage.screen());
 }
 
 #[test]

@@ -93,17 +93,17 @@ impl Conversation {
     /// What was begun to be written here.
     pub(crate) fn drafts_to_keep(&self) -> Vec<KeptDraft> {
         let kept = |thread: Option<Seq>, draft: &Input, purpose: Option<Purpose>| {
-            let (thread, reply_to) = match purpose {
-                Some(Purpose::Reply(seq)) => (thread, Some(seq)),
+            let (thread, reply_to, edit) = match purpose {
+                Some(Purpose::Reply(seq)) => (thread, Some(seq), None),
                 // What is meant for a thread comes back in it.
-                Some(Purpose::Thread(root)) => (Some(root), None),
-                Some(Purpose::Edit(_)) => return None,
-                None => (thread, None),
+                Some(Purpose::Thread(root)) => (Some(root), None, None),
+                Some(Purpose::Edit(seq)) => (thread, None, Some(seq)),
+                None => (thread, None, None),
             };
             let shared = if thread.is_none() { self.shared_draft.text.clone() } else { String::new() };
             let text = draft.text().to_owned();
             let is_begun = !text.is_empty() || text != shared;
-            is_begun.then_some(KeptDraft { chat_id: self.chat_id, thread, text, reply_to, shared })
+            is_begun.then_some(KeptDraft { chat_id: self.chat_id, thread, text, reply_to, edit, shared })
         };
         let of_chat = match &self.thread {
             Some(thread) => kept(None, &thread.draft, thread.purpose),
@@ -125,7 +125,7 @@ impl Conversation {
     pub(crate) fn take_kept(&mut self, kept: KeptDraft) {
         let mut draft = Input::default();
         draft.set(kept.text);
-        let purpose = kept.reply_to.map(Purpose::Reply);
+        let purpose = kept.edit.map(Purpose::Edit).or(kept.reply_to.map(Purpose::Reply));
         match kept.thread {
             Some(root) => self.keep_begun(Begun { root, draft, purpose }),
             None => {
