@@ -89,6 +89,12 @@ pub enum Error {
     /// Neither the options nor the data-server name a broadcast-server.
     #[error("the data-server names no broadcast-server, and the options name none either")]
     NoBroadcastAddress,
+    /// A rule that is given to a room only when it is there. Nothing was sent.
+    #[error("a new room takes no `{rule}`: set it with `update_chat` when the room is there")]
+    RuleOfLater {
+        /// The field of the settings.
+        rule: &'static str,
+    },
     /// The operating system has no randomness to mint a key from.
     #[error("the operating system has no randomness: {0}")]
     Randomness(#[source] getrandom::Error),
@@ -255,6 +261,7 @@ impl Error {
             | Self::SessionFile(_)
             | Self::File { .. }
             | Self::WrongFile
+            | Self::RuleOfLater { .. }
             | Self::Closed => false,
         }
     }

@@ -16,17 +16,27 @@ use crate::key;
 
 /// # Rooms
 impl Client {
-    /// Creates a group of the person and others with these rules, also of two people or of the person alone. Sent until the
-    /// outcome is definite, as [`Client::insert_message`] is.
+    /// Creates a group of the person and others, also of two people or of the person alone, with a topic, a `room_name`, a
+    /// limit, listed or not; the other rules are set with [`Client::update_chat`] when it is there. Sent until the outcome is
+    /// definite, as [`Client::insert_message`] is.
     ///
     /// # Errors
-    /// As [`Client::insert_message`]; `Conflict` when another room has the `room_name`.
+    /// As [`Client::insert_message`]; `Conflict` when another room has the `room_name`; `RuleOfLater` when another rule is given.
     pub async fn insert_room(
         &self,
         name: &str,
         users: &[UserId],
         settings: ChatSettings,
     ) -> Result<Chat, Error> {
+        let later = [
+            ("chat_name", settings.chat_name.is_some()),
+            ("is_archived", settings.is_archived.is_some()),
+            ("keep_ms", settings.keep_ms.is_some()),
+            ("keep_messages", settings.keep_messages.is_some()),
+        ];
+        if let Some((rule, _)) = later.into_iter().find(|(_, is_given)| *is_given) {
+            return Err(Error::RuleOfLater { rule });
+        }
         let key = key::mint(clock::now_ms())?;
         let me = self.me().map(|me| me.user_id);
         let call = InsertChat {

@@ -21,7 +21,7 @@ use crate::files::{Files, Nudge, Sweeper};
 use crate::forward::Forward;
 use crate::names;
 use crate::passwords::Passwords;
-use crate::store::sqlite::SqliteStore;
+use crate::store::sqlite::{Keep, SqliteStore};
 use crate::store::{Admission, Store, StoreError};
 use crate::throttle::ThrottleCounters;
 
@@ -45,9 +45,9 @@ impl Server {
         let sink = Box::new(Forward::new(Arc::clone(&publisher), nudge));
         let entries = sink.entries();
         let clock = Arc::new(clock::now_ms);
-        let store = SqliteStore::open(&config.store_path, config.reader_threads, clock, sink)?;
+        let house = Keep { keep_ms: config.keep_ms, keep_messages: config.keep_messages };
+        let store = SqliteStore::open_keeping(house, &config.store_path, config.reader_threads, clock, sink)?;
         info!(path = %config.store_path.display(), epoch = store.epoch(), "store opened");
-        store.keep_at_most(config.keep_ms, config.keep_messages);
         let store = Arc::new(store);
         let watched = Arc::downgrade(&store);
         let passwords = Passwords::start(config.password_cost, config.hash_threads, config.hash_queue_max)?;

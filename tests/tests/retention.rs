@@ -133,6 +133,18 @@ fn shown(home: &Path) -> Vec<u64> {
     shown
 }
 
+/// The program over the database of a home, with these arguments.
+fn up(home: &Path, more: &[&str]) -> Process {
+    let mut command = command(home);
+    command.args(["up", "--log-level", "error", "--db", "talko.db", "--rates", "off"]);
+    command.args(["--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]);
+    Process::start(command.args(more))
+}
+
+async fn connect(process: &Process) -> Client {
+    Client::connect(Options::new(process.address_after("data-server on ").to_string())).await.unwrap()
+}
+
 /// C26: `kill -9` in the middle of a purge leaves a sound file, and the next start ends it: then the texts are in no byte of
 /// the file and of its log.
 #[tokio::test(flavor = "multi_thread")]
@@ -141,15 +153,7 @@ async fn c26_a_killed_purge_is_ended_by_the_next_start() {
     const KEPT: u64 = 100;
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path();
-    let up = || {
-        let mut command = command(home);
-        command.args(["up", "--log-level", "error", "--db", "talko.db", "--rates", "off"]);
-        Process::start(command.args(["--data-address", "127.0.0.1:0", "--broadcast-address", "127.0.0.1:0"]))
-    };
-    let connect = async |process: &Process| {
-        Client::connect(Options::new(process.address_after("data-server on ").to_string())).await.unwrap()
-    };
-    let mut process = up();
+    let mut process = up(home, &[]);
     let ada = connect(&process).await;
     let user = ada.insert_user("Ada").await.unwrap();
     ada.trust_me(user.user_id).await.unwrap();
@@ -169,7 +173,7 @@ async fn c26_a_killed_purge_is_ended_by_the_next_start() {
         assert_eq!(report.faults().collect::<Vec<_>>(), [""; 0], "kill {kill}");
         let left = report.counts.iter().find(|(table, _)| *table == "Messages").unwrap().1;
         kills_within += u32::from(left > KEPT && left < MESSAGES);
-        process = up();
+        process = up(home, &[]);
     }
     println!("{kills_within} kills fell within the purge");
     let ada = connect(&process).await;
@@ -179,4 +183,36 @@ async fn c26_a_killed_purge_is_ended_by_the_next_start() {
     assert_eq!(shown(home), (MESSAGES - KEPT + 1..=MESSAGES).collect::<Vec<_>>());
     process.kill();
     assert_eq!(check(&home.join("talko.db")).unwrap().faults().collect::<Vec<_>>(), [""; 0]);
+}
+
+/// C26: what the operator says holds for every chat, private ones too, but where the owners keep less.
+#[tokio::test(flavor = "multi_thread")]
+async fn c26_the_rule_of_the_house_holds_for_every_chat() {
+    const MESSAGES: u64 = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let mut process = up(home, &[]);
+    let ada = connect(&process).await;
+    let me = ada.insert_user("Ada").await.unwrap();
+    let grace = ada.insert_user("Grace").await.unwrap();
+    ada.trust_me(me.user_id).await.unwrap();
+    let private = ada.insert_chat("", &[grace.user_id]).await.unwrap().chat_id;
+    let strict = ada.insert_room("lunch", &[], ChatSettings::default()).await.unwrap().chat_id;
+    let mild = ada.insert_room("tea", &[], ChatSettings::default()).await.unwrap().chat_id;
+    ada.update_chat(strict, keeping(5)).await.unwrap();
+    ada.update_chat(mild, keeping(30)).await.unwrap();
+    for chat in [private, strict, mild] {
+        for number in 1..=MESSAGES {
+            ada.insert_message(chat, &format!("{SECRET}-{number}")).await.unwrap();
+        }
+    }
+    process.kill();
+    let mut process = up(home, &["--keep-messages", "10"]);
+    let ada = connect(&process).await;
+    ada.trust_me(me.user_id).await.unwrap();
+    for (chat, kept) in [(private, 10), (strict, 5), (mild, 10)] {
+        let chat = purged(&ada, chat, MESSAGES - kept).await;
+        assert_eq!((chat.last_number, chat.unread), (MESSAGES, 0));
+    }
+    process.kill();
 }

@@ -78,6 +78,12 @@ async fn v01_a_room_takes_as_many_as_its_limit() {
     for form in FORMS {
         let house = Installation::start(form).await;
         let (ada, _) = house.person("Ada").await;
+        let later = ChatSettings { keep_messages: Some(5), ..public("small") };
+        let refused_rule = ada.insert_room("Small", &[], later).await;
+        assert!(
+            matches!(refused_rule, Err(Error::RuleOfLater { rule: "keep_messages" })),
+            "{refused_rule:?}"
+        );
         let settings = ChatSettings { users_max: Some(3), ..public("small") };
         let room = ada.insert_room("Small", &[], settings).await.unwrap();
         assert_eq!((room.users_max, room.user_count, room.role), (3, 1, Some(Role::Owner)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use data_server::mentions::Called;
 use data_server::rights::{ChatAct, ServerAct};
-use data_server::store::sqlite::SqliteStore;
+use data_server::store::sqlite::{Keep, SqliteStore};
 use data_server::store::{
     By, ChatDetail, ChatsQuery, CommitSink, Committed, Done, EntriesPage, EntriesQuery, MembershipChange,
     MessagesPage, MessagesQuery, NameRule, NewChat, NewMessage, NewUser, Page, ParticipantsQuery, ReadMark,
@@ -58,10 +58,15 @@ impl House {
     }
 
     pub(crate) fn open(&self) -> Caller<SqliteStore> {
+        self.open_keeping(Keep::default())
+    }
+
+    /// Where no chat keeps more than this.
+    pub(crate) fn open_keeping(&self, keep: Keep) -> Caller<SqliteStore> {
         let now = Arc::clone(&self.now);
         let clock = Arc::new(move || now.load(Ordering::SeqCst));
         let ear = Box::new(Ear(Arc::clone(&self.heard), Arc::clone(&self.ended)));
-        Caller(Arc::new(SqliteStore::open(&self.path(), 2, clock, ear).unwrap()))
+        Caller(Arc::new(SqliteStore::open_keeping(keep, &self.path(), 2, clock, ear).unwrap()))
     }
 
     /// Which sessions were heard to have ended, once it is `count`.

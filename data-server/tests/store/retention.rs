@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use data_server::mentions::Called;
 use data_server::search::Query;
-use data_server::store::sqlite::{SqliteStore, check};
+use data_server::store::sqlite::{Keep, SqliteStore, check};
 use data_server::store::{
     By, MessageAct, MessageChange, Rooms as _, SearchQuery, SettingsUpdate, Store as _, StoreError, Stretch,
 };
@@ -230,7 +230,8 @@ fn c26_the_house_keeps_no_more_than_it_says() {
             store.say(chat_id, ann, "x");
         }
     }
-    store.0.keep_at_most(0, 10);
+    store.0.close();
+    let store = house.open_keeping(Keep { keep_ms: 0, keep_messages: 10 });
     store.keep(narrow, ann, None, Some(3));
     store.once_left(narrow, ann, 3);
     store.once_left(private, ann, 10);

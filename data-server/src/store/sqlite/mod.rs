@@ -21,7 +21,6 @@ use self::admission::{Class, Gate};
 use self::figures::WriterFigures;
 use self::health::Health;
 use self::reader::Reader;
-use self::retention::HouseRule;
 use self::tables::{Failure, Tables};
 use self::writer::{Guard, Turn, Writer};
 use super::{
@@ -85,6 +84,7 @@ pub use export::{ChatDigest, Exported, export, import};
 pub use new_password::NewPassword;
 pub(crate) use new_password::set_password;
 pub use restore::{Lost, Restored, restore};
+pub use retention::Keep;
 pub use stats::{Compacted, Part, Room, Stats, compact, stats};
 #[cfg(feature = "simulation")]
 pub use unthreaded::{Hands, open_without_threads};
@@ -103,7 +103,6 @@ pub struct SqliteStore {
     statements: Arc<AtomicU64>,
     health: Arc<Health>,
     writer_figures: Arc<WriterFigures>,
-    house_rule: Arc<HouseRule>,
 }
 
 /// The epoch of the database at `path`; `None` when there is no database of the current definition. Creates and
@@ -136,6 +135,20 @@ impl SqliteStore {
     /// # Errors
     /// [`Error`] says what the file is instead, or what the operating system says.
     pub fn open(path: &Path, readers: usize, clock: Clock, sink: Box<dyn CommitSink>) -> Result<Self, Error> {
+        Self::open_keeping(Keep::default(), path, readers, clock, sink)
+    }
+
+    /// The same, and no chat keeps more than this, whatever it says.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open_keeping(
+        house: Keep,
+        path: &Path,
+        readers: usize,
+        clock: Clock,
+        sink: Box<dyn CommitSink>,
+    ) -> Result<Self, Error> {
         let says = |source| Error::Sqlite { path: path.into(), source };
         let _quiet = file::Quiet::to_open(path);
         let epoch = file::prepare(path, clock())?;
@@ -143,9 +156,8 @@ impl SqliteStore {
         let health = Arc::new(Health::default());
         let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
         let now = Arc::clone(&clock);
-        let (house_rule, known) = (Arc::<HouseRule>::default(), Arc::clone(&health));
-        let (rule, counted) = (Arc::clone(&house_rule), Arc::clone(&statements));
-        let writer = Writer::new(path.into(), connection, now, sink, counted, known, rule);
+        let (known, counted) = (Arc::clone(&health), Arc::clone(&statements));
+        let writer = Writer::new(path.into(), connection, now, sink, counted, known, house);
         let writer_figures = writer.figures();
         let (writes, write_queue) = channel::bounded(writer::QUEUE_MAX);
         let (light_reads, light_queue) = channel::bounded(reader::QUEUE_MAX);
@@ -181,14 +193,7 @@ impl SqliteStore {
             statements,
             health,
             writer_figures,
-            house_rule,
         })
-    }
-
-    /// From now on, messages of all chats are kept for so long, and so many of each chat, at most; 0 for ever, and all.
-    pub fn keep_at_most(&self, keep_ms: u64, keep_messages: u64) {
-        self.house_rule.keep_ms.store(keep_ms, Ordering::Relaxed);
-        self.house_rule.keep_messages.store(keep_messages, Ordering::Relaxed);
     }
 
     /// Statements that were asked of SQLite so far.

@@ -9,7 +9,7 @@ use ttp::net::clock;
 
 use super::admission::Gate;
 use super::reader::{self, Reader};
-use super::retention::HouseRule;
+use super::retention::Keep;
 use super::writer::{self, Writer};
 use super::{Entrance, SqliteStore, Threads, file};
 use crate::error::Error;
@@ -38,9 +38,8 @@ pub fn open_without_threads(
     let (statements, health) = (Arc::default(), Arc::default());
     let connection = file::open_writer(path, file::BUSY_TIMEOUT).map_err(says)?;
     let now = Arc::clone(&clock);
-    let (house_rule, known) = (Arc::<HouseRule>::default(), Arc::clone(&health));
-    let (rule, counted) = (Arc::clone(&house_rule), Arc::clone(&statements));
-    let writer = Writer::new(path.into(), connection, now, sink, counted, known, rule);
+    let (known, counted) = (Arc::clone(&health), Arc::clone(&statements));
+    let writer = Writer::new(path.into(), connection, now, sink, counted, known, Keep::default());
     let writer_figures = writer.figures();
     let connection = file::open_reader(path).map_err(says)?;
     let reader = Reader::new(path.into(), connection, Arc::clone(&statements));
@@ -58,7 +57,6 @@ pub fn open_without_threads(
         statements,
         health,
         writer_figures,
-        house_rule,
     };
     let hands = Hands { writer, reader, writes: write_end, light_reads: light_end, heavy_reads: heavy_end };
     Ok((store, hands))

@@ -18,7 +18,7 @@ use super::figures::WriterFigures;
 use super::file;
 use super::health::{Complaints, Health, Trouble, is_of_the_place};
 use super::identity::Identity;
-use super::retention::HouseRule;
+use super::retention::Keep;
 use super::tables::{Failure, Tables};
 use crate::store::{Clock, CommitSink, Done, StoreError};
 
@@ -173,7 +173,7 @@ impl Writer {
         sink: Box<dyn CommitSink>,
         statements: Arc<AtomicU64>,
         health: Arc<Health>,
-        house: Arc<HouseRule>,
+        house: Keep,
     ) -> Self {
         let settled = file::settle(&connection);
         let mut writer = Self {

@@ -7,8 +7,7 @@
 //!
 //! A step rests as long as it took, several times over: whoever sends something meanwhile has most of the writer's time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -20,6 +19,8 @@ use crate::store::Committed;
 mod keys;
 mod purge;
 mod space;
+
+pub use purge::Keep;
 
 pub(super) use keys::{any as any_keys, find as find_key};
 
@@ -35,17 +36,11 @@ const REST: u32 = 4;
 /// Chats that are looked at in one step.
 const CHATS_PER_STEP: i64 = 256;
 
-/// How long, and how many, messages are kept at most, whatever a chat says; 0 for ever, and all.
-#[derive(Debug, Default)]
-pub(super) struct HouseRule {
-    pub(super) keep_ms: AtomicU64,
-    pub(super) keep_messages: AtomicU64,
-}
-
 /// What is left to be done.
 #[derive(Debug)]
 pub(super) struct Retention {
-    house: Arc<HouseRule>,
+    /// Whatever a chat says.
+    house: Keep,
     task: Task,
     /// When the task goes on.
     due_at: Instant,
@@ -82,7 +77,7 @@ const FIRST: Task = Task::Pass { after: ChatId(i64::MIN), purged: 0 };
 
 impl Retention {
     /// The first pass begins at once.
-    pub(super) fn new(house: Arc<HouseRule>, now: Instant) -> Self {
+    pub(super) fn new(house: Keep, now: Instant) -> Self {
         Self {
             house,
             task: FIRST,
@@ -187,11 +182,7 @@ impl Retention {
         today: TimestampMs,
     ) -> Result<Task, Failure> {
         let tables = Tables::new(connection, &self.statements);
-        let house = purge::Rule {
-            keep_ms: self.house.keep_ms.load(Ordering::Relaxed),
-            keep_messages: self.house.keep_messages.load(Ordering::Relaxed),
-        };
-        let chats = purge::chats_after(tables, after, house, CHATS_PER_STEP)?;
+        let chats = purge::chats_after(tables, after, self.house, CHATS_PER_STEP)?;
         for chat in &chats {
             let gone = purge::step(connection, tables, chat, today)?;
             self.has_freed |= gone.has_freed;

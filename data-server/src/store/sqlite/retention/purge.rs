@@ -14,14 +14,16 @@ use super::keys;
 /// Entries of the log that one step goes over. Whoever sends something meanwhile waits for it.
 const ENTRIES_PER_STEP: u64 = 128;
 
-/// How long messages stay, and how many; 0 for ever, and all.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rule {
-    pub(super) keep_ms: u64,
-    pub(super) keep_messages: u64,
+/// How long messages stay at most, and how many of a chat; 0 for ever, and all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Milliseconds.
+    pub keep_ms: u64,
+    /// Messages, the newest.
+    pub keep_messages: u64,
 }
 
-impl Rule {
+impl Keep {
     /// Both: the narrower one decides.
     fn and(self, other: Self) -> Self {
         let narrower = |one: u64, other: u64| match (one, other) {
@@ -42,7 +44,7 @@ impl Rule {
 /// A chat with a rule, and how far it is purged.
 pub(super) struct Kept {
     pub(super) chat_id: ChatId,
-    rule: Rule,
+    rule: Keep,
     last_seq: Seq,
     last_number: u64,
     purged_seq: Seq,
@@ -52,7 +54,7 @@ pub(super) struct Kept {
 impl Kept {
     /// Whether a message goes.
     fn is_over(&self, message: &Head, today: TimestampMs) -> bool {
-        let Rule { keep_ms, keep_messages } = self.rule;
+        let Keep { keep_ms, keep_messages } = self.rule;
         let age = u64::try_from(today.saturating_sub(message.message_ts)).unwrap_or(0);
         let is_old = keep_ms > 0 && age > keep_ms;
         let is_too_many = keep_messages > 0 && message.number + keep_messages <= self.last_number;
@@ -71,7 +73,7 @@ struct Head {
 pub(super) fn chats_after(
     tables: Tables<'_>,
     after: ChatId,
-    house: Rule,
+    house: Keep,
     rows_max: i64,
 ) -> rusqlite::Result<Vec<Kept>> {
     // Where the house has no rule, the index leads to the few chats that have one.
@@ -88,7 +90,7 @@ pub(super) fn chats_after(
         .query_map((after.0, rows_max), |row| {
             Ok(Kept {
                 chat_id: ChatId(row.get(0)?),
-                rule: Rule { keep_ms: row.get(1)?, keep_messages: row.get(2)? }.and(house),
+                rule: Keep { keep_ms: row.get(1)?, keep_messages: row.get(2)? }.and(house),
                 last_seq: row.get(3)?,
                 last_number: row.get(4)?,
                 purged_seq: row.get(5)?,

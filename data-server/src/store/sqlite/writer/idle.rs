@@ -1,12 +1,11 @@
 //! What the writer does between the changes: for those who search, and for those who want nothing kept.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use ttp::net::clock;
 
 use super::super::health::is_of_the_place;
-use super::super::retention::{HouseRule, Retention};
+use super::super::retention::{Keep, Retention};
 use super::super::search::Indexing;
 use super::super::tables::Failure;
 use super::Writer;
@@ -19,7 +18,7 @@ pub(super) struct Chores {
 }
 
 impl Chores {
-    pub(super) fn new(house: Arc<HouseRule>, now: Instant) -> Self {
+    pub(super) fn new(house: Keep, now: Instant) -> Self {
         Self { indexing: Indexing::new(), retention: Retention::new(house, now) }
     }
 

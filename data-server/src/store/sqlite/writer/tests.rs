@@ -32,7 +32,7 @@ impl House {
         let heard = Arc::default();
         let sink = Box::new(Ear(Arc::clone(&heard)));
         let (statements, health) = (Arc::default(), Arc::default());
-        let writer = Writer::new(path, connection, Arc::new(|| 1), sink, statements, health, Arc::default());
+        let writer = Writer::new(path, connection, Arc::new(|| 1), sink, statements, health, Keep::default());
         Self { folder, writer, heard }
     }
 
@@ -241,7 +241,7 @@ fn what_a_dead_process_left_in_the_log_is_taken_back_on_opening() {
         sink,
         Arc::default(),
         Arc::default(),
-        Arc::default(),
+        Keep::default(),
     );
     let alone = folder.path().join("alone.db");
     std::fs::copy(&path, &alone).unwrap();
