@@ -24,8 +24,10 @@ use crate::{DEADLINE, Wire, until};
 /// How long the senders try to send a message.
 const PATIENCE: [Duration; 3] = [Duration::from_millis(300), DEADLINE, DEADLINE];
 
-/// How long a mutant that notices nothing is watched.
+/// How long a mutant that notices nothing is watched, and how long at most it is waited for that it takes something for stored
+/// meanwhile: the disk of a busy machine is slow.
 const MUTANT_TIME: Duration = Duration::from_millis(100);
+const MUTANT_TIME_MAX: Duration = Duration::from_secs(3);
 
 /// A fault: which calls fail, how, from which one on, and how many; 0 is all.
 #[derive(Debug, Clone, Copy)]
@@ -271,6 +273,7 @@ impl House {
         self.disk.fail(fault);
         until("the fault", async || self.disk.hits() > 0).await;
         if self.mutant.is_some() {
+            let _ = tokio::time::timeout(MUTANT_TIME_MAX, self.progress()).await;
             tokio::time::sleep(MUTANT_TIME).await;
         } else if fault.count == 0 {
             self.outcome.unready.push(self.servers.until_ready_is(false).await);
