@@ -155,15 +155,18 @@ async fn turn<C: Future<Output = Option<Client>>>(
     while !screen.is_lost() {
         screen.draw(|frame| draw(app, frame))?;
         let mut next = Some(sources.next(&mut keyboard, connect.as_mut(), app.next_tick_ms()).await?);
-        for _ in 0..EVENTS_PER_SCREEN_MAX {
-            let Some(happening) = next else {
-                break;
-            };
+        let mut taken = 0;
+        while let Some(happening) = next {
             if let ControlFlow::Break(ending) = take(happening, app, sources, screen).await? {
                 sources.finish_sends(app).await;
                 return Ok(ending);
             }
-            next = sources.next_ready(&mut keyboard, connect.as_mut(), app.next_tick_ms()).await?;
+            taken += 1;
+            // What is fetched is taken: after the last one before a screen nothing is.
+            next = match taken {
+                EVENTS_PER_SCREEN_MAX => None,
+                _ => sources.next_ready(&mut keyboard, connect.as_mut(), app.next_tick_ms()).await?,
+            };
         }
     }
     Err(Error::Panicked)

@@ -28,11 +28,12 @@ fn main() {
     }
     let runtime = Runtime::new().unwrap();
     let address = runtime.block_on(fake_server::start());
-    let tests: [(&str, Test); 7] = [
+    let tests: [(&str, Test); 8] = [
         ("t59_t53_typing_sending_and_quitting", typing_sending_and_quitting),
         ("signals_end_it_cleanly", signals_end_it_cleanly),
         ("a_closed_terminal_ends_it", a_closed_terminal_ends_it),
         ("t57_a_storm_of_sizes_leaves_it_usable", a_storm_of_sizes_leaves_it_usable),
+        ("no_key_of_many_is_lost", no_key_of_many_is_lost),
         ("a_panic_gives_the_terminal_back", a_panic_gives_the_terminal_back),
         ("a_locale_without_utf8_changes_nothing", a_locale_without_utf8_changes_nothing),
         ("a_paste_of_a_megabyte_is_survived", a_paste_of_a_megabyte_is_survived),
@@ -117,6 +118,21 @@ fn a_storm_of_sizes_leaves_it_usable(address: &str) {
     terminal.types("/quit\r");
     assert_eq!(terminal.ends(), 0);
     assert!(terminal.is_restored());
+}
+
+/// As a paste that the terminal does not mark: more keys than are taken between two screens.
+fn no_key_of_many_is_lost(address: &str) {
+    let mut terminal = open(address);
+    let words: Vec<String> = (100..300).map(|number| number.to_string()).collect();
+    terminal.types(&format!("{}\r", words.join(" ")));
+    terminal.waits("the message to be stored", |screen| {
+        screen.contents().contains("Ann: ") && screen.contents().contains("299")
+    });
+    let seen = terminal.contents();
+    let lost: Vec<&String> = words.iter().filter(|word| !seen.contains(word.as_str())).collect();
+    assert!(lost.is_empty(), "{lost:?} are not in\n{seen}");
+    terminal.types("\x03");
+    assert_eq!(terminal.ends(), 0);
 }
 
 fn a_panic_gives_the_terminal_back(address: &str) {
