@@ -62,8 +62,8 @@ async fn g23_a_failing_disk_makes_no_false_acknowledgement() {
     assert!(outcome.heals.iter().all(|took| *took < DEADLINE / 2), "{outcome}");
 }
 
-/// The same run over a server that takes a failed commit for a good one. Where the disk is slow,
-/// nothing may be taken for stored while it fails; a sound server loses nothing in any number of runs.
+/// The same run over a server that takes a failed commit for a good one. Where the disk is slow, nothing may be taken for stored
+/// while it fails; a sound server loses nothing in any number of runs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_failed_commit_that_is_acknowledged_is_caught() {
     let mut lost = 0;
